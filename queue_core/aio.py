@@ -1,0 +1,157 @@
+"""The asynchronous shell round the protocol: one event loop may share one `AsyncClient`."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import redis.asyncio
+
+from queue_core import connection, keys, settings
+from queue_core.client import REGISTER_SECONDS
+from queue_core.protocol import Argument, Call, Session, with_text
+
+T = TypeVar("T")
+
+
+class AsyncChannel:
+    """One connection and its session: whoever uses it has one request in flight, of one or of several calls."""
+
+    def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
+        self.session = Session()
+        make: Any = pool.make_connection
+        self._connection: Any = make()
+
+    async def send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
+        """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
+        await self._connection.connect()
+        packed = self._connection.pack_commands(commands)
+        await self._connection.send_packed_command(packed, check_health=False)
+        answers: list[Any] = []
+        for _ in commands:
+            try:
+                answers.append(await self._connection.read_response())
+            except redis.exceptions.ResponseError as error:
+                answers.append(error)
+        return answers
+
+    async def drop(self) -> None:
+        """Close the connection; the next call opens it again, and the session goes on."""
+        await self._connection.disconnect(nowait=True)
+
+
+class AsyncClient:
+    """Carries calls to one server. Arguments as those of `client.Client`."""
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        patience_seconds: float = settings.PATIENCE_SECONDS,
+        clock: Callable[[], int] | None = None,
+        answer_seconds: float = connection.ANSWER_SECONDS,
+    ) -> None:
+        self.url = settings.redis_url(url)
+        self.namespace = settings.namespace(namespace)
+        self.clock = clock
+        self._patience_seconds = patience_seconds
+        self._pool = connection.async_pool(self.url, answer_seconds)
+        self._idle: list[AsyncChannel] = []
+        self._registered: dict[str, float] = {}
+        self.queue = lru_cache(maxsize=4096)(self._queue_keys)
+
+    def _queue_keys(self, name: str) -> keys.QueueKeys:
+        return keys.QueueKeys(self.namespace, name)
+
+    def channel(self) -> AsyncChannel:
+        """A connection of the caller's own."""
+        return AsyncChannel(self._pool)
+
+    async def run(self, call: Call[T], channel: AsyncChannel | None = None) -> T:
+        """Send one call and read its answer; when the answer is lost, send it again. Raises as `Client.run`."""
+        (answer,) = await self.run_all([call], channel)
+        if isinstance(answer, Exception):
+            raise answer
+        result: T = answer
+        return result
+
+    async def run_all(self, calls: Sequence[Call[Any]], channel: AsyncChannel | None = None) -> list[Any]:
+        """Send calls of different scripts in one round trip. An error of a call stands in its answer's place; raises
+        `ServerUnavailable` when none could be carried."""
+        own = channel or (self._idle.pop() if self._idle else self.channel())
+        now_ms = self.clock() if self.clock else None
+        commands = [own.session.command(call, now_ms) for call in calls]
+        try:
+            answers = await self._send(own, calls, commands)
+        except BaseException:
+            await own.drop()
+            raise
+        finally:
+            if channel is None:
+                self._idle.append(own)
+        return [
+            connection.translate(answer, self.url) if isinstance(answer, Exception) else call.read(answer)
+            for call, answer in zip(calls, answers, strict=True)
+        ]
+
+    async def execute(self, *commands: Sequence[Argument], channel: AsyncChannel | None = None) -> list[Any]:
+        """Send plain commands that may be sent twice, in one round trip. An error stands in its answer's place."""
+        own = channel or (self._idle.pop() if self._idle else self.channel())
+        try:
+            return await self._patiently(own, lambda: own.send(commands))
+        except BaseException:
+            await own.drop()
+            raise
+        finally:
+            if channel is None:
+                self._idle.append(own)
+
+    async def register(self, queue: str) -> None:
+        """Note the queue's name in the directory, once a minute."""
+        now = time.monotonic()
+        if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
+            await self.execute(("SADD", keys.queues(self.namespace), queue))
+            self._registered[queue] = now
+
+    async def close(self) -> None:
+        idle, self._idle = self._idle, []
+        for channel in idle:
+            await channel.drop()
+        await self._pool.disconnect()
+
+    async def _send(
+        self, channel: AsyncChannel, calls: Sequence[Call[Any]], commands: list[list[Argument]]
+    ) -> list[Any]:
+        async def send() -> list[Any]:
+            answers = await channel.send(commands)
+            unknown = [i for i, answer in enumerate(answers) if isinstance(answer, connection.NO_SCRIPT)]
+            if unknown:
+                for i in unknown:
+                    commands[i] = with_text(commands[i], calls[i].script)
+                for i, answer in zip(unknown, await channel.send([commands[i] for i in unknown]), strict=True):
+                    answers[i] = answer
+            return answers
+
+        return await self._patiently(channel, send)
+
+    async def _patiently(self, channel: AsyncChannel, send: Callable[[], Any]) -> list[Any]:
+        deadline, attempt = time.monotonic() + self._patience_seconds, 0
+        while True:
+            try:
+                answers: list[Any] = await send()
+                passing = next((a for a in answers if isinstance(a, connection.TRY_AGAIN)), None)
+                if passing is None:
+                    return answers
+                raise passing
+            except connection.SERVER_ERRORS as error:
+                await channel.drop()
+                wait = connection.backoff_seconds(attempt, random.random())
+                if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
+                    raise connection.translate(error, self.url) from error
+                await asyncio.sleep(wait)
+                attempt += 1

@@ -1,0 +1,153 @@
+"""The synchronous shell round the protocol: threads may share one `Client`."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import redis
+
+from queue_core import connection, keys, settings
+from queue_core.protocol import Argument, Call, Session, with_text
+
+T = TypeVar("T")
+REGISTER_SECONDS = 60.0
+
+
+class Client:
+    """Carries calls to one server. Each connection has one call in flight, and so a session of its own.
+
+    `clock`: the time in ms that scripts are to use, for tests; `None`: the server's.
+    `patience_seconds`: how long a call is sent again while the server does not answer.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        patience_seconds: float = settings.PATIENCE_SECONDS,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
+        self.url = settings.redis_url(url)
+        self.namespace = settings.namespace(namespace)
+        self.clock = clock
+        self._patience_seconds = patience_seconds
+        self._pool = connection.sync_pool(self.url)
+        self._idle: list[_Channel] = []
+        self._lock = threading.Lock()
+        self._registered: dict[str, float] = {}
+        self._pid = os.getpid()
+        self.queue = lru_cache(maxsize=4096)(self._queue_keys)
+
+    def _queue_keys(self, name: str) -> keys.QueueKeys:
+        return keys.QueueKeys(self.namespace, name)
+
+    def run(self, call: Call[T], session: Session | None = None) -> T:
+        """Send one call and read its answer; when the answer is lost, send it again.
+
+        `session`: whose call it is, when not the connection's (an operator's action). Raises `ServerUnavailable`,
+        `ServerFull`, `ServerRefused`, `FormatMismatch`, `CorruptQueue`, `Stale`.
+        """
+        channel = self._take()
+        try:
+            command = (session or channel.session).command(call, self.clock() if self.clock else None)
+            answer = self._send(channel, call, command)
+        except BaseException:
+            channel.drop()
+            raise
+        finally:
+            self._give_back(channel)
+        return call.read(answer)
+
+    def read(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Send commands that change nothing in one round trip. An error stands in its answer's place."""
+
+        def send() -> list[Any]:
+            pipeline: Any = self.redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command)
+            answers: list[Any] = pipeline.execute(raise_on_error=False)
+            return answers
+
+        return self._guarded(send)
+
+    @property
+    def redis(self) -> redis.Redis:
+        """A plain client on the same connections, for reads."""
+        return redis.Redis(connection_pool=self._pool)
+
+    def register(self, queue: str) -> None:
+        """Note the queue's name in the directory, once a minute."""
+        now = time.monotonic()
+        if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
+            self._guarded(lambda: self.redis.sadd(keys.queues(self.namespace), queue))
+            self._registered[queue] = now
+
+    def close(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for channel in idle:
+            channel.drop()
+        self._pool.disconnect()
+
+    def _guarded(self, send: Callable[[], T]) -> T:
+        deadline, attempt = time.monotonic() + self._patience_seconds, 0
+        while True:
+            try:
+                return send()
+            except connection.SERVER_ERRORS as error:
+                attempt = self._wait_or_raise(error, attempt, deadline)
+
+    def _send(self, channel: _Channel, call: Call[Any], command: list[Argument]) -> Any:
+        deadline, attempt = time.monotonic() + self._patience_seconds, 0
+        while True:
+            try:
+                return channel.send(command)
+            except connection.NO_SCRIPT:
+                command = with_text(command, call.script)
+            except connection.SERVER_ERRORS as error:
+                if isinstance(error, connection.TRY_AGAIN):
+                    channel.drop()
+                attempt = self._wait_or_raise(error, attempt, deadline)
+
+    def _wait_or_raise(self, error: Exception, attempt: int, deadline: float) -> int:
+        wait = connection.backoff_seconds(attempt, random.random())
+        if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
+            raise connection.translate(error, self.url) from error
+        time.sleep(wait)
+        return attempt + 1
+
+    def _take(self) -> _Channel:
+        with self._lock:
+            if self._pid != os.getpid():  # a fork: the parent's connections are the parent's
+                self._pid, self._idle = os.getpid(), []
+                self._pool = connection.sync_pool(self.url)
+            if self._idle:
+                return self._idle.pop()
+        return _Channel(self._pool)
+
+    def _give_back(self, channel: _Channel) -> None:
+        with self._lock:
+            self._idle.append(channel)
+
+
+class _Channel:
+    """One connection and the session of those who use it, one at a time."""
+
+    def __init__(self, pool: redis.ConnectionPool) -> None:
+        self.session = Session()
+        self._connection: Any = pool.make_connection()
+
+    def send(self, command: Sequence[Argument]) -> Any:
+        self._connection.send_command(*command)
+        return self._connection.read_response()
+
+    def drop(self) -> None:
+        """Close the connection; the next call opens it again, and the session goes on."""
+        self._connection.disconnect()

@@ -1,0 +1,101 @@
+"""How the server is spoken to: the options of every connection, and what its errors mean.
+
+redis-py resends a command by itself when an answer is lost, up to ten times, and one push becomes two. That is off
+here: a call is sent again by us, with the number that makes it safe (see `protocol.Session`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.asyncio.retry import Retry as AsyncRetry
+from redis.backoff import NoBackoff
+from redis.exceptions import (
+    BusyLoadingError,
+    ConnectionError,
+    MasterDownError,
+    NoScriptError,
+    OutOfMemoryError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+    TimeoutError,
+    TryAgainError,
+)
+from redis.retry import Retry
+
+from queue_core.errors import (
+    CorruptQueue,
+    FormatMismatch,
+    ServerFull,
+    ServerRefused,
+    ServerUnavailable,
+    Stale,
+    TaskyardError,
+)
+from queue_core.keys import FORMAT
+from queue_core.settings import mask_url
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 5.0
+
+TRY_AGAIN = (
+    ConnectionError,
+    TimeoutError,
+    OSError,
+    BusyLoadingError,
+    MasterDownError,
+    ReadOnlyError,
+    TryAgainError,
+)
+"""Errors that may pass by themselves: the same command is sent again."""
+
+NO_SCRIPT = NoScriptError
+SERVER_ERRORS = (RedisError, OSError)
+
+
+def sync_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.ConnectionPool:
+    return redis.ConnectionPool.from_url(url, **_options(answer_seconds), retry=Retry(NoBackoff(), 0))
+
+
+def async_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.asyncio.ConnectionPool:
+    return redis.asyncio.ConnectionPool.from_url(url, **_options(answer_seconds), retry=AsyncRetry(NoBackoff(), 0))
+
+
+def _options(answer_seconds: float) -> dict[str, Any]:
+    return {
+        "protocol": 3,
+        "socket_timeout": answer_seconds,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "health_check_interval": 0,
+        "max_connections": 1_000,
+    }
+
+
+def backoff_seconds(attempt: int, chance: float) -> float:
+    """Before the next try: 50 ms doubled each time, at most 2 s, half of it by chance."""
+    return min(0.05 * 2.0 ** min(attempt, 10), 2.0) * (0.5 + 0.5 * chance)
+
+
+def translate(error: Exception, url: str) -> TaskyardError:
+    """What an error of redis-py means in ours. The original is for `raise … from`."""
+    text = str(error)
+    if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
+        return ServerFull(f"Redis at {mask_url(url)} is out of memory and takes no more tasks: {text}", url=url)
+    if isinstance(error, TRY_AGAIN):
+        return ServerUnavailable(f"Redis at {mask_url(url)} does not answer: {text or type(error).__name__}", url=url)
+    if isinstance(error, ResponseError):
+        word, _, rest = text.partition(" ")
+        if word == "STALE":
+            return Stale(last_sequence=rest)
+        if word == "FORMAT":
+            return FormatMismatch(
+                f"the queue has format {rest}, this version of Taskyard understands {FORMAT}. "
+                "Use the version that wrote it, or one newer",
+                found=rest,
+            )
+        if word == "WRONGKEY" or "WRONGTYPE" in text:
+            return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
+    return ServerRefused(f"Redis at {mask_url(url)} refused: {text or type(error).__name__}", url=url)

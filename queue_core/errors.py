@@ -1,0 +1,89 @@
+"""Everything that Taskyard raises on purpose: one tree under `TaskyardError`.
+
+The docstring of a class is its default message. Facts are attributes, so that nobody has to parse a sentence.
+"""
+
+from __future__ import annotations
+
+from inspect import cleandoc
+
+
+class TaskyardError(Exception):
+    """Something went wrong in Taskyard."""
+
+    def __init__(self, message: str = "", **facts: object) -> None:
+        super().__init__(message or cleandoc(type(self).__doc__ or ""))
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+
+class InvalidArgument(TaskyardError, ValueError):
+    """An argument is outside of what is allowed."""
+
+
+class InvalidName(InvalidArgument):
+    """A name of a queue, task, lane or namespace has characters that are not allowed."""
+
+
+class InvalidPayload(InvalidArgument):
+    """The arguments of a task cannot be stored."""
+
+
+class PayloadTooLarge(InvalidPayload):
+    """The arguments of a task are larger than the limit."""
+
+
+class UnreadableEnvelope(TaskyardError):
+    """What is stored for a task is not an envelope."""
+
+
+class DuplicateTaskName(TaskyardError):
+    """Two handlers were registered under one name."""
+
+
+class UnknownQueue(TaskyardError, LookupError):
+    """There is no such queue."""
+
+
+class UnknownTask(TaskyardError, LookupError):
+    """There is no such task."""
+
+
+class UnknownFault(TaskyardError, LookupError):
+    """There is no such fault."""
+
+
+class LeaseLost(TaskyardError):
+    """The lease is no longer held: it ran out and was recovered, or somebody else has the task now."""
+
+
+class Stale(TaskyardError):
+    """A later call of this session was already answered, so this one changed nothing."""
+
+
+class ServerUnavailable(TaskyardError, ConnectionError):
+    """The Redis server does not answer."""
+
+
+class ServerRefused(TaskyardError):
+    """The Redis server answered with an error."""
+
+
+class ServerFull(ServerRefused):
+    """The Redis server is out of memory and refused to take more."""
+
+
+class UnsafeServer(TaskyardError):
+    """The Redis server may throw tasks away: its eviction policy is not `noeviction`."""
+
+
+class FormatMismatch(TaskyardError):
+    """The queue was written by a version of Taskyard that this one does not understand."""
+
+
+class CorruptQueue(TaskyardError):
+    """A key of the queue has a type that Taskyard did not give it."""
+
+
+class ConfigurationError(TaskyardError, ValueError):
+    """A setting has a value that is not accepted."""

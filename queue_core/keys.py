@@ -1,0 +1,193 @@
+"""Every Redis key that Taskyard uses: this module is the only place that spells one.
+
+All keys of a queue carry the hash tag `{queue}`, so that they share a slot and one script can change them together.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from queue_core.errors import InvalidName
+
+FORMAT = 1
+"""Version of everything below. It stands in `control` from the first write, and every script checks it."""
+
+SENTINEL = ":" * 65
+"""Stands in `leases` and `running` for ever: longer than 64 bytes, it keeps both out of the small encoding, in which
+300 running tasks cost 15 µs each instead of 0.75. No id has a `:`. Counts subtract it."""
+
+MAX_PRIORITY = 2_000
+PRIORITY_STEP = 1 << 42
+"""Milliseconds that one step of priority is worth in the score of `prioritized`: 139 years."""
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}\Z")
+
+
+def check_name(kind: str, name: object) -> str:
+    """Return `name` if it can be the name of a queue, task, worker or namespace; nothing in it can break out of a
+    hash tag, a URL or a line. Raises `InvalidName`."""
+    if isinstance(name, str) and _NAME.match(name):
+        return name
+    raise InvalidName(
+        f"{kind} name {name!r:.150} is not allowed: 1 to 128 letters, digits and _ . : -, "
+        "beginning with a letter, a digit or _",
+        kind=kind,
+        name=name,
+    )
+
+
+def queues(namespace: str) -> str:
+    """SET of queue names. A directory, not the truth: written again every minute by whoever uses a queue."""
+    return f"{namespace}:queues"
+
+
+def workers(namespace: str) -> str:
+    """ZSET: worker id → last heartbeat, ms."""
+    return f"{namespace}:workers"
+
+
+def worker(namespace: str, worker_id: str) -> str:
+    """STRING with an expiry: the worker's own description, JSON."""
+    return f"{namespace}:worker:{worker_id}"
+
+
+class QueueKeys:
+    """The keys of one queue. `ms` is Unix milliseconds by the server's clock."""
+
+    def __init__(self, namespace: str, queue: str) -> None:
+        self.namespace = check_name("namespace", namespace)
+        self.queue = check_name("queue", queue)
+        self._prefix = f"{namespace}:{{{queue}}}:"
+
+    # The tasks themselves.
+
+    @cached_property
+    def tasks(self) -> str:
+        """HASH: id → envelope (see `codec`). Every task that has not ended is here, wherever else it is."""
+        return self._prefix + "tasks"
+
+    # The places: every id in `tasks` is in exactly one of these.
+
+    @cached_property
+    def ready(self) -> str:
+        """LIST: tasks of priority 0, oldest first. An element is an id, followed by its ready time (7 base62 digits,
+        ms since 2020) where that is not the id's own; before an id that has no time of its own stands a `:`."""
+        return self._prefix + "ready"
+
+    @cached_property
+    def removed(self) -> str:
+        """SET: ids whose one element in `ready` no longer counts; whoever pops it drops both."""
+        return self._prefix + "removed"
+
+    @cached_property
+    def prioritized(self) -> str:
+        """ZSET: ready tasks of any other priority → −priority · 2⁴² + ready time in ms since 2020."""
+        return self._prefix + "prioritized"
+
+    @cached_property
+    def held(self) -> str:
+        """ZSET: `lane/id` → 0. A lane is `name:<task>` or `unknown:<task>`; no name has a `/`."""
+        return self._prefix + "held"
+
+    @cached_property
+    def scheduled(self) -> str:
+        """ZSET: id → due, ms."""
+        return self._prefix + "scheduled"
+
+    @cached_property
+    def retrying(self) -> str:
+        """ZSET: id → due, ms. Counted in the task's fault as well."""
+        return self._prefix + "retrying"
+
+    @cached_property
+    def leases(self) -> str:
+        """ZSET: id → end of the lease, ms; and `SENTINEL` → +inf."""
+        return self._prefix + "leases"
+
+    @cached_property
+    def blocked(self) -> str:
+        """ZSET: tasks that wait for other tasks. Reserved: nothing makes one yet."""
+        return self._prefix + "blocked"
+
+    @cached_property
+    def dead(self) -> str:
+        """ZSET: dead letter → time of death, ms."""
+        return self._prefix + "dead"
+
+    @cached_property
+    def trash(self) -> str:
+        """ZSET: id → when it is deleted for good, ms."""
+        return self._prefix + "trash"
+
+    # What belongs to a place.
+
+    @cached_property
+    def running(self) -> str:
+        """HASH: id → `fence claimed-ms ready-ms worker`, for exactly the ids of `leases`; and `SENTINEL`."""
+        return self._prefix + "running"
+
+    @cached_property
+    def closed(self) -> str:
+        """HASH: lane → `closed` or `open`, and a JSON object (by, reason, at). An open one empties into claims."""
+        return self._prefix + "closed"
+
+    @cached_property
+    def trashed(self) -> str:
+        """HASH: id in `trash` → JSON object: from (the place), score (its score there), by, reason, at."""
+        return self._prefix + "trashed"
+
+    @cached_property
+    def dead_by_fault(self) -> str:
+        """ZSET: `fingerprint:ms of death, 13 digits:id` → 0, so that a fault's letters are one lexicographic range."""
+        return self._prefix + "dead_by_fault"
+
+    # What happened.
+
+    @cached_property
+    def history(self) -> str:
+        """HASH: id → first line `attempts crashes releases attempts-before fingerprint`, then one line an entry,
+        `ms kind JSON`, oldest first, ≤ 1 kB; and `:id` → traceback of the last attempt, where its frames differ from
+        its fault's. A task that simply succeeds has none."""
+        return self._prefix + "history"
+
+    @cached_property
+    def faults(self) -> str:
+        """HASH, for each fingerprint f: `f` → JSON (task, class, message, frame, first), `f:attempts`, `f:retrying`
+        → numbers, `f:versions` → application versions, newest last, `f:frames` and `f:traceback` of the newest."""
+        return self._prefix + "faults"
+
+    @cached_property
+    def faults_seen(self) -> str:
+        """ZSET: fingerprint → last seen, ms. At most 1,000, plus overflow ones."""
+        return self._prefix + "faults_seen"
+
+    def record(self, task_id: str) -> str:
+        """HASH with an expiry of 24 h: what an ended task left (state, at, worker, envelope, history)."""
+        return f"{self._prefix}record:{task_id}"
+
+    # The queue itself.
+
+    @cached_property
+    def control(self) -> str:
+        """HASH: format, fence (last given), turn (claims' fairness), seen (last sign of life of a worker, ms), grace
+        (nothing is recovered before, ms), paused (JSON: by, reason, at)."""
+        return self._prefix + "control"
+
+    @cached_property
+    def stats(self) -> str:
+        """HASH: the books (enqueued, completed, discarded, deleted …) → how many, ever."""
+        return self._prefix + "stats"
+
+    @cached_property
+    def notify(self) -> str:
+        """LIST: wake-up tokens, at most 16. A hint, never the truth."""
+        return self._prefix + "notify"
+
+    def session(self, session_id: str) -> str:
+        """STRING with an expiry of 10 min: `sequence-number answer` of the session's last call."""
+        return f"{self._prefix}session:{session_id}"
+
+    def action(self, action_id: str) -> str:
+        """STRING with an expiry: the outcome of an operator's action that took several calls, JSON."""
+        return f"{self._prefix}operation:{action_id}"

@@ -1,0 +1,248 @@
+#!lua flags=allow-oom
+-- Due tasks become ready, and up to `limit` ready ones are leased to one worker: from lanes that have opened, then
+-- by priority, then by age. None while the queue is paused.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] held: ZSET   KEYS[8] closed: HASH   KEYS[9] scheduled: ZSET
+-- KEYS[10] retrying: ZSET   KEYS[11] leases: ZSET   KEYS[12] running: HASH   KEYS[13] history: HASH
+-- KEYS[14] faults: HASH   KEYS[15] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks   ARGV[5] lease, ms
+-- ARGV[6] worker id   ARGV[7] '1': one task in 20 is the one that has waited longest, whatever its priority; '': strict
+-- ARGV[8] bytes of envelopes to stop at   ARGV[9] sentinel   then the lanes `unknown:<task>` that this worker can run
+-- Returns: fence, now ms, next due ms or '', 1 when leases have run out, 1 when more is ready, 1 while paused, list of
+-- closed lanes; then for each task: id, envelope, first line of its history or '', ready time's digits or ''.
+-- include begin session
+local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local held, closed, scheduled, retrying = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local leases, running, history, faults, notify = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+-- include envelope ready history retries lanes wake
+local limit, lease_ms, worker, is_fair = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
+local max_bytes, sentinel = tonumber(ARGV[8]), ARGV[9]
+local PROMOTE_AT_MOST, LOOK_AT_MOST, LEVELS_AT_MOST, FAIR_EVERY = 256, 1024, 16, 20
+
+-- What the worker needs to know beside its tasks; `ids` are those that it holds by this claim's fence.
+local function report(fence, ids)
+  local next_due = ''
+  for _, place in ipairs({scheduled, retrying}) do
+    local due = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
+    if due and (next_due == '' or tonumber(due) < tonumber(next_due)) then next_due = due end
+  end
+  local has_expired = #call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 1)
+  local has_more = ready_count() > 0 and 1 or 0
+  local lanes = call('HLEN', closed) > 0 and call('HKEYS', closed) or {}
+  local lines = {fence, fmt('%.0f', now), next_due, has_expired, has_more, paused and 1 or 0, lanes}
+  if #ids == 0 then return lines end
+  local envelopes = call('HMGET', tasks, unpack(ids))
+  local claims = call('HMGET', running, unpack(ids))
+  local histories = call('HLEN', history) > 0 and call('HMGET', history, unpack(ids)) or {}
+  for i = 1, #ids do
+    local digits = match(claims[i] or '', '^' .. fence .. ' %d+ (%w*) ')
+    if digits and envelopes[i] then
+      local n = #lines
+      lines[n + 1], lines[n + 2] = ids[i], envelopes[i]
+      lines[n + 3] = histories[i] and match(histories[i], '^[^\n]*') or ''
+      lines[n + 4] = digits
+    end
+  end
+  return lines
+end
+
+if replayed then
+  return report(replayed[1], replayed[2])
+end
+local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', held,
+  'hash', closed, 'zset', scheduled, 'zset', retrying, 'zset', leases, 'hash', running, 'hash', history,
+  'hash', faults, 'list', notify)
+if wrong then return wrong end
+
+-- A sign of life. After a silence of a third of a lease the server was away, and so were the heartbeats: nothing is
+-- recovered for one lease, so that workers that live can say so.
+local fields = {'seen', fmt('%.0f', now)}
+if known[5] and now - known[5] > lease_ms / 3 then
+  fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
+end
+begin_writing()
+
+-- What is due becomes ready, in order of its time.
+for _, place in ipairs({scheduled, retrying}) do
+  local due = call('ZRANGEBYSCORE', place, '-inf', now, 'WITHSCORES', 'LIMIT', 0, PROMOTE_AT_MOST)
+  for i = 1, #due, 2 do
+    local id, envelope = due[i], call('HGET', tasks, due[i])
+    if envelope then
+      make_ready(id, priority_of(envelope), own_time(id, tonumber(due[i + 1])))
+      if place == retrying then
+        count_retrying(read_history(id).fault, -1)
+      end
+    end
+    call('ZREM', place, id)
+  end
+end
+
+local fence = math.max((tonumber(known[3]) or 0) + 1, now_us)
+local fence_text = fmt('%.0f', fence)
+local turn = tonumber(known[4]) or 0
+if paused then
+  call('HSET', control, unpack(fields))
+  return answer({fence_text, {}}) and report(fence_text, {})
+end
+
+-- Lanes: from those that have opened, and those that only this kind of worker can run, tasks are leased directly;
+-- what belongs to a closed one is put aside when it is met.
+local can_run, shut = {}, {}
+for i = 10, #ARGV do can_run[ARGV[i]] = true end
+local taken, bytes = {}, 0           -- taken: {id, digits}
+local has_lanes = call('HLEN', closed) > 0
+local from_lanes = {}
+if has_lanes then
+  local lanes = call('HGETALL', closed)
+  for i = 1, #lanes, 2 do
+    local lane = lanes[i]
+    if sub(lanes[i + 1], 1, 4) == 'open' or can_run[lane] then
+      local from, to = lane_range(lane)
+      local members = call('ZRANGEBYLEX', held, from, to, 'LIMIT', 0, limit - #taken)
+      for _, member in ipairs(members) do
+        local id = sub(member, #lane + 2)
+        local envelope = call('HGET', tasks, id)
+        if bytes < max_bytes then
+          from_lanes[#from_lanes + 1] = member
+          if envelope then
+            bytes = bytes + #envelope
+            taken[#taken + 1] = {id, own_time(id, now)}
+          end
+        end
+      end
+      if #members == 0 then call('HDEL', closed, lane) end
+    else
+      shut[lane] = true
+    end
+  end
+end
+
+local put_aside, gone = {}, {}       -- members for `held`; ids from `prioritized`
+local function consider(id, digits, envelope)
+  if not envelope then return end
+  if has_lanes then
+    local name = name_of(envelope)
+    for _, kind in ipairs({'name:', 'unknown:'}) do
+      if shut[kind .. name] then
+        put_aside[#put_aside + 1] = kind .. name .. '/' .. id
+        return
+      end
+    end
+  end
+  bytes = bytes + #envelope
+  taken[#taken + 1] = {id, digits}
+end
+
+-- One task in 20 goes to whoever has waited longest: the head of the list and of each priority, merged by time.
+local in_fair = {}
+local fair_count = floor((turn + limit) / FAIR_EVERY) - floor(turn / FAIR_EVERY)
+if is_fair and fair_count > 0 and call('ZCARD', prioritized) > 0 then
+  local heads = {}
+  local struck_out = call('SCARD', removed) > 0
+  for _, element in ipairs(call('LRANGE', ready, 0, fair_count - 1)) do
+    local id, digits = split_element(element)
+    if not (struck_out and call('SISMEMBER', removed, id) == 1) then
+      heads[#heads + 1] = {ready_ms(id, digits)}
+    end
+  end
+  local below = '+inf'
+  for _ = 1, LEVELS_AT_MOST do
+    local last = call('ZREVRANGEBYSCORE', prioritized, below, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if not last[1] then break end
+    local floor_score = floor(last[2] / PRIORITY_STEP) * PRIORITY_STEP
+    local level = call('ZRANGEBYSCORE', prioritized, fmt('%.0f', floor_score), last[2], 'WITHSCORES',
+      'LIMIT', 0, fair_count)
+    for i = 1, #level, 2 do heads[#heads + 1] = {level[i + 1] - floor_score + EPOCH_MS, level[i]} end
+    below = '(' .. fmt('%.0f', floor_score)
+  end
+  table.sort(heads, function(a, b) return a[1] < b[1] end)
+  for i = 1, fair_count do
+    local head = heads[i]
+    if not head or #taken >= limit then break end
+    if head[2] then
+      in_fair[head[2]] = true
+      gone[#gone + 1] = head[2]
+      consider(head[2], own_time(head[2], head[1]), call('HGET', tasks, head[2]))
+    else
+      in_fair.list = (in_fair.list or 0) + 1
+    end
+  end
+end
+
+-- From the front of the list: `count` elements are looked at and leave it.
+local struck, consumed = {}, 0
+local function take_from_list(wanted)
+  local size = 8
+  while #taken < wanted and bytes < max_bytes and consumed < LOOK_AT_MOST do
+    local elements = call('LRANGE', ready, consumed, consumed + math.min(size, wanted - #taken) - 1)
+    if #elements == 0 then return end
+    local ids, digits = {}, {}
+    for i, element in ipairs(elements) do ids[i], digits[i] = split_element(element) end
+    local dropped = call('SCARD', removed) > 0 and call('SMISMEMBER', removed, unpack(ids)) or {}
+    local envelopes = call('HMGET', tasks, unpack(ids))
+    for i = 1, #ids do
+      if bytes >= max_bytes then return end
+      consumed = consumed + 1
+      if dropped[i] == 1 then
+        struck[#struck + 1] = ids[i]
+      else
+        consider(ids[i], digits[i], envelopes[i])
+      end
+    end
+    size = bytes < 4096 * #taken and 128 or 8
+  end
+end
+
+local function take_prioritized(from, to)
+  local seen = 0
+  while #taken < limit and bytes < max_bytes and seen < LOOK_AT_MOST do
+    local found = call('ZRANGEBYSCORE', prioritized, from, to, 'WITHSCORES', 'LIMIT', seen, limit - #taken)
+    if #found == 0 then return end
+    for i = 1, #found, 2 do
+      if bytes >= max_bytes then return end
+      local id, score = found[i], tonumber(found[i + 1])
+      seen = seen + 1
+      if not in_fair[id] then
+        gone[#gone + 1] = id
+        consider(id, own_time(id, score % PRIORITY_STEP + EPOCH_MS), call('HGET', tasks, id))
+      end
+    end
+  end
+end
+
+if in_fair.list then take_from_list(math.min(limit, #taken + in_fair.list)) end
+take_prioritized('-inf', '(0')
+take_from_list(limit)
+take_prioritized(fmt('%.0f', PRIORITY_STEP), '+inf')
+
+-- Leases first, then the places that the tasks leave.
+local ids = {}
+fields[#fields + 1], fields[#fields + 2] = 'turn', fmt('%.0f', turn + #taken)
+if #taken > 0 then
+  fields[#fields + 1], fields[#fields + 2] = 'fence', fence_text
+  local expiry, claimed = fmt('%.0f', now + lease_ms), fence_text .. fmt(' %.0f ', now)
+  local expiries, claims = {}, {}
+  for i, task in ipairs(taken) do
+    ids[i] = task[1]
+    expiries[2 * i - 1], expiries[2 * i] = expiry, task[1]
+    claims[2 * i - 1], claims[2 * i] = task[1], claimed .. task[2] .. ' ' .. worker
+  end
+  if call('EXISTS', leases) == 0 then
+    call('ZADD', leases, '+inf', sentinel)
+    call('HSET', running, sentinel, sentinel)
+  end
+  call('ZADD', leases, unpack(expiries))
+  call('HSET', running, unpack(claims))
+end
+for _, member in ipairs(put_aside) do call('ZADD', held, 0, member) end
+for _, member in ipairs(from_lanes) do call('ZREM', held, member) end
+if #gone > 0 then call('ZREM', prioritized, unpack(gone)) end
+if consumed > 0 then call('LTRIM', ready, consumed, -1) end
+for _, id in ipairs(struck) do call('SREM', removed, id) end
+call('HSET', control, unpack(fields))
+if ready_count() > 0 then
+  wake(1)
+elseif #taken == 0 then
+  call('DEL', notify)
+end
+return answer({fence_text, ids}) and report(fence_text, ids)

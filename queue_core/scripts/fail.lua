@@ -1,0 +1,81 @@
+#!lua flags=allow-oom
+-- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
+-- KEYS[6] retrying: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] dead: ZSET   KEYS[9] dead_by_fault: ZSET
+-- KEYS[10] faults: HASH   KEYS[11] faults_seen: ZSET   KEYS[12] history: HASH   KEYS[13] stats: HASH
+-- KEYS[14] notify: LIST   then a record: HASH for each task that is discarded, in order
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
+-- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard), delay before
+-- the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty), digest of
+-- the frames, traceback or ''
+-- Returns the list of ids whose lease was lost.
+-- include begin session
+local tasks, leases, running, retrying, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local dead, dead_by_fault, faults, faults_seen = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local history, stats, notify = KEYS[12], KEYS[13], KEYS[14]
+-- include history retries faults record wake
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'zset', retrying, 'zset', scheduled,
+  'zset', dead, 'zset', dead_by_fault, 'hash', faults, 'zset', faults_seen, 'hash', history, 'hash', stats,
+  'list', notify)
+if wrong then return wrong end
+
+local FIELDS, MAX_TRACEBACK = 10, 4096
+local ids, total = {}, (#ARGV - 5) / FIELDS
+for i = 1, total do ids[i] = ARGV[6 + (i - 1) * FIELDS] end
+local claims = call('HMGET', running, unpack(ids))
+local lost, failed, seen, record_key = {}, {}, {}, 15
+for i = 1, total do
+  local at = 6 + (i - 1) * FIELDS
+  local id, fence, verdict = ids[i], ARGV[at + 1], ARGV[at + 2]
+  local key = verdict == 'discard' and KEYS[record_key]
+  if key then record_key = record_key + 1 end
+  if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
+    seen[id] = true
+    failed[#failed + 1] = {id, at, key, match(claims[i], '(%S+)$')}
+  else
+    lost[#lost + 1] = id
+  end
+end
+if #failed == 0 then return answer(lost) end
+
+begin_writing()
+local first_due = nil
+for _, place in ipairs({scheduled, retrying}) do
+  local first = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
+  if first and (not first_due or tonumber(first) < first_due) then first_due = tonumber(first) end
+end
+local earliest, left = nil, {}
+for i, task in ipairs(failed) do
+  local id, at = task[1], task[2]
+  local verdict, delay_ms = ARGV[at + 2], tonumber(ARGV[at + 3])
+  local traceback = ARGV[at + 9]
+  local fault, has_own_frames =
+    count_failure(ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[5], ARGV[at + 8], traceback)
+  local counters, lines = read_history(id)
+  counters.attempts, counters.fault = counters.attempts + 1, fault
+  local facts = sub(ARGV[at + 7], 1, -2) .. ',"attempt":' .. counters.attempts .. ',"fault":"' .. fault .. '"}'
+  write_history(id, counters, lines, 'failed', facts)
+  if has_own_frames then
+    call('HSET', history, ':' .. id, sub(traceback, -MAX_TRACEBACK))
+  else
+    call('HDEL', history, ':' .. id)
+  end
+  if verdict == 'retry' then
+    call('ZADD', retrying, now + delay_ms, id)
+    count_retrying(fault, 1)
+    if not earliest or now + delay_ms < earliest then earliest = now + delay_ms end
+  elseif verdict == 'dead' then
+    bury(id, fault)
+  else
+    keep_record(task[3], id, 'discarded', task[4], ARGV[4])
+    call('HINCRBY', stats, 'discarded', 1)
+    call('HDEL', tasks, id)
+    forget_history(id)
+  end
+  left[i] = id
+end
+call('ZREM', leases, unpack(left))
+call('HDEL', running, unpack(left))
+if earliest and not (first_due and first_due <= earliest) then wake(1) end
+return answer(lost)

@@ -1,0 +1,37 @@
+-- How every script begins: names for what all of them use, the clock (read once), the format check.
+-- KEYS[1] is `control`; ARGV[1] the format, ARGV[2] the time in ms, or '' for the server's own.
+local call, fmt, floor = redis.call, string.format, math.floor
+local sub, find, byte, match = string.sub, string.find, string.byte, string.match
+local unpack = unpack or table.unpack
+local control = KEYS[1]
+
+local now_us
+if ARGV[2] == '' then
+  local time = call('TIME')
+  now_us = time[1] * 1000000 + time[2]
+else
+  now_us = ARGV[2] * 1000
+end
+local now = floor(now_us / 1000)
+
+local known = call('HMGET', control, 'format', 'paused', 'fence', 'turn', 'seen', 'grace')
+local is_new, paused = not known[1], known[2]
+if known[1] and known[1] ~= ARGV[1] then
+  return redis.error_reply('FORMAT ' .. known[1])
+end
+
+-- Writing begins: the format version is there from the first write.
+local function begin_writing()
+  if is_new then call('HSET', control, 'format', ARGV[1]) end
+end
+
+-- Fails before any write when one of the keys (type, key, type, key …) is of another type.
+local function check_types(...)
+  local pairs_ = {...}
+  for i = 1, #pairs_, 2 do
+    local is = call('TYPE', pairs_[i + 1]).ok
+    if is ~= 'none' and is ~= pairs_[i] then
+      return redis.error_reply('WRONGKEY ' .. pairs_[i + 1] .. ' is a ' .. is .. ' and should be a ' .. pairs_[i])
+    end
+  end
+end

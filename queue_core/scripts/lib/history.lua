@@ -1,0 +1,31 @@
+-- What happened to a task. Needs the name `history` of the script's key.
+local MAX_HISTORY = 1000
+
+-- The counters of a task and the lines of its history (nil where nothing has happened yet).
+local function read_history(id)
+  local text = call('HGET', history, id)
+  local counters = {attempts = 0, crashes = 0, releases = 0, before = 0, fault = '-'}
+  if not text then return counters, '' end
+  local attempts, crashes, releases, before, fault, lines = match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)\n(.*)$')
+  if not attempts then return counters, '' end
+  counters.attempts, counters.crashes = tonumber(attempts), tonumber(crashes)
+  counters.releases, counters.before = tonumber(releases), tonumber(before)
+  counters.fault = fault
+  return counters, lines
+end
+
+-- Write the counters and one more line, `now kind JSON`; the oldest lines make room.
+local function write_history(id, counters, lines, kind, facts)
+  lines = lines .. fmt('%.0f', now) .. ' ' .. kind .. ' ' .. facts .. '\n'
+  while #lines > MAX_HISTORY do
+    local line_end = find(lines, '\n', 1, true)
+    if line_end == #lines then break end
+    lines = sub(lines, line_end + 1)
+  end
+  call('HSET', history, id, fmt('%d %d %d %d %s\n', counters.attempts, counters.crashes, counters.releases,
+    counters.before, counters.fault) .. lines)
+end
+
+local function forget_history(id)
+  call('HDEL', history, id, ':' .. id)
+end

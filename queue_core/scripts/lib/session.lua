@@ -1,0 +1,21 @@
+-- A call whose answer was lost can be sent again. KEYS[2] is the session, ARGV[3] the call's number in it.
+local session, sequence = KEYS[2], tonumber(ARGV[3])
+local SESSION_SECONDS = 600
+
+-- What this call answered before, if it is the session's last one: `replayed`. An older one gets STALE.
+local replayed
+do
+  local last = call('GET', session)
+  if last then
+    local number, answer = match(last, '^(%d+) (.*)$')
+    number = tonumber(number)
+    if sequence < number then return redis.error_reply('STALE ' .. fmt('%.0f', number)) end
+    if sequence == number then replayed = cmsgpack.unpack(answer) end
+  end
+end
+
+-- Remember the answer (ids and statuses only) and return it.
+local function answer(value)
+  call('SET', session, ARGV[3] .. ' ' .. cmsgpack.pack(value), 'EX', SESSION_SECONDS)
+  return value
+end

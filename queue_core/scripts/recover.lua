@@ -1,0 +1,86 @@
+#!lua flags=allow-oom
+-- Tasks whose worker is gone: each has crashed once more, and waits crashes² seconds for its next run (never at the
+-- head: one poison task must not take its neighbours with it); too many crashes make it a dead letter, quarantined.
+-- Without ids: leases that have run out, unless the server itself was away. With ids: those that a supervisor knows dead.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
+-- KEYS[6] retrying: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] dead: ZSET   KEYS[9] dead_by_fault: ZSET
+-- KEYS[10] faults: HASH   KEYS[11] faults_seen: ZSET   KEYS[12] history: HASH   KEYS[13] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lease, ms   ARGV[5] limit, tasks
+-- ARGV[6] crashes allowed, where the task's options do not say   ARGV[7] jitter, at most this share of the wait (0 to 1)
+-- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
+-- then two for each task: id, fence
+-- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost.
+-- include begin session
+local tasks, leases, running, retrying, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local dead, dead_by_fault, faults, faults_seen = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local history, notify = KEYS[12], KEYS[13]
+-- include envelope history retries faults wake
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'zset', retrying, 'zset', scheduled,
+  'zset', dead, 'zset', dead_by_fault, 'hash', faults, 'zset', faults_seen, 'hash', history, 'list', notify)
+if wrong then return wrong end
+
+local lease_ms, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local most_crashes, jitter, evidence = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]
+local again, buried, lost, taken = {}, {}, {}, {}
+if #ARGV > 9 then
+  local seen = {}
+  for i = 10, #ARGV, 2 do
+    local id, claim = ARGV[i], call('HGET', running, ARGV[i])
+    if claim and match(claim, '^%d+') == ARGV[i + 1] and not seen[id] then
+      seen[id] = true
+      taken[#taken + 1] = {id, match(claim, '(%S+)$')}
+    else
+      lost[#lost + 1] = id
+    end
+  end
+else
+  local grace = tonumber(known[6]) or 0
+  if known[5] and now - known[5] > lease_ms / 3 then
+    grace = now + lease_ms
+    call('HSET', control, 'seen', fmt('%.0f', now), 'grace', fmt('%.0f', grace))
+  end
+  if now >= grace then
+    for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
+      taken[#taken + 1] = {id, match(call('HGET', running, id) or '', '(%S+)$') or ''}
+    end
+  end
+end
+if #taken == 0 then return answer({again, buried, lost}) end
+
+begin_writing()
+math.randomseed(tonumber(ARGV[8]))
+local left, earliest = {}, nil
+for i, task in ipairs(taken) do
+  local id, worker = task[1], task[2]
+  local envelope = call('HGET', tasks, id)
+  left[i] = id
+  if envelope then
+    local name = name_of(envelope)
+    local counters, lines = read_history(id)
+    counters.crashes = counters.crashes + 1
+    local class = 'WorkerCrashed'
+    local info = cjson.encode({task = name, class = class, message = 'the worker died while it ran this task', frame = ''})
+    local fault = count_failure(sub(redis.sha1hex(name .. '\n' .. class), 1, 12),
+      sub(redis.sha1hex(name .. '\n' .. class .. '\noverflow'), 1, 12), info, '', '', '')
+    counters.fault = fault
+    local facts = sub(evidence, 1, -2) .. fmt(',"crash":%d,"fault":"%s"', counters.crashes, fault)
+      .. ',"worker":' .. cjson.encode(worker) .. '}'
+    write_history(id, counters, lines, 'crashed', facts)
+    if counters.crashes > (tonumber(options_of(envelope).max_crashes) or most_crashes) then
+      bury(id, fault)
+      buried[#buried + 1] = id
+    else
+      local wait = counters.crashes * counters.crashes * 1000 * (1 + jitter * math.random())
+      local due = floor(now + wait)
+      call('ZADD', retrying, due, id)
+      count_retrying(fault, 1)
+      if not earliest or due < earliest then earliest = due end
+      again[#again + 1] = id
+    end
+  end
+end
+call('ZREM', leases, unpack(left))
+call('HDEL', running, unpack(left))
+if earliest then wake(1) end
+return answer({again, buried, lost})

@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- Dead letters become ready again, behind what waits already: their history stays, they get a fresh allowance.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] dead: ZSET   KEYS[8] dead_by_fault: ZSET   KEYS[9] history: HASH
+-- KEYS[10] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] JSON object for the histories, not empty
+-- then two for each task: id, time of death in ms
+-- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`).
+-- include begin session
+local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local dead, dead_by_fault, history, notify = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+-- include envelope ready history retries wake
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', dead,
+  'zset', dead_by_fault, 'hash', history, 'list', notify)
+if wrong then return wrong end
+
+local reply, back = {fmt('%.0f', now)}, 0
+for i = 5, #ARGV, 2 do
+  local id, expected = ARGV[i], tonumber(ARGV[i + 1])
+  local died = call('ZSCORE', dead, id)
+  local envelope = died and call('HGET', tasks, id)
+  if envelope and tonumber(died) == expected then
+    if back == 0 then begin_writing() end
+    back = back + 1
+    local counters, lines = read_history(id)
+    local letter = letter_of(counters.fault, died, id)
+    counters.before = counters.before + counters.attempts
+    counters.attempts, counters.crashes = 0, 0
+    make_ready(id, priority_of(envelope), own_time(id, now))
+    write_history(id, counters, lines, 'requeued', ARGV[4])
+    call('ZREM', dead, id)
+    call('ZREM', dead_by_fault, letter)
+  else
+    reply[#reply + 1] = id
+    reply[#reply + 1] = envelope and 'changed' or 'not dead'
+  end
+end
+wake(back)
+return answer(reply)

@@ -1,0 +1,65 @@
+#!lua flags=allow-oom
+-- Tasks leave the trash for where they were: the same place, the same time, the same order.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] held: ZSET   KEYS[10] closed: HASH
+-- KEYS[11] dead: ZSET   KEYS[12] dead_by_fault: ZSET   KEYS[13] history: HASH   KEYS[14] faults: HASH
+-- KEYS[15] trash: ZSET   KEYS[16] trashed: HASH   KEYS[17] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids
+-- Returns: now ms, then id, why: of those that were left alone (`not in the trash`).
+-- include begin session
+local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local scheduled, retrying, held, closed = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local dead, dead_by_fault, history, faults = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local trash, trashed, notify = KEYS[15], KEYS[16], KEYS[17]
+-- include envelope ready history retries lanes wake
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
+  'zset', retrying, 'zset', held, 'hash', closed, 'zset', dead, 'zset', dead_by_fault, 'hash', history,
+  'hash', faults, 'zset', trash, 'hash', trashed, 'list', notify)
+if wrong then return wrong end
+
+local reply, restored, to_wake = {fmt('%.0f', now)}, 0, 0
+for i = 4, #ARGV do
+  local id = ARGV[i]
+  local envelope = call('ZSCORE', trash, id) and call('HGET', tasks, id)
+  if envelope then
+    if restored == 0 then begin_writing() end
+    restored = restored + 1
+    local ok, origin = pcall(cjson.decode, call('HGET', trashed, id) or '')
+    if not ok or type(origin) ~= 'table' then origin = {from = 'ready'} end
+    local from, score = origin.from, origin.score
+    if from == 'prioritized' then
+      call('ZADD', prioritized, score, id)
+      to_wake = to_wake + 1
+    elseif from == 'scheduled' then
+      call('ZADD', scheduled, score, id)
+      to_wake = to_wake + 1
+    elseif from == 'retrying' then
+      call('ZADD', retrying, score, id)
+      count_retrying(read_history(id).fault, 1)
+      to_wake = to_wake + 1
+    elseif from == 'held' then
+      local lane = match(origin.member, '^(.*)/')
+      call('ZADD', held, 0, origin.member)
+      -- The lane has opened meanwhile: it stays on the books, open, until it is empty.
+      if call('HEXISTS', closed, lane) == 0 then
+        call('HSET', closed, lane, 'open ' .. cjson.encode({by = '', reason = '', at = now}))
+        to_wake = to_wake + 1
+      end
+    elseif from == 'dead' then
+      call('ZADD', dead, score, id)
+      call('ZADD', dead_by_fault, 0, letter_of(read_history(id).fault, score, id))
+    else
+      -- Its element still stands in the list, struck out; where it was dropped meanwhile, the head is its place.
+      make_ready(id, 0, own_time(id, id_ms(id) or now), true)
+      to_wake = to_wake + 1
+    end
+    call('ZREM', trash, id)
+    call('HDEL', trashed, id)
+  else
+    reply[#reply + 1] = id
+    reply[#reply + 1] = 'not in the trash'
+  end
+end
+wake(to_wake)
+return answer(reply)

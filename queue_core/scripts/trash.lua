@@ -1,0 +1,55 @@
+#!lua flags=allow-oom
+-- Tasks that do not run are put out of the way, with what is needed to put them back, until a stated time.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] held: ZSET   KEYS[10] dead: ZSET
+-- KEYS[11] dead_by_fault: ZSET   KEYS[12] history: HASH   KEYS[13] faults: HASH   KEYS[14] trash: ZSET
+-- KEYS[15] trashed: HASH
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
+-- ARGV[6] why   then the ids
+-- Returns: now ms, deleted for good at ms, then id, why: of those that were left alone (`running`, `in the trash`, `gone`).
+-- include begin session
+local tasks, leases, removed, prioritized, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local retrying, held, dead, dead_by_fault = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
+local history, faults, trash, trashed = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+-- include envelope places history retries
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'set', removed, 'zset', prioritized, 'zset', scheduled, 'zset', retrying,
+  'zset', held, 'zset', dead, 'zset', dead_by_fault, 'hash', history, 'hash', faults, 'zset', trash,
+  'hash', trashed)
+if wrong then return wrong end
+
+local until_ms = now + ARGV[4]
+local reply, moved = {fmt('%.0f', now), fmt('%.0f', until_ms)}, 0
+for i = 7, #ARGV do
+  local id = ARGV[i]
+  local envelope = call('HGET', tasks, id)
+  local place, score, member
+  if envelope then place, score, member = place_of(id, envelope) end
+  local refusal = not envelope and 'gone' or place == 'running' and place or place == 'trashed' and 'in the trash'
+  if refusal then
+    reply[#reply + 1] = id
+    reply[#reply + 1] = refusal
+  else
+    if moved == 0 then begin_writing() end
+    moved = moved + 1
+    call('HSET', trashed, id, cjson.encode({from = place, score = score, member = member, by = ARGV[5],
+      reason = ARGV[6], at = now}))
+    call('ZADD', trash, until_ms, id)
+    if place == 'ready' then
+      call('SADD', removed, id)
+    elseif place == 'prioritized' then
+      call('ZREM', prioritized, id)
+    elseif place == 'scheduled' then
+      call('ZREM', scheduled, id)
+    elseif place == 'retrying' then
+      call('ZREM', retrying, id)
+      count_retrying(read_history(id).fault, -1)
+    elseif place == 'held' then
+      call('ZREM', held, member)
+    elseif place == 'dead' then
+      call('ZREM', dead, id)
+      call('ZREM', dead_by_fault, letter_of(read_history(id).fault, score, id))
+    end
+  end
+end
+return answer(reply)

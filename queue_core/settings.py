@@ -1,0 +1,58 @@
+"""Defaults and limits, each once, with its unit."""
+
+from __future__ import annotations
+
+import os
+import re
+
+from queue_core.errors import ConfigurationError
+from queue_core.keys import check_name
+
+DEFAULT_URL = "redis://localhost:6379/0"
+DEFAULT_NAMESPACE = "qc"
+DEFAULT_QUEUE = "default"
+
+MAX_PAYLOAD_BYTES = 1 << 20
+"""Of one task. A batch holds as many bytes of envelopes."""
+MAX_BATCH = 256
+"""Tasks in one call of a script."""
+
+MAX_RETRIES = 3
+MAX_CRASHES = 3
+LEASE_SECONDS = 30.0
+HEARTBEAT_SECONDS = 5.0
+GRACE_SECONDS = 25.0
+TIMEOUT_SECONDS = 30.0
+PATIENCE_SECONDS = 3.0
+"""How long a call is sent again to a server that does not answer, before `ServerUnavailable`."""
+
+RECORD_SECONDS = 86_400
+TRASH_SECONDS = 86_400
+
+
+def redis_url(given: str | None = None) -> str:
+    """The server's address: as given, else `TASKYARD_REDIS_URL`, else the default."""
+    url = given or os.environ.get("TASKYARD_REDIS_URL") or DEFAULT_URL
+    if not re.match(r"(redis|rediss|unix)://", url):
+        raise ConfigurationError(
+            f"Redis URL {mask_url(url)!r} is not accepted: it begins with redis://, rediss:// or unix://"
+        )
+    return url
+
+
+def namespace(given: str | None = None) -> str:
+    """The prefix of all keys: as given, else `TASKYARD_NAMESPACE`, else `qc`."""
+    return check_name("namespace", given or os.environ.get("TASKYARD_NAMESPACE") or DEFAULT_NAMESPACE)
+
+
+def application_version(given: str | None = None) -> str:
+    """The version of the user's application: as given, else `TASKYARD_VERSION`, else empty."""
+    version = given or os.environ.get("TASKYARD_VERSION") or ""
+    if len(version) > 64 or any(not character.isprintable() for character in version):
+        raise ConfigurationError(f"version {version!r:.80} is not accepted: at most 64 printable characters")
+    return version
+
+
+def mask_url(url: str) -> str:
+    """The URL without its password."""
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)

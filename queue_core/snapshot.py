@@ -1,0 +1,287 @@
+"""What a reader sees: frozen values that `inspector` returns and console, CLI and API show.
+
+All times are Unix milliseconds by the Redis server's clock; a field that ends in `_at` is such a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Where a task is. The first nine are places in a queue, the last four are ends."""
+
+    SCHEDULED = "scheduled"
+    BLOCKED = "blocked"
+    READY = "ready"
+    HELD = "held"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    DEAD = "dead"
+    TRASHED = "trashed"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    DISCARDED = "discarded"
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many tasks are in each place of one queue. `ready` counts the list and the prioritized ones together."""
+
+    ready: int = 0
+    held: int = 0
+    scheduled: int = 0
+    blocked: int = 0
+    running: int = 0
+    retrying: int = 0
+    dead: int = 0
+    trashed: int = 0
+
+    @property
+    def total(self) -> int:
+        """Equals the number of tasks in the queue whenever the books are right."""
+        return (
+            self.ready
+            + self.held
+            + self.scheduled
+            + self.blocked
+            + self.running
+            + self.retrying
+            + self.dead
+            + self.trashed
+        )
+
+    @property
+    def waiting(self) -> int:
+        """Tasks that will run without anybody's help, and have not failed."""
+        return self.scheduled + self.blocked + self.ready + self.held
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The counters of one queue beside the number of tasks that it holds (architecture, "The books balance")."""
+
+    tasks: int = 0
+    enqueued: int = 0
+    imported: int = 0
+    repaired: int = 0
+    completed: int = 0
+    discarded: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    deleted: int = 0
+    exported: int = 0
+
+    @property
+    def difference(self) -> int:
+        """Tasks that came in minus those that left or are still there: 0 when the books balance."""
+        came = self.enqueued + self.imported + self.repaired
+        left = self.completed + self.discarded + self.cancelled + self.expired + self.deleted + self.exported
+        return came - left - self.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    by: str
+    reason: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Why tasks are held back: `name:<task>` (paused by somebody) or `unknown:<task>` (no worker knows the name)."""
+
+    lane: str
+    by: str
+    reason: str
+    closed_at: int
+    held: int
+    is_open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueSnapshot:
+    name: str
+    counts: Counts
+    books: Books
+    oldest_ready_at: int | None = None
+    next_due_at: int | None = None
+    pause: Pause | None = None
+    lanes: tuple[Lane, ...] = ()
+    fault_count: int = 0
+
+    @property
+    def is_balanced(self) -> bool:
+        return self.books.difference == 0 and self.counts.total == self.books.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class RunningTask:
+    queue: str
+    task_id: str
+    task_name: str
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSnapshot:
+    """One worker as its supervisor last described it. `state`: running, quiet, stopping, reconnecting, stopped."""
+
+    id: str
+    host: str
+    pid: int
+    queues: Mapping[str, int]
+    concurrency: int
+    state: str
+    version: str
+    started_at: int
+    heartbeat_at: int
+    busy: int = 0
+    completed: int = 0
+    failed: int = 0
+    memory_bytes: int = 0
+    task_names: tuple[str, ...] = ()
+    running: tuple[RunningTask, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Failures with the same fingerprint, in one queue."""
+
+    queue: str
+    fingerprint: str
+    task_name: str
+    error_class: str
+    message: str
+    frame: str
+    first_seen_at: int
+    last_seen_at: int
+    attempts: int
+    dead: int
+    retrying: int
+    versions: tuple[str, ...] = ()
+    is_overflow: bool = False
+
+    @property
+    def title(self) -> str:
+        return f"{self.error_class}: {self.message}" if self.message else self.error_class
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSnapshot:
+    """The Redis or Valkey behind the queues. `None` where the server does not tell."""
+
+    product: str
+    version: str
+    used_memory: int | None
+    max_memory: int | None
+    eviction_policy: str | None
+    is_aof_on: bool | None
+    is_saving_on: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the overview shows, read in one go. `faults` holds at most the 50 last seen of each queue."""
+
+    taken_at: int
+    server: ServerSnapshot
+    queues: tuple[QueueSnapshot, ...]
+    workers: tuple[WorkerSnapshot, ...]
+    faults: tuple[Fault, ...]
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Queue → why its data could not be read; the others are shown all the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """One row of a list. `at` is what the list is sorted by: ready, due, started, died or deleted-for-good time."""
+
+    queue: str
+    id: str
+    name: str
+    state: State
+    payload: str
+    """At most 120 characters."""
+    priority: int
+    at: int | None
+    attempts: int = 0
+    crashes: int = 0
+    error: str = ""
+    fingerprint: str = ""
+    worker: str = ""
+    lane: str = ""
+    trashed_from: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of rows and where the next one begins. `older` is `None` on the last page."""
+
+    rows: tuple[TaskSummary, ...]
+    total: int
+    older: str | None = None
+    newer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """One thing that happened to a task.
+
+    `kind`: failed, crashed, released, requeued. `facts`: what that kind has to tell (attempt, worker, seconds, error,
+    fault, by, reason, operation …), always strings or numbers.
+    """
+
+    at: int
+    kind: str
+    facts: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDetail:
+    queue: str
+    id: str
+    name: str
+    state: State
+    options: Mapping[str, object]
+    payload_json: str
+    """The payload as it is stored, not decoded; empty when unreadable."""
+    payload_bytes: int
+    unreadable: str
+    """Why the envelope could not be read; empty when it could."""
+    enqueued_at: int | None
+    at: int | None
+    """The state's own time: ready since, due at, running since, died at, deleted for good at, ended at."""
+    priority: int
+    attempts: int
+    attempts_before: int
+    """Attempts before the last requeue, which granted a fresh allowance."""
+    crashes: int
+    releases: int
+    max_retries: int
+    history: tuple[HistoryEntry, ...] = ()
+    fingerprint: str = ""
+    traceback: str = ""
+    worker: str = ""
+    lease_expires_at: int | None = None
+    lane: str = ""
+    trashed_from: str = ""
+    trashed_by: str = ""
+    trashed_reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an operator's action did. `skipped`: id → why (changed, gone, running, not in the trash …)."""
+
+    verb: str
+    done: tuple[str, ...]
+    skipped: Mapping[str, str]
+    server_ms: int
+    """The server's time after the change: no snapshot older than this shows its effect."""
+    remaining: int = 0
+    """Of a fault: letters beyond the most that one press acts on."""
+    restorable_until: int | None = None
