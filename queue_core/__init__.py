@@ -1,0 +1,41 @@
+"""Taskyard: a task queue on Redis and Valkey that you can see into."""
+
+from queue_core.errors import (
+    ConfigurationError,
+    CorruptQueue,
+    DeadLetter,
+    DuplicateTaskName,
+    FormatMismatch,
+    InvalidArgument,
+    InvalidName,
+    InvalidPayload,
+    LeaseLost,
+    PayloadTooLarge,
+    ServerFull,
+    ServerRefused,
+    ServerUnavailable,
+    Stale,
+    TaskyardError,
+    UnknownFault,
+    UnknownQueue,
+    UnknownTask,
+    UnreadableEnvelope,
+    UnsafeServer,
+)
+from queue_core.snapshot import State
+from queue_core.task import Context, Message
+from queue_core.yard import Queue, Task, TaskHandle, Taskyard
+
+__version__ = "0.1.0"
+
+__all__ = [  # noqa: RUF022 (in groups, as one reads them)
+    # Declaring and enqueueing.
+    "Taskyard", "Task", "TaskHandle", "Message", "Context", "Queue", "State",
+    # Raised by handlers.
+    "DeadLetter",
+    # Raised by Taskyard.
+    "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
+    "InvalidName", "InvalidPayload", "LeaseLost", "PayloadTooLarge", "ServerFull", "ServerRefused",
+    "ServerUnavailable", "Stale", "UnknownFault", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
+    "__version__",
+]  # fmt: skip

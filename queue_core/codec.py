@@ -71,6 +71,15 @@ def encode_envelope(name: str, options: Options, payload: bytes) -> bytes:
     return b"%b %b\n%b" % (name.encode(), _encoder.encode(options), payload)
 
 
+def name_of(envelope: bytes) -> str:
+    """The name in an envelope that may not be one; `unknown` where there is none."""
+    name = envelope.partition(b"\n")[0].partition(b" ")[0].decode("ascii", "replace")
+    try:
+        return check_name("task", name)
+    except ValueError:
+        return "unknown"
+
+
 def decode_envelope(envelope: bytes) -> Envelope:
     """Name, options and payload. Raises `UnreadableEnvelope`: what cannot be read is a dead letter, with the reason."""
     head, line_end, payload = envelope.partition(b"\n")

@@ -11,6 +11,9 @@ from inspect import cleandoc
 class TaskyardError(Exception):
     """Something went wrong in Taskyard."""
 
+    enqueued: int = 0
+    """Of an error of `enqueue_many`: how many messages had entered the queue before."""
+
     def __init__(self, message: str = "", **facts: object) -> None:
         super().__init__(message or cleandoc(type(self).__doc__ or ""))
         for name, value in facts.items():
@@ -87,3 +90,10 @@ class CorruptQueue(TaskyardError):
 
 class ConfigurationError(TaskyardError, ValueError):
     """A setting has a value that is not accepted."""
+
+
+# Raised by handlers.
+
+
+class DeadLetter(TaskyardError):
+    """The handler says that this task can never complete: it is a dead letter at once, whatever retries it has left."""

@@ -28,8 +28,9 @@ local later, ahead = {}, {}
 for i = 1, total do
   local id, envelope, place = ids[i], ARGV[2 + i * 3], ARGV[3 + i * 3]
   if known_envelopes[i] then
+    local state = place_of(id, known_envelopes[i])
     met[#met + 1] = id
-    met[#met + 1] = place_of(id, known_envelopes[i])
+    met[#met + 1] = state == 'prioritized' and 'ready' or state
   elseif in_batch[id] then
     met[#met + 1] = id
     met[#met + 1] = in_batch[id]

@@ -1,0 +1,136 @@
+"""The hand-made consumer: claim a few tasks, settle each. For those who bring their own loop."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from queue_core import codec, protocol, verdict
+from queue_core.client import Client
+from queue_core.errors import InvalidArgument, LeaseLost, UnreadableEnvelope
+from queue_core.keys import QueueKeys
+from queue_core.protocol import ClaimedTask, Held
+
+
+def process_name(prefix: str = "") -> str:
+    """How this process is called in leases and histories: `host:pid`."""
+    host = re.sub(r"[^A-Za-z0-9_.-]", "-", socket.gethostname())[:80].lstrip(".-") or "host"
+    return f"{prefix}{host}:{os.getpid()}"
+
+
+class Lease:
+    """The right to run one task until `expires_at` (Unix milliseconds by the server's clock).
+
+    Settle it with exactly one of `complete`, `fail`, `release`; each raises `LeaseLost` where somebody else has the
+    task.
+    """
+
+    def __init__(self, claim: Claim, task: ClaimedTask, envelope: codec.Envelope, expires_at: int) -> None:
+        self._claim = claim
+        self._task = task
+        self._envelope = envelope
+        self.id = task.id
+        self.name = envelope.name
+        self.priority = envelope.options.priority
+        self.attempt = task.counters.attempts + 1
+        self.fence = claim.fence
+        self.expires_at = expires_at
+        self.args, self.kwargs = codec.decode_payload(envelope.payload)
+        self.is_settled = False
+
+    def complete(self) -> None:
+        """The task is done."""
+        call = protocol.complete(self._claim.queue, [Held(self.id, self.fence, self._task.has_history)])
+        self._settle(self._claim.client.run(call))
+
+    def fail(self, error: BaseException | str) -> None:
+        """The attempt failed: the task runs again later, or is a dead letter when no retry is left."""
+        reason = error if isinstance(error, BaseException) else RuntimeError(error)
+        failed = verdict.failed_attempt(
+            self._task, self.fence, self.name, self._envelope.options, reason, worker=self._claim.worker_id
+        )
+        self._settle(self._claim.client.run(protocol.fail(self._claim.queue, [failed], self._claim.version)))
+
+    def release(self) -> None:
+        """Give the task back as if it had not been claimed."""
+        call = protocol.release(self._claim.queue, [protocol.ReleasedTask(self.id, self.fence)])
+        self._settle(self._claim.client.run(call))
+
+    def extend(self, seconds: float = 30.0) -> None:
+        """The lease lasts `seconds` from now."""
+        lost = self._claim.client.run(
+            protocol.extend(self._claim.queue, [Held(self.id, self.fence)], _milliseconds(seconds))
+        )
+        if lost:
+            raise LeaseLost(f"task {self.id}: {LeaseLost.__doc__}", task_id=self.id)
+
+    def _settle(self, lost: list[str]) -> None:
+        self.is_settled = True
+        if lost:
+            raise LeaseLost(f"task {self.id}: {LeaseLost.__doc__}", task_id=self.id)
+
+    def __repr__(self) -> str:
+        return f"<Lease {self.name} {self.id} attempt {self.attempt}>"
+
+
+class Claim:
+    """A context manager: on entering it claims, on leaving it releases what was not settled.
+
+    A task whose envelope cannot be read is a dead letter at once, with the reason, and is not among the leases.
+    """
+
+    def __init__(
+        self, client: Client, queue: QueueKeys, limit: int, lease_seconds: float, worker_id: str | None, version: str
+    ) -> None:
+        self.client = client
+        self.queue = queue
+        self.version = version
+        self.worker_id = worker_id or process_name("consumer:")
+        self.fence = 0
+        self._call = protocol.claim(queue, self.worker_id, limit, _milliseconds(lease_seconds))
+        self._lease_ms = _milliseconds(lease_seconds)
+        self._leases: list[Lease] = []
+
+    def __enter__(self) -> Self:
+        claimed = self.client.run(self._call)
+        self.fence = claimed.fence
+        unreadable = []
+        for task in claimed.tasks:
+            try:
+                envelope = codec.decode_envelope(task.envelope)
+                self._leases.append(Lease(self, task, envelope, claimed.now_ms + self._lease_ms))
+            except UnreadableEnvelope as error:
+                unreadable.append(
+                    verdict.never_runs(
+                        task, self.fence, codec.name_of(task.envelope), "UnreadableEnvelope", str(error), self.worker_id
+                    )
+                )
+        if unreadable:
+            self.client.run(protocol.fail(self.queue, unreadable, self.version))
+        return self
+
+    def __iter__(self) -> Iterator[Lease]:
+        return iter(self._leases)
+
+    def __len__(self) -> int:
+        return len(self._leases)
+
+    def __getitem__(self, index: int) -> Lease:
+        return self._leases[index]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        left = [protocol.ReleasedTask(lease.id, lease.fence) for lease in self._leases if not lease.is_settled]
+        if left:
+            self.client.run(protocol.release(self.queue, left))
+
+
+def _milliseconds(seconds: Any) -> int:
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds <= 86_400:
+        raise InvalidArgument(f"lease of {seconds!r:.80} s is not accepted: more than 0 s, at most 24 h")
+    return max(1, round(seconds * 1000))

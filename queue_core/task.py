@@ -1,0 +1,202 @@
+"""A task as it is declared: its name, its handler, its options, and how arguments become a payload and come back."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from queue_core import codec
+from queue_core.codec import Options
+from queue_core.errors import InvalidArgument, InvalidPayload
+from queue_core.ids import is_task_id, new_id
+from queue_core.keys import MAX_PRIORITY, check_name
+from queue_core.protocol import NewTask
+from queue_core.settings import MAX_CRASHES, MAX_RETRIES
+
+MAX_ALLOWED_RETRIES = 1_000
+MAX_DELAY_SECONDS = 100 * 365 * 86_400
+_KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def check_integer(what: str, value: object, least: int, most: int) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
+        return value
+    raise InvalidArgument(f"{what} {value!r:.80} is not accepted: a whole number from {least} to {most}")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a handler may know of its run: annotate a parameter with `Context`. It is no part of the payload.
+
+    `attempt`: 1 for the first since the task was enqueued or requeued. `fence`: grows with every claim of the task, for
+    those who guard what they write elsewhere.
+    """
+
+    task_id: str
+    task_name: str
+    queue: str
+    attempt: int
+    fence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """When and how one task is enqueued. `delay`: seconds from now; `eta`: a time with its zone."""
+
+    priority: int = 0
+    delay: float = 0.0
+    eta: datetime | None = None
+    max_retries: int | None = None
+    task_id: str | None = None
+
+    def __post_init__(self) -> None:
+        check_integer("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)
+        if self.max_retries is not None:
+            check_integer("max_retries", self.max_retries, 0, MAX_ALLOWED_RETRIES)
+        if not isinstance(self.delay, int | float) or isinstance(self.delay, bool) or not math.isfinite(self.delay):
+            raise InvalidArgument(f"delay {self.delay!r:.80} is not accepted: seconds, or a timedelta")
+        if not 0 <= self.delay <= MAX_DELAY_SECONDS:
+            raise InvalidArgument(f"delay of {self.delay} s is not accepted: 0 s to 100 years")
+        if self.eta is not None:
+            if self.delay:
+                raise InvalidArgument("delay and eta were both given: say only one of them")
+            if not isinstance(self.eta, datetime) or self.eta.tzinfo is None:
+                raise InvalidArgument(f"eta {self.eta!r:.80} is not accepted: a datetime with its time zone")
+        if self.task_id is not None and not (isinstance(self.task_id, str) and is_task_id(self.task_id)):
+            raise InvalidArgument(f"task id {self.task_id!r:.150} is not accepted: 1 to 128 letters, digits, _ and -")
+
+    @property
+    def due_ms(self) -> int:
+        return 0 if self.eta is None else max(0, int(self.eta.astimezone(UTC).timestamp() * 1000))
+
+
+DEFAULT_SENDING = Sending()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A task that is to be enqueued: made by `task.message(…)`, for `enqueue_many`. Enqueued twice, it is one task."""
+
+    queue: str
+    new_task: NewTask
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A handler under its name. Options that are `None` are the defaults of the engine."""
+
+    name: str
+    queue: str
+    handler: Callable[..., Any]
+    max_retries: int = MAX_RETRIES
+    max_crashes: int = MAX_CRASHES
+    timeout: float | None = None
+    is_async: bool = False
+    context_parameter: str | None = None
+    _signature: inspect.Signature = field(default_factory=inspect.Signature, repr=False)
+    _names: frozenset[str] | None = field(default=None, repr=False)
+    """The arguments by name, where all of them can be named and there is no `**`; else `None`."""
+    _required: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def encode(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
+        """The payload for these arguments. Raises `InvalidPayload` where they do not fit the handler's parameters."""
+        if self._fits(arguments, named):
+            return codec.encode_payload((), named)
+        try:
+            bound = self._signature.bind(*arguments, **named)
+        except TypeError as error:
+            raise InvalidPayload(f"task {self.name}: {error}. Its parameters are {self._signature}") from None
+        if self._names is not None:
+            return codec.encode_payload((), bound.arguments)
+        return codec.encode_payload(bound.args, bound.kwargs)
+
+    def misfit(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> str:
+        """Why these arguments do not fit the handler's parameters; empty when they do."""
+        if self._fits(arguments, named):
+            return ""
+        try:
+            self._signature.bind(*arguments, **named)
+        except TypeError as error:
+            return f"{error}; the parameters are {self._signature}"
+        return ""
+
+    def message(self, sending: Sending, arguments: Sequence[Any], named: Mapping[str, Any]) -> Message:
+        payload = self.encode(arguments, named)
+        retries = self.max_retries if sending.max_retries is None else sending.max_retries
+        envelope = codec.encode_envelope(
+            self.name,
+            Options(
+                priority=sending.priority,
+                max_retries=None if retries == MAX_RETRIES else retries,
+                max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
+                timeout=self.timeout,
+            ),
+            payload,
+        )
+        new_task = NewTask(
+            sending.task_id or new_id(),
+            envelope,
+            sending.priority,
+            math.ceil(sending.delay * 1000),
+            sending.due_ms,
+        )
+        return Message(self.queue, new_task)
+
+    def _fits(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bool:
+        return not arguments and self._names is not None and self._required <= named.keys() <= self._names
+
+
+def define(
+    handler: Callable[..., Any],
+    *,
+    name: str | None,
+    queue: str,
+    max_retries: int,
+    max_crashes: int,
+    timeout: float | None,
+) -> Definition:
+    """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
+    if not callable(handler):
+        raise InvalidArgument(f"task handler {handler!r:.80} cannot be called")
+    chosen = name or getattr(handler, "__name__", "")
+    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
+        raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0")
+    context = _context_parameter(handler)
+    signature = inspect.signature(handler)
+    parameters = [p for p in signature.parameters.values() if p.name != context]
+    can_be_named = all(p.kind in _KEYWORDS for p in parameters)
+    return Definition(
+        name=check_name("task", chosen),
+        queue=check_name("queue", queue),
+        handler=handler,
+        max_retries=check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES),
+        max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
+        timeout=timeout,
+        is_async=inspect.iscoroutinefunction(handler),
+        context_parameter=context,
+        _signature=signature.replace(parameters=parameters),
+        _names=frozenset(p.name for p in parameters) if can_be_named else None,
+        _required=frozenset(p.name for p in parameters if p.default is inspect.Parameter.empty),
+    )
+
+
+def seconds_of(delay: float | timedelta) -> float:
+    return delay.total_seconds() if isinstance(delay, timedelta) else delay
+
+
+def with_changes(sending: Sending, changes: Mapping[str, Any]) -> Sending:
+    return replace(sending, **changes)
+
+
+def _context_parameter(handler: Callable[..., Any]) -> str | None:
+    """The parameter that is annotated with `Context`."""
+    try:
+        annotations = typing.get_type_hints(handler)
+    except Exception:  # annotations that cannot be evaluated here are the user's own affair
+        annotations = getattr(handler, "__annotations__", {})
+    return next((name for name, kind in annotations.items() if kind in (Context, "Context") and name != "return"), None)

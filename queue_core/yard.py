@@ -1,0 +1,353 @@
+"""Taskyard: where tasks are declared and enqueued. One per application; it opens no connection until it needs one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import update_wrapper
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from weakref import WeakKeyDictionary
+
+from queue_core import protocol, settings, task
+from queue_core.aio import AsyncClient
+from queue_core.client import Client
+from queue_core.consumer import Claim
+from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
+from queue_core.keys import check_name
+from queue_core.protocol import NewTask
+from queue_core.snapshot import State, TaskDetail, TaskSummary
+from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, Sending
+
+if TYPE_CHECKING:
+    from queue_core.control import Control
+    from queue_core.inspector import Inspector
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class TaskHandle:
+    """A task that was enqueued. `met`: the state in which a task of the same id was met, so that none was made."""
+
+    __slots__ = ("_yard", "id", "met", "queue")
+
+    def __init__(self, yard: Taskyard, task_id: str, queue: str, met: str | None = None) -> None:
+        self._yard = yard
+        self.id = task_id
+        self.queue = queue
+        self.met = met
+
+    @property
+    def is_new(self) -> bool:
+        return self.met is None
+
+    def status(self) -> State | None:
+        """Where the task is now; `None` once it has ended and left no record."""
+        try:
+            return self._yard.inspector.task(self.queue, self.id).state
+        except LookupError:
+            return None
+
+    def __repr__(self) -> str:
+        return f"<TaskHandle {self.id} in {self.queue}>"
+
+
+class Task(Generic[P, R]):
+    """A declared task. Called, it runs its handler here and now; `enqueue` has a worker run it."""
+
+    def __init__(self, yard: Taskyard, definition: Definition, sending: Sending = DEFAULT_SENDING) -> None:
+        self._yard = yard
+        self._sending = sending
+        self.definition = definition
+        update_wrapper(self, definition.handler)
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def queue(self) -> str:
+        return self.definition.queue
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        return cast(R, self.definition.handler(*args, **kwargs))
+
+    def message(self, *args: P.args, **kwargs: P.kwargs) -> Message:
+        """The task with these arguments, not yet enqueued. Raises `InvalidPayload`, `PayloadTooLarge`."""
+        return self.definition.message(self._sending, args, kwargs)
+
+    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """Have a worker run the handler with these arguments. Once this returns, the task is in the queue.
+
+        Raises `InvalidPayload`, `PayloadTooLarge`, `ServerUnavailable`, `ServerFull`.
+        """
+        return self._yard.enqueue_many([self.message(*args, **kwargs)])[0]
+
+    def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """The short form of `enqueue` that Celery's users expect."""
+        return self.enqueue(*args, **kwargs)
+
+    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
+        """As `enqueue`, without blocking the event loop."""
+        return (await self._yard.aenqueue_many([self.message(*args, **kwargs)]))[0]
+
+    def options(
+        self,
+        *,
+        priority: int | None = None,
+        delay: float | timedelta | None = None,
+        eta: datetime | None = None,
+        max_retries: int | None = None,
+        task_id: str | None = None,
+    ) -> Task[P, R]:
+        """The same task with other options for what is enqueued through it.
+
+        `priority`: larger is sooner, ±2,000, default 0. `delay`: seconds or a timedelta; `eta`: a time with its zone.
+        `task_id`: 1 to 128 letters, digits, _ and -; while a task of that id is in the queue, no second one is made.
+        """
+        changes: dict[str, Any] = {
+            "priority": priority,
+            "delay": None if delay is None else task.seconds_of(delay),
+            "eta": eta,
+            "max_retries": max_retries,
+            "task_id": task_id,
+        }
+        given = {name: value for name, value in changes.items() if value is not None}
+        return Task(self._yard, self.definition, task.with_changes(self._sending, given))
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name} in {self.queue}>"
+
+
+class Queue:
+    """One queue, by hand."""
+
+    def __init__(self, yard: Taskyard, name: str) -> None:
+        self._yard = yard
+        self.name = check_name("queue", name)
+
+    def claim(
+        self, limit: int = 1, lease_seconds: float = settings.LEASE_SECONDS, worker_id: str | None = None
+    ) -> Claim:
+        """Lease up to `limit` tasks (1 to 256), for a `with` block. What is not settled in it is released."""
+        client = self._yard.client
+        return Claim(client, client.queue(self.name), limit, lease_seconds, worker_id, self._yard.version)
+
+    def peek(self, count: int = 10) -> tuple[TaskSummary, ...]:
+        """The next ready tasks, in the order in which they will be given out. Changes nothing."""
+        return self._yard.inspector.peek(self.name, count)
+
+    def __repr__(self) -> str:
+        return f"<Queue {self.name}>"
+
+
+class Taskyard:
+    """The tasks of an application and the server that queues them.
+
+    `url`: redis://, rediss:// or unix://; else `TASKYARD_REDIS_URL`, else redis://localhost:6379/0. `namespace`: prefix
+    of all keys; else `TASKYARD_NAMESPACE`, else `qc`. `version`: of the application, shown with its workers and faults;
+    else `TASKYARD_VERSION`.
+    """
+
+    def __init__(self, url: str | None = None, *, namespace: str | None = None, version: str | None = None) -> None:
+        self.url = settings.redis_url(url)
+        self.namespace = settings.namespace(namespace)
+        self.version = settings.application_version(version)
+        self.tasks: dict[str, Definition] = {}
+        self._client: Client | None = None
+        self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
+
+    # Declaring.
+
+    @overload
+    def task(self, handler: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
+    @overload
+    def task(self, handler: Callable[P, R], /) -> Task[P, R]: ...
+    @overload
+    def task(
+        self,
+        *,
+        queue: str = ...,
+        name: str | None = ...,
+        max_retries: int = ...,
+        max_crashes: int = ...,
+        timeout: float | None = ...,
+    ) -> Declare: ...
+    def task(
+        self,
+        handler: Callable[..., Any] | None = None,
+        *,
+        queue: str = settings.DEFAULT_QUEUE,
+        name: str | None = None,
+        max_retries: int = settings.MAX_RETRIES,
+        max_crashes: int = settings.MAX_CRASHES,
+        timeout: float | None = None,
+    ) -> Any:
+        """Declare a function as a task, as `@yard.task` or `@yard.task(queue="email", max_retries=3)`.
+
+        Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
+        it runs again after it raised; `max_crashes`: after its worker died.
+        Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
+        """
+
+        def declare(function: Callable[..., Any]) -> Task[..., Any]:
+            definition = task.define(
+                function, name=name, queue=queue, max_retries=max_retries, max_crashes=max_crashes, timeout=timeout
+            )
+            if definition.name in self.tasks:
+                other = self.tasks[definition.name].handler
+                raise DuplicateTaskName(
+                    f"task {definition.name!r} is declared twice: {_where(other)} and {_where(function)}. "
+                    "Give one of them another name with name=…",
+                    name=definition.name,
+                )
+            self.tasks[definition.name] = definition
+            return Task(self, definition)
+
+        return declare if handler is None else declare(handler)
+
+    # Enqueueing.
+
+    def enqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
+        """Enqueue any number of messages, in batches of 256. Shape: one handle a message, in their order.
+
+        A batch enters whole or not at all. An error carries `enqueued`: how many messages had entered before.
+        """
+        client, handles = self.client, _Handles(self)
+        for queue, batch in _batches(messages):
+            with handles.counting_errors():
+                client.register(queue)
+                met = client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
+            handles.add(queue, batch, met)
+        return handles.in_order()
+
+    async def aenqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
+        """As `enqueue_many`, without blocking the event loop."""
+        client, handles = self.async_client, _Handles(self)
+        for queue, batch in _batches(messages):
+            with handles.counting_errors():
+                await client.register(queue)
+                met = await client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
+            handles.add(queue, batch, met)
+        return handles.in_order()
+
+    # Looking.
+
+    def queue(self, name: str) -> Queue:
+        return Queue(self, name)
+
+    def task_status(self, task_id: str, queue: str | None = None) -> TaskDetail:
+        """All that is known of a task, in `queue` or in any. Raises `UnknownTask`."""
+        queues = (queue,) if queue else self.inspector.find(task_id)
+        if not queues:
+            raise UnknownTask(f"no task {task_id!r:.150} in any queue", task_id=task_id)
+        return self.inspector.task(queues[0], task_id)
+
+    @property
+    def inspector(self) -> Inspector:
+        from queue_core.inspector import Inspector
+
+        return Inspector(client=self.client)
+
+    @property
+    def control(self) -> Control:
+        from queue_core.control import Control
+
+        return Control(client=self.client)
+
+    # Connections.
+
+    @property
+    def client(self) -> Client:
+        if self._client is None:
+            self._client = Client(self.url, self.namespace)
+        return self._client
+
+    @property
+    def async_client(self) -> AsyncClient:
+        """The client of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._async_clients:
+            self._async_clients[loop] = AsyncClient(self.url, self.namespace)
+        return self._async_clients[loop]
+
+    def close(self) -> None:
+        """Close the connections that threads have used; those of an event loop are closed by `aclose` in it."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    async def aclose(self) -> None:
+        client = self._async_clients.pop(asyncio.get_running_loop(), None)
+        if client is not None:
+            await client.close()
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Taskyard {settings.mask_url(self.url)} {self.namespace}: {len(self.tasks)} tasks>"
+
+
+class Declare:
+    """For type checkers: what `@yard.task(…)` does with a function."""
+
+    @overload
+    def __call__(self, handler: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, handler: Callable[P, R], /) -> Task[P, R]: ...
+    def __call__(self, handler: Callable[..., Any], /) -> Any:
+        raise NotImplementedError
+
+
+Batch = list[tuple[int, NewTask]]
+"""Tasks of one queue with their places among the messages."""
+
+
+def _batches(messages: Iterable[Message]) -> Iterator[tuple[str, Batch]]:
+    """Batches of messages for the same queue, as large as one call takes."""
+    open_batches: dict[str, Batch] = {}
+    sizes: dict[str, int] = {}
+    for index, message in enumerate(messages):
+        if not isinstance(message, Message):
+            raise InvalidArgument(f"{message!r:.80} cannot be enqueued: pass what task.message(…) returns")
+        queue, length = message.queue, len(message.new_task.envelope)
+        batch = open_batches.setdefault(queue, [])
+        size = sizes.get(queue, 0) + length
+        if batch and (len(batch) == settings.MAX_BATCH or size > settings.MAX_PAYLOAD_BYTES):
+            yield queue, batch
+            batch = open_batches[queue] = []
+            size = length
+        batch.append((index, message.new_task))
+        sizes[queue] = size
+    yield from ((queue, batch) for queue, batch in open_batches.items() if batch)
+
+
+class _Handles:
+    """Collects the handles of several batches; an error is told how many tasks had entered before it."""
+
+    def __init__(self, yard: Taskyard) -> None:
+        self._yard = yard
+        self._handles: list[tuple[int, TaskHandle]] = []
+
+    def add(self, queue: str, batch: Batch, met: Mapping[str, str]) -> None:
+        yard = self._yard
+        self._handles += [(index, TaskHandle(yard, new.id, queue, met.get(new.id))) for index, new in batch]
+
+    @contextmanager
+    def counting_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except TaskyardError as error:
+            error.enqueued = len(self._handles)
+            raise
+
+    def in_order(self) -> list[TaskHandle]:
+        self._handles.sort(key=itemgetter(0))
+        return [handle for _, handle in self._handles]
+
+
+def _where(function: Callable[..., Any]) -> str:
+    code = getattr(function, "__code__", None)
+    return f"{code.co_filename}:{code.co_firstlineno}" if code else repr(function)
