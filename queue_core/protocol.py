@@ -59,6 +59,17 @@ def with_text(command: Sequence[Argument], script: scripts.Script) -> list[Argum
     return ["EVAL", script.text, *command[2:]]
 
 
+def _check_batch(tasks: Sequence[object]) -> None:
+    """A script works through its batch in one go, while nobody else is served; and Lua cannot unpack 8,000 values."""
+    if len(tasks) > settings.MAX_BATCH:
+        raise InvalidArgument(f"{len(tasks):,} tasks in one call are not accepted: at most {settings.MAX_BATCH}")
+
+
+def _check_limit(verb: str, limit: int, least: int) -> None:
+    if not least <= limit <= settings.MAX_BATCH:
+        raise InvalidArgument(f"{verb} limit {limit} is not accepted: {least} to {settings.MAX_BATCH} tasks")
+
+
 # Enqueue.
 
 
@@ -78,6 +89,7 @@ def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, st
 
     Shape: id → state, of those ids that were in the queue already and made no second task. Source: enqueue.lua.
     """
+    _check_batch(new_tasks)
     arguments: list[Argument] = []
     for task in new_tasks:
         place = ""
@@ -157,8 +169,7 @@ def claim(
     `is_fair`: one task in 20 is the one that has waited longest. `lanes`: lanes `unknown:<task>` that it can run.
     Raises, on reading: `Stale`. A lost answer says nothing: send the same command again. Source: claim.lua.
     """
-    if not 1 <= limit <= settings.MAX_BATCH:
-        raise InvalidArgument(f"claim limit {limit} is not accepted: 1 to {settings.MAX_BATCH} tasks")
+    _check_limit("claim", limit, 1)
     if not 1 <= lease_ms <= 86_400_000:
         raise InvalidArgument(f"lease of {lease_ms} ms is not accepted: 1 ms to 24 h")
     check_name("worker", worker_id)
@@ -207,6 +218,7 @@ class Held:
 
 def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
     """Tasks have ended well. Shape: ids whose lease was lost; for those nothing changed. Source: complete.lua."""
+    _check_batch(held)
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000]
     keys = [queue.tasks, queue.leases, queue.running, queue.history, queue.stats]
     for task in held:
@@ -233,6 +245,7 @@ class FailedTask:
 
 def fail(queue: QueueKeys, failed: Sequence[FailedTask], version: str = "") -> Call[list[str]]:
     """Attempts have failed. Shape: ids whose lease was lost; for those nothing changed. Source: fail.lua."""
+    _check_batch(failed)
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000, version]
     keys = [
         queue.tasks, queue.leases, queue.running, queue.retrying, queue.scheduled, queue.dead, queue.dead_by_fault,
@@ -258,6 +271,7 @@ def fail(queue: QueueKeys, failed: Sequence[FailedTask], version: str = "") -> C
 
 def extend(queue: QueueKeys, held: Sequence[Held], lease_ms: int) -> Call[list[str]]:
     """Leases last `lease_ms` from now. Shape: ids whose lease was lost. Source: extend.lua."""
+    _check_batch(held)
     arguments: list[Argument] = [lease_ms]
     for task in held:
         arguments += (task.id, task.fence)
@@ -278,6 +292,7 @@ class ReleasedTask:
 
 def release(queue: QueueKeys, released: Sequence[ReleasedTask]) -> Call[list[str]]:
     """Tasks go back to the head of where they came from. Shape: ids whose lease was lost. Source: release.lua."""
+    _check_batch(released)
     arguments: list[Argument] = []
     for task in released:
         arguments += (task.id, task.fence, task.lane, "" if task.facts is None else _json(task.facts))
@@ -308,6 +323,8 @@ def recover(
     evidence: Mapping[str, object] | None = None,
 ) -> Call[Recovered]:
     """Tasks whose worker is gone: those of `held`, else those whose lease has run out. Source: recover.lua."""
+    _check_batch(held)
+    _check_limit("recover", limit, 1)
     arguments: list[Argument] = [
         lease_ms,
         limit,
@@ -343,6 +360,7 @@ def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping
 
     Skipped: `changed` (it died again since), `not dead`. Source: requeue.lua.
     """
+    _check_batch(letters)
     arguments: list[Argument] = [_json({"by": "", **facts})]
     for task_id, died_at in letters:
         arguments += (task_id, died_at)
@@ -356,6 +374,7 @@ def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping
 def trash(queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: str) -> Call[Acted]:
     """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`.
     Source: trash.lua."""
+    _check_batch(ids)
     keys = (
         queue.tasks, queue.leases, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.held,
         queue.dead, queue.dead_by_fault, queue.history, queue.faults, queue.trash, queue.trashed,
@@ -369,6 +388,7 @@ def trash(queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: s
 
 def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
     """Tasks leave the trash for where they were. Skipped: `not in the trash`. Source: restore.lua."""
+    _check_batch(ids)
     keys = (
         queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.held,
         queue.closed, queue.dead, queue.dead_by_fault, queue.history, queue.faults, queue.trash, queue.trashed,
@@ -380,6 +400,8 @@ def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
 def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> Call[Acted]:
     """Tasks in the trash are deleted for good: `ids`, or up to `due_limit` of those whose time has come.
     Source: delete.lua."""
+    _check_batch(ids)
+    _check_limit("delete", due_limit, 0)
 
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), _pairs(answer[2:]), count=int(answer[1]))
@@ -390,6 +412,7 @@ def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> 
 
 def promote(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
     """Scheduled and retrying tasks become ready. Skipped: `not waiting for a time`. Source: promote.lua."""
+    _check_batch(ids)
     keys = (
         queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.history,
         queue.faults, queue.notify,

@@ -10,7 +10,7 @@
 -- ARGV[8] bytes of envelopes to stop at   ARGV[9] sentinel   then the lanes `unknown:<task>` that this worker can run
 -- Returns: fence, now ms, next due ms or '', 1 when leases have run out, 1 when more is ready, 1 while paused, list of
 -- closed lanes; then for each task: id, envelope, first line of its history or '', ready time's digits or ''.
--- include begin session
+-- include begin session life
 local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local held, closed, scheduled, retrying = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local leases, running, history, faults, notify = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
@@ -54,12 +54,7 @@ local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', 
   'hash', faults, 'list', notify)
 if wrong then return wrong end
 
--- A sign of life. After a silence of a third of a lease the server was away, and so were the heartbeats: nothing is
--- recovered for one lease, so that workers that live can say so.
-local fields = {'seen', fmt('%.0f', now)}
-if known[5] and now - known[5] > lease_ms / 3 then
-  fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
-end
+local fields = signs_of_life(lease_ms)
 begin_writing()
 
 -- What is due becomes ready, in order of its time.
@@ -91,12 +86,17 @@ local can_run, shut = {}, {}
 for i = 10, #ARGV do can_run[ARGV[i]] = true end
 local taken, bytes = {}, 0           -- taken: {id, digits}
 local has_lanes = call('HLEN', closed) > 0
-local from_lanes = {}
+local from_lanes, emptied = {}, {}   -- members of `held`; lanes without any
 if has_lanes then
   local lanes = call('HGETALL', closed)
   for i = 1, #lanes, 2 do
+    if sub(lanes[i + 1], 1, 4) ~= 'open' and not can_run[lanes[i]] then shut[lanes[i]] = true end
+  end
+  for i = 1, #lanes, 2 do
     local lane = lanes[i]
-    if sub(lanes[i + 1], 1, 4) == 'open' or can_run[lane] then
+    -- What no worker knew waits on, where its name has been paused since.
+    local is_barred = shut[lane] or (sub(lane, 1, 8) == 'unknown:' and shut['name:' .. sub(lane, 9)])
+    if not is_barred and #taken < limit then
       local from, to = lane_range(lane)
       local members = call('ZRANGEBYLEX', held, from, to, 'LIMIT', 0, limit - #taken)
       for _, member in ipairs(members) do
@@ -110,9 +110,7 @@ if has_lanes then
           end
         end
       end
-      if #members == 0 then call('HDEL', closed, lane) end
-    else
-      shut[lane] = true
+      if #members == 0 then emptied[#emptied + 1] = lane end
     end
   end
 end
@@ -134,16 +132,13 @@ local function consider(id, digits, envelope)
 end
 
 -- One task in 20 goes to whoever has waited longest: the head of the list and of each priority, merged by time.
-local in_fair = {}
+local in_fair, fair_of_list = {}, 0
 local fair_count = floor((turn + limit) / FAIR_EVERY) - floor(turn / FAIR_EVERY)
 if is_fair and fair_count > 0 and call('ZCARD', prioritized) > 0 then
   local heads = {}
-  local struck_out = call('SCARD', removed) > 0
+  -- One that was struck out stands for those behind it: the list must have its turn, or they would never be reached.
   for _, element in ipairs(call('LRANGE', ready, 0, fair_count - 1)) do
-    local id, digits = split_element(element)
-    if not (struck_out and call('SISMEMBER', removed, id) == 1) then
-      heads[#heads + 1] = {ready_ms(id, digits)}
-    end
+    heads[#heads + 1] = {ready_ms(split_element(element))}
   end
   local below = '+inf'
   for _ = 1, LEVELS_AT_MOST do
@@ -158,13 +153,13 @@ if is_fair and fair_count > 0 and call('ZCARD', prioritized) > 0 then
   table.sort(heads, function(a, b) return a[1] < b[1] end)
   for i = 1, fair_count do
     local head = heads[i]
-    if not head or #taken >= limit then break end
+    if not head or #taken >= limit or bytes >= max_bytes then break end
     if head[2] then
       in_fair[head[2]] = true
       gone[#gone + 1] = head[2]
       consider(head[2], own_time(head[2], head[1]), call('HGET', tasks, head[2]))
     else
-      in_fair.list = (in_fair.list or 0) + 1
+      fair_of_list = fair_of_list + 1
     end
   end
 end
@@ -210,7 +205,7 @@ local function take_prioritized(from, to)
   end
 end
 
-if in_fair.list then take_from_list(math.min(limit, #taken + in_fair.list)) end
+take_from_list(math.min(limit, #taken + fair_of_list))
 take_prioritized('-inf', '(0')
 take_from_list(limit)
 take_prioritized(fmt('%.0f', PRIORITY_STEP), '+inf')
@@ -236,6 +231,7 @@ if #taken > 0 then
 end
 for _, member in ipairs(put_aside) do call('ZADD', held, 0, member) end
 for _, member in ipairs(from_lanes) do call('ZREM', held, member) end
+if #emptied > 0 then call('HDEL', closed, unpack(emptied)) end
 if #gone > 0 then call('ZREM', prioritized, unpack(gone)) end
 if consumed > 0 then call('LTRIM', ready, consumed, -1) end
 for _, id in ipairs(struck) do call('SREM', removed, id) end

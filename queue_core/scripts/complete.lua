@@ -13,6 +13,7 @@ local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'hash'
 if wrong then return wrong end
 
 local ids, total = {}, (#ARGV - 4) / 3
+if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[2 + i * 3] end
 local claims = call('HMGET', running, unpack(ids))
 local lost, ended, seen, record_key = {}, {}, {}, 8
@@ -24,7 +25,11 @@ for i = 1, total do
   if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
     seen[id] = true
     ended[#ended + 1] = id
-    if key then records[#records + 1] = {id, key, match(claims[i], '(%S+)$')} end
+    if key then
+      wrong = check_types('hash', key)
+      if wrong then return wrong end
+      records[#records + 1] = {id, key, match(claims[i], '(%S+)$')}
+    end
   else
     lost[#lost + 1] = id
   end

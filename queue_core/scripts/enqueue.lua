@@ -19,6 +19,7 @@ local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', 
 if wrong then return wrong end
 
 local ids, total = {}, (#ARGV - 3) / 3
+if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[1 + i * 3] end
 local known_envelopes = call('HMGET', tasks, unpack(ids))
 local met, fields, elements, in_batch, ready_now = {}, {}, {}, {}, 0
@@ -33,7 +34,7 @@ for i = 1, total do
     met[#met + 1] = state == 'prioritized' and 'ready' or state
   elseif in_batch[id] then
     met[#met + 1] = id
-    met[#met + 1] = in_batch[id]
+    met[#met + 1] = in_batch[id] == 'struck out' and 'ready' or in_batch[id]
   else
     fields[#fields + 1] = id
     fields[#fields + 1] = envelope

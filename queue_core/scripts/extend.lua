@@ -3,16 +3,13 @@
 -- KEYS[1] control: HASH   KEYS[2] leases: ZSET   KEYS[3] running: HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] lease, ms   then two for each task: id, fence
 -- Returns: now ms, then the ids whose lease was lost.
--- include begin
+-- include begin life
 local leases, running = KEYS[2], KEYS[3]
 local wrong = check_types('zset', leases, 'hash', running)
 if wrong then return wrong end
 
 local lease_ms, total = tonumber(ARGV[3]), (#ARGV - 3) / 2
-local fields = {'seen', fmt('%.0f', now)}
-if known[5] and now - known[5] > lease_ms / 3 then
-  fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
-end
+local fields = signs_of_life(lease_ms)
 local reply, ids = {fmt('%.0f', now)}, {}
 for i = 1, total do ids[i] = ARGV[2 + i * 2] end
 local claims = total > 0 and call('HMGET', running, unpack(ids)) or {}

@@ -22,6 +22,7 @@ if wrong then return wrong end
 
 local FIELDS, MAX_TRACEBACK = 10, 4096
 local ids, total = {}, (#ARGV - 5) / FIELDS
+if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[6 + (i - 1) * FIELDS] end
 local claims = call('HMGET', running, unpack(ids))
 local lost, failed, seen, record_key = {}, {}, {}, 15
@@ -32,6 +33,8 @@ for i = 1, total do
   if key then record_key = record_key + 1 end
   if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
     seen[id] = true
+    wrong = key and check_types('hash', key)
+    if wrong then return wrong end
     failed[#failed + 1] = {id, at, key, match(claims[i], '(%S+)$')}
   else
     lost[#lost + 1] = id

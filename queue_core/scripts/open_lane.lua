@@ -17,9 +17,10 @@ if was_closed then
   local count = lane_count(lane)
   if count > 0 then
     call('HSET', closed, lane, 'open ' .. cjson.encode({by = ARGV[5], reason = '', at = now}))
-    wake(count)
   else
     call('HDEL', closed, lane)
   end
+  -- Also where it was empty: what stands in `unknown:<task>` had to wait for `name:<task>`.
+  wake(count > 0 and count or 1)
 end
 return answer({fmt('%.0f', now), was_closed and 1 or 0})

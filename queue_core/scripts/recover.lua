@@ -10,7 +10,7 @@
 -- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
 -- then two for each task: id, fence
 -- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost.
--- include begin session
+-- include begin session life
 local tasks, leases, running, retrying, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
 local dead, dead_by_fault, faults, faults_seen = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
 local history, notify = KEYS[12], KEYS[13]
@@ -35,12 +35,9 @@ if #ARGV > 9 then
     end
   end
 else
-  local grace = tonumber(known[6]) or 0
-  if known[5] and now - known[5] > lease_ms / 3 then
-    grace = now + lease_ms
-    call('HSET', control, 'seen', fmt('%.0f', now), 'grace', fmt('%.0f', grace))
-  end
-  if now >= grace then
+  local fields = signs_of_life(lease_ms)
+  if fields[4] then call('HSET', control, unpack(fields)) end
+  if now >= tonumber(fields[4] or known[6] or 0) then
     for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
       taken[#taken + 1] = {id, match(call('HGET', running, id) or '', '(%S+)$') or ''}
     end

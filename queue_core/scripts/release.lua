@@ -17,6 +17,7 @@ local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', 
 if wrong then return wrong end
 
 local ids, total = {}, (#ARGV - 3) / 4
+if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[i * 4] end
 local claims = call('HMGET', running, unpack(ids))
 local lost, seen, returned, back = {}, {}, {}, 0
@@ -35,7 +36,10 @@ for i = total, 1, -1 do
       write_history(id, counters, lines, 'released', facts)
     end
     if lane ~= '' then
-      if call('HEXISTS', closed, lane) == 0 then close(lane, worker, 'no worker knows this task') end
+      -- Also one that is open: it would give the task to the same worker again, and again.
+      if sub(call('HGET', closed, lane) or '', 1, 7) ~= 'closed ' then
+        close(lane, worker, 'no worker knows this task')
+      end
       call('ZADD', held, 0, lane .. '/' .. id)
     else
       back = back + 1

@@ -26,7 +26,9 @@ for i = 4, #ARGV do
     if restored == 0 then begin_writing() end
     restored = restored + 1
     local ok, origin = pcall(cjson.decode, call('HGET', trashed, id) or '')
-    if not ok or type(origin) ~= 'table' then origin = {from = 'ready'} end
+    if not ok or type(origin) ~= 'table' or not tonumber(origin.score) or type(origin.member) ~= 'string' then
+      origin = {from = 'ready'}
+    end
     local from, score = origin.from, origin.score
     if from == 'prioritized' then
       call('ZADD', prioritized, score, id)
@@ -41,17 +43,18 @@ for i = 4, #ARGV do
     elseif from == 'held' then
       local lane = match(origin.member, '^(.*)/')
       call('ZADD', held, 0, origin.member)
+      local lane_state = call('HGET', closed, lane)
       -- The lane has opened meanwhile: it stays on the books, open, until it is empty.
-      if call('HEXISTS', closed, lane) == 0 then
+      if not lane_state then
         call('HSET', closed, lane, 'open ' .. cjson.encode({by = '', reason = '', at = now}))
-        to_wake = to_wake + 1
       end
+      if not lane_state or sub(lane_state, 1, 5) == 'open ' then to_wake = to_wake + 1 end
     elseif from == 'dead' then
       call('ZADD', dead, score, id)
       call('ZADD', dead_by_fault, 0, letter_of(read_history(id).fault, score, id))
     else
       -- Its element still stands in the list, struck out; where it was dropped meanwhile, the head is its place.
-      make_ready(id, 0, own_time(id, id_ms(id) or now), true)
+      make_ready(id, priority_of(envelope), own_time(id, id_ms(id) or now), true)
       to_wake = to_wake + 1
     end
     call('ZREM', trash, id)

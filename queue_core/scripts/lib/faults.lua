@@ -8,19 +8,23 @@ local function forget_fault(fingerprint)
     fingerprint .. ':versions', fingerprint .. ':frames', fingerprint .. ':traceback')
 end
 
--- Make room for one more: the longest unseen fault without letters and retries goes. The search is done at most once
--- a call: where it found nothing, there is nothing to find.
-local is_full = false
+-- Make room for one more: the longest unseen fault without letters and retries goes. Each is looked at once a call:
+-- one that could not go before cannot go now. What was seen in this millisecond stays.
+local oldest, next_oldest
 local function make_room()
-  if is_full then return false end
-  for _, old in ipairs(call('ZRANGE', faults_seen, 0, -1)) do
-    if tonumber(call('HGET', faults, old .. ':retrying') or 0) <= 0
+  if not oldest then
+    oldest, next_oldest = call('ZRANGEBYSCORE', faults_seen, '-inf', fmt('(%.0f', now)), 1
+  end
+  while next_oldest <= #oldest do
+    local old = oldest[next_oldest]
+    next_oldest = next_oldest + 1
+    if tonumber(call('ZSCORE', faults_seen, old)) < now
+      and tonumber(call('HGET', faults, old .. ':retrying') or 0) <= 0
       and call('ZLEXCOUNT', dead_by_fault, '[' .. old .. ':', '(' .. old .. ';') == 0 then
       forget_fault(old)
       return true
     end
   end
-  is_full = true
   return false
 end
 

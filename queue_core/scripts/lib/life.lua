@@ -1,0 +1,12 @@
+-- Signs of life of the queue's workers.
+
+-- The fields of `control` that a sign of life writes. After a silence of a third of a lease the server was away, and so
+-- were the heartbeats: nothing is recovered for one lease, so that workers that live can say so. Not twice in a row:
+-- where calls are always that rare, silence means nothing, and leases that have run out must be recovered all the same.
+local function signs_of_life(lease_ms)
+  local fields = {'seen', fmt('%.0f', now)}
+  if known[5] and now - known[5] > lease_ms / 3 and now >= (tonumber(known[6]) or 0) + lease_ms then
+    fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
+  end
+  return fields
+end
