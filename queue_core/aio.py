@@ -13,6 +13,7 @@ import redis.asyncio
 
 from queue_core import connection, keys, settings
 from queue_core.client import REGISTER_SECONDS
+from queue_core.errors import TaskyardError
 from queue_core.protocol import Argument, Call, Session, with_text
 
 T = TypeVar("T")
@@ -45,7 +46,10 @@ class AsyncChannel:
 
 
 class AsyncClient:
-    """Carries calls to one server. Arguments as those of `client.Client`."""
+    """Carries calls to one server. Arguments as those of `client.Client`.
+
+    `on_trouble` is told when the server does not answer for the first time, and with `None` when it answers again.
+    """
 
     def __init__(
         self,
@@ -55,11 +59,13 @@ class AsyncClient:
         patience_seconds: float = settings.PATIENCE_SECONDS,
         clock: Callable[[], int] | None = None,
         answer_seconds: float = connection.ANSWER_SECONDS,
+        on_trouble: Callable[[TaskyardError | None], None] | None = None,
     ) -> None:
         self.url = settings.redis_url(url)
         self.namespace = settings.namespace(namespace)
         self.clock = clock
         self._patience_seconds = patience_seconds
+        self._on_trouble = on_trouble
         self._pool = connection.async_pool(self.url, answer_seconds)
         self._idle: list[AsyncChannel] = []
         self._registered: dict[str, float] = {}
@@ -145,13 +151,17 @@ class AsyncClient:
             try:
                 answers: list[Any] = await send()
                 passing = next((a for a in answers if isinstance(a, connection.TRY_AGAIN)), None)
-                if passing is None:
-                    return answers
-                raise passing
+                if passing is not None:
+                    raise passing
+                if attempt and self._on_trouble:
+                    self._on_trouble(None)
+                return answers
             except connection.SERVER_ERRORS as error:
                 await channel.drop()
                 wait = connection.backoff_seconds(attempt, random.random())
                 if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
                     raise connection.translate(error, self.url) from error
+                if attempt == 0 and self._on_trouble:
+                    self._on_trouble(connection.translate(error, self.url))
                 await asyncio.sleep(wait)
                 attempt += 1

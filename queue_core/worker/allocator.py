@@ -1,0 +1,57 @@
+"""Who may claim how many: hands free slots to the queues, by weight. Pure arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class Allocator:
+    """`slots` tasks may be held at once, over all queues. While several queues have tasks ready, each gets slots in
+    proportion to its weight; a queue that has none leaves its share to the others.
+
+    Stride scheduling: the hungry queue that has come least far gets the next slot, and comes 1 ÷ weight further.
+    """
+
+    def __init__(self, slots: int, weights: Mapping[str, int]) -> None:
+        self.free = slots
+        self._strides = {queue: 1.0 / weight for queue, weight in weights.items()}
+        self._distances = dict.fromkeys(weights, 0.0)
+        self._hungry: set[str] = set(weights)
+        self._granted = dict.fromkeys(weights, 0)
+
+    def is_hungry(self, queue: str) -> bool:
+        return queue in self._hungry
+
+    def set_hungry(self, queue: str, is_hungry: bool) -> None:
+        """Whether the queue may have ready tasks. One that was idle starts beside the others, not ahead of them."""
+        if is_hungry and queue not in self._hungry:
+            others = [self._distances[other] for other in self._hungry]
+            self._distances[queue] = max(self._distances[queue], min(others, default=0.0))
+            self._hungry.add(queue)
+        elif not is_hungry:
+            self._hungry.discard(queue)
+            self._take_back(queue)
+
+    def grant(self, queue: str, most: int) -> int:
+        """How many tasks `queue` may claim now, at most `most`. They count as held until `give_back`."""
+        while self.free > 0 and self._hungry:
+            next_queue = min(self._hungry, key=self._distances.__getitem__)
+            self._distances[next_queue] += self._strides[next_queue]
+            self._granted[next_queue] += 1
+            self.free -= 1
+        granted = min(self._granted[queue], most)
+        self._granted[queue] -= granted
+        return granted
+
+    def give_back(self, count: int) -> None:
+        """Slots are free again: tasks were settled, or fewer were claimed than granted."""
+        self.free += count
+
+    def resize(self, by: int) -> None:
+        """There are more slots, or fewer: then no new ones are granted until enough are given back."""
+        self.free += by
+
+    def _take_back(self, queue: str) -> None:
+        self.free += self._granted[queue]
+        self._distances[queue] -= self._granted[queue] * self._strides[queue]
+        self._granted[queue] = 0

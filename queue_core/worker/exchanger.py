@@ -1,0 +1,222 @@
+"""One queue's traffic: one request carries what the last batch came to and the claim of the next.
+
+While a request is under way results gather, so batches grow with the load and an idle worker answers at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from queue_core import protocol
+from queue_core.aio import AsyncClient
+from queue_core.errors import TaskyardError
+from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask
+from queue_core.settings import MAX_BATCH
+from queue_core.worker.allocator import Allocator
+
+log = logging.getLogger("taskyard.worker")
+
+LISTEN_SECONDS = 5.0
+"""How long an idle worker waits for a wake-up token before it looks for itself."""
+AFTER_ERROR_SECONDS = 1.0
+
+
+class Slot(Protocol):
+    """What the exchanger needs to know of a task that is held: how to let go of it."""
+
+    def let_go(self) -> None: ...
+
+
+class Exchanger:
+    """`take` gets each claimed task, with the claim's fence; `runnable` says which lanes this worker can run;
+    `on_exchange` is called after each request."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        listening_client: AsyncClient,
+        queue: str,
+        worker_id: str,
+        lease_ms: int,
+        version: str,
+        allocator: Allocator,
+        take: Callable[[str, ClaimedTask, int], None],
+        runnable: Callable[[Sequence[str]], list[str]],
+        on_exchange: Callable[[], None],
+    ) -> None:
+        self.queue = queue
+        self.is_claiming = True
+        self._client = client
+        self._listening_client = listening_client
+        self._keys = client.queue(queue)
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._version = version
+        self._allocator = allocator
+        self._take = take
+        self._runnable = runnable
+        self._on_exchange = on_exchange
+        self._lanes: list[str] = []
+        self._completed: deque[tuple[Held, Slot]] = deque()
+        self._failed: deque[tuple[FailedTask, Slot]] = deque()
+        self._released: deque[tuple[ReleasedTask, Slot]] = deque()
+        self._signal = asyncio.Event()
+        self._may_listen = asyncio.Event()
+        self._due: asyncio.TimerHandle | None = None
+        self._is_exchanging = False
+
+    # What the process tells.
+
+    def complete(self, held: Held, slot: Slot) -> None:
+        self._completed.append((held, slot))
+        self._free_one()
+
+    def fail(self, failed: FailedTask, slot: Slot) -> None:
+        self._failed.append((failed, slot))
+        self._free_one()
+
+    def release(self, released: ReleasedTask, slot: Slot) -> None:
+        self._released.append((released, slot))
+        self._free_one()
+
+    def wake(self) -> None:
+        """Slots have become free, or the exchanger is to look again."""
+        self._signal.set()
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is to be sent and nothing is under way."""
+        return not (self._completed or self._failed or self._released or self._is_exchanging)
+
+    def start_claiming(self) -> None:
+        self.is_claiming = True
+        self._get_hungry()
+
+    def stop_claiming(self) -> None:
+        self.is_claiming = False
+        self._allocator.set_hungry(self.queue, False)
+
+    # The two loops.
+
+    async def run(self) -> None:
+        """Exchange for ever: at once when there is something to send, else when woken."""
+        channel = self._client.channel()
+        while True:
+            await self._signal.wait()
+            await asyncio.sleep(0)  # handlers that are about to end join this batch
+            self._signal.clear()
+            granted = 0
+            if self.is_claiming and self._allocator.is_hungry(self.queue):
+                granted = self._allocator.grant(self.queue, MAX_BATCH)
+            calls, done = self._collect(granted)
+            if calls:
+                self._is_exchanging = True
+                answers = await self._client.run_all(calls, channel)
+                self._is_exchanging = False
+                for batch, answer in zip(done, answers, strict=False):
+                    self._absorb_settled(batch, answer)
+                if granted:
+                    self._absorb_claimed(answers[-1], granted)
+                if not self.is_settled:
+                    self._signal.set()
+                self._on_exchange()
+            self._listen_when_idle()
+
+    async def listen(self) -> None:
+        """Wait for wake-up tokens while this queue is idle here, on a connection of its own."""
+        channel = self._listening_client.channel()
+        while True:
+            await self._may_listen.wait()
+            await self._client.register(self.queue)
+            (token,) = await self._listening_client.execute(
+                ("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel
+            )
+            if isinstance(token, Exception):
+                log.error("queue %s: %s", self.queue, token)
+                await asyncio.sleep(AFTER_ERROR_SECONDS)
+            elif token and (self._allocator.free < 1 or not self.is_claiming):
+                # It woke one that has no hands free: somebody else may have.
+                await self._client.execute(("RPUSH", self._keys.notify, "1"))
+            self._may_listen.clear()
+            self._get_hungry()
+
+    def _free_one(self) -> None:
+        """A handler's slot is free as soon as it has ended: the request that settles it carries the next claim."""
+        self._allocator.give_back(1)
+        self._signal.set()
+
+    def _get_hungry(self) -> None:
+        self._allocator.set_hungry(self.queue, self.is_claiming)
+        self._signal.set()
+
+    def _listen_when_idle(self) -> None:
+        if self.is_claiming and not self._allocator.is_hungry(self.queue) and self._allocator.free > 0:
+            self._may_listen.set()
+
+    def _collect(self, granted: int) -> tuple[list[protocol.Call[Any]], list[list[tuple[Any, Slot]]]]:
+        """The calls to send, and for each the batch that it settles."""
+        calls: list[protocol.Call[Any]] = []
+        done: list[list[tuple[Any, Slot]]] = []
+        if self._completed:
+            completed = _pop(self._completed)
+            calls.append(protocol.complete(self._keys, [held for held, _ in completed]))
+            done.append(list(completed))
+        if self._failed:
+            failed = _pop(self._failed)
+            calls.append(protocol.fail(self._keys, [task for task, _ in failed], self._version))
+            done.append(list(failed))
+        if self._released:
+            released = _pop(self._released)
+            calls.append(protocol.release(self._keys, [task for task, _ in released]))
+            done.append(list(released))
+        if granted:
+            calls.append(
+                protocol.claim(self._keys, self._worker_id, granted, self._lease_ms, is_fair=True, lanes=self._lanes)
+            )
+        return calls, done
+
+    def _absorb_settled(self, batch: Sequence[tuple[Any, Slot]], answer: Any) -> None:
+        if isinstance(answer, Exception):
+            log.error("queue %s: %d tasks could not be settled: %s", self.queue, len(batch), answer)
+        else:
+            for task_id in answer:
+                log.warning("queue %s: the lease of task %s was lost before it was settled", self.queue, task_id)
+        for _, slot in batch:
+            slot.let_go()
+
+    def _absorb_claimed(self, answer: Claimed | TaskyardError, granted: int) -> None:
+        if isinstance(answer, TaskyardError):
+            log.error("queue %s: %s", self.queue, answer)
+            self._allocator.give_back(granted)
+            self._allocator.set_hungry(self.queue, False)
+            asyncio.get_running_loop().call_later(AFTER_ERROR_SECONDS, self._get_hungry)
+            return
+        self._allocator.give_back(granted - len(answer.tasks))
+        lanes = self._runnable(answer.closed_lanes) if answer.closed_lanes else []
+        has_new_lanes = not set(lanes) <= set(self._lanes)
+        self._lanes = lanes
+        is_hungry = not answer.is_paused and (answer.has_more or len(answer.tasks) == granted or has_new_lanes)
+        if not is_hungry:
+            self._allocator.set_hungry(self.queue, False)
+        self._wake_when_due(answer)
+        for task in answer.tasks:
+            self._take(self.queue, task, answer.fence)
+        self._signal.set()
+
+    def _wake_when_due(self, claimed: Claimed) -> None:
+        """A timer of our own fires the claim when the next task is due: the server's is up to 98 ms late."""
+        if self._due is not None:
+            self._due.cancel()
+            self._due = None
+        if claimed.next_due_ms is not None:
+            wait = min(max(claimed.next_due_ms - claimed.now_ms, 0) / 1000 + 0.001, 3_600.0)
+            self._due = asyncio.get_running_loop().call_later(wait, self._get_hungry)
+
+
+def _pop(waiting: deque[Any]) -> list[Any]:
+    """The oldest of what waits, as many as one call takes."""
+    return [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]

@@ -1,0 +1,101 @@
+"""Runs handlers: `async def` on the event loop, `def` on threads. Knows nothing of Redis."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from queue_core.task import Context, Definition
+
+
+@dataclass(slots=True)
+class Run:
+    """One attempt. `error` is what the handler raised, `seconds` how long it took."""
+
+    definition: Definition
+    arguments: Sequence[Any]
+    named: Mapping[str, Any]
+    context: Context
+    on_start: Callable[[], None]
+    on_end: Callable[[Run], None]
+    error: BaseException | None = None
+    seconds: float = 0.0
+
+
+class Executor:
+    """Starts runs as they come; its user sees to it that there are not too many. `on_end` is called on the loop."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, max_threads: int) -> None:
+        self._loop = loop
+        self._max_threads = max_threads
+        self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
+        self._threads = 0
+        self._idle_threads = 0
+        self._ended: deque[Run] = deque()
+        self._lock = threading.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, run: Run) -> None:
+        run.on_start()
+        if run.definition.is_async:
+            task = self._loop.create_task(self._run_async(run))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            return
+        with self._lock:
+            if self._idle_threads:
+                self._idle_threads -= 1
+            elif self._threads < self._max_threads:
+                self._threads += 1
+                threading.Thread(target=self._work, name=f"taskyard-{self._threads}", daemon=True).start()
+        self._waiting.put(run)
+
+    async def _run_async(self, run: Run) -> None:
+        began = time.perf_counter()
+        try:
+            await _call(run)
+        except BaseException as error:  # a handler that raises SystemExit has failed, and nothing else
+            run.error = error
+        run.seconds = time.perf_counter() - began
+        run.on_end(run)
+
+    def _work(self) -> None:
+        while (run := self._waiting.get()) is not None:
+            began = time.perf_counter()
+            try:
+                _call(run)
+            except BaseException as error:
+                run.error = error
+            run.seconds = time.perf_counter() - began
+            with self._lock:
+                self._idle_threads += 1
+                is_first = not self._ended
+                self._ended.append(run)
+            if is_first:
+                try:
+                    self._loop.call_soon_threadsafe(self._hand_back)
+                except RuntimeError:  # the loop has closed: the process is about to end
+                    return
+
+    def _hand_back(self) -> None:
+        """Runs that threads have ended, as many as there are by now."""
+        while True:
+            with self._lock:
+                if not self._ended:
+                    return
+                ended, self._ended = self._ended, deque()
+            for run in ended:
+                run.on_end(run)
+
+
+def _call(run: Run) -> Any:
+    parameter = run.definition.context_parameter
+    if parameter is None:
+        return run.definition.handler(*run.arguments, **run.named)
+    return run.definition.handler(*run.arguments, **{**run.named, parameter: run.context})

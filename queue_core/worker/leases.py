@@ -1,0 +1,116 @@
+"""The lease table: which tasks a process holds, in memory that its supervisor reads.
+
+The process writes, the supervisor reads: to extend the leases whatever the process is busy with, and to know exactly
+what a dead one held. A slot is valid while its state is not FREE; the state is written last when a slot is filled and
+first when it is emptied, so a process that dies between leaves no half-written task.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FREE, HELD, STARTED = 0, 1, 2
+
+_HEADER = struct.Struct("<QQQQ")
+"""completed, failed, process state (below), server trouble (1 while the server does not answer)."""
+_SLOT = struct.Struct("<BBBBxxxxQQ128s128s")
+"""state, queue index, length of id, length of name; fence; claimed or started at, Unix ms of this host."""
+_HEADER_SIZE = 64
+
+STARTING, RUNNING, QUIET, STOPPING = 0, 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTask:
+    """What a slot says. `since_ms`: started at, by this host's clock, where `is_started`; else claimed at."""
+
+    queue_index: int
+    id: str
+    name: str
+    fence: int
+    is_started: bool
+    since_ms: int
+
+
+class LeaseTable:
+    """A table of `size` slots in an unlinked file, mapped by both sides: it is gone when both are."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        self.fd = fd
+        self.size = size
+        self._memory = mmap.mmap(fd, _HEADER_SIZE + size * _SLOT.size)
+        self._free = list(range(size - 1, -1, -1))
+
+    @classmethod
+    def create(cls, size: int) -> LeaseTable:
+        fd, path = tempfile.mkstemp(prefix="taskyard-leases-")
+        Path(path).unlink()
+        os.ftruncate(fd, _HEADER_SIZE + size * _SLOT.size)
+        return cls(fd, size)
+
+    def close(self) -> None:
+        self._memory.close()
+        os.close(self.fd)
+
+    # The process's side.
+
+    @property
+    def free(self) -> int:
+        return len(self._free)
+
+    def hold(self, queue_index: int, task_id: str, name: str, fence: int, now_ms: int) -> int:
+        """Fill a slot with a task that was claimed and has not begun; returns the slot."""
+        slot = self._free.pop()
+        at = _HEADER_SIZE + slot * _SLOT.size
+        id_bytes, name_bytes = task_id.encode(), name.encode()[:128]
+        _SLOT.pack_into(
+            self._memory, at, FREE, queue_index, len(id_bytes), len(name_bytes), fence, now_ms, id_bytes, name_bytes
+        )
+        self._memory[at] = HELD
+        return slot
+
+    def start(self, slot: int, now_ms: int) -> None:
+        at = _HEADER_SIZE + slot * _SLOT.size
+        struct.pack_into("<Q", self._memory, at + 16, now_ms)
+        self._memory[at] = STARTED
+
+    def drop(self, slot: int) -> None:
+        """Empty a slot: the task was settled, or is somebody else's."""
+        self._memory[_HEADER_SIZE + slot * _SLOT.size] = FREE
+        self._free.append(slot)
+
+    def publish(self, completed: int, failed: int, state: int, has_trouble: bool) -> None:
+        _HEADER.pack_into(self._memory, 0, completed, failed, state, has_trouble)
+
+    # The supervisor's side.
+
+    def read_header(self) -> tuple[int, int, int, bool]:
+        completed, failed, state, trouble = _HEADER.unpack_from(self._memory, 0)
+        return completed, failed, state, bool(trouble)
+
+    def read(self) -> Iterator[HeldTask]:
+        """The tasks that the process holds now. One that is being written meanwhile may be missing or torn: its fence
+        then fits no lease, and nothing happens to it."""
+        for slot in range(self.size):
+            at = _HEADER_SIZE + slot * _SLOT.size
+            if self._memory[at] == FREE:
+                continue
+            state, index, id_length, name_length, fence, since_ms, id_bytes, name_bytes = _SLOT.unpack_from(
+                self._memory, at
+            )
+            if state == FREE:
+                continue
+            yield HeldTask(
+                index,
+                id_bytes[:id_length].decode("ascii", "replace"),
+                name_bytes[:name_length].decode("ascii", "replace"),
+                fence,
+                state == STARTED,
+                since_ms,
+            )

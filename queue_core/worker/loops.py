@@ -1,0 +1,36 @@
+"""A small loop in the background: one tick after another, a failed one is logged and the loop goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+log = logging.getLogger("taskyard.worker")
+
+
+class Loop:
+    """Calls `tick` every `seconds`, the first time at once."""
+
+    def __init__(self, name: str, seconds: float, tick: Callable[[], Awaitable[None]]) -> None:
+        self._name = name
+        self._seconds = seconds
+        self.tick = tick
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._task = asyncio.create_task(self._run(), name=f"taskyard-{self._name}")
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.tick()
+            except Exception as error:
+                log.error("%s: %s: %s", self._name, type(error).__name__, error)
+            await asyncio.sleep(self._seconds)

@@ -1,0 +1,320 @@
+"""A worker's process: claims, runs handlers, settles. Started by the supervisor, ended with it.
+
+`python -m queue_core.worker.process JSON`: what it is to do, and the numbers of two open files: the lease table, and
+the pipe on which the supervisor speaks. When that pipe closes the supervisor is gone, and this process ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import logging
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from queue_core import codec, verdict
+from queue_core.aio import AsyncClient
+from queue_core.errors import TaskyardError, UnreadableEnvelope
+from queue_core.protocol import ClaimedTask, Held, ReleasedTask
+from queue_core.settings import MAX_BATCH
+from queue_core.task import Context, Definition
+from queue_core.worker import leases
+from queue_core.worker.allocator import Allocator
+from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
+from queue_core.worker.executor import Executor, Run
+from queue_core.worker.leases import LeaseTable
+from queue_core.worker.loading import load_yard
+from queue_core.worker.output import set_up_logging
+from queue_core.yard import Taskyard
+
+log = logging.getLogger("taskyard.worker")
+
+QUIET, RESUME, STOP = b"Q", b"R", b"S"
+
+AHEAD_SECONDS = 0.005
+"""Worth of run time that is claimed beyond the free slots, by the mean of what ran lately: short tasks come in large
+batches, long ones are never hoarded."""
+MAX_AHEAD = 512
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the supervisor tells the process that it starts."""
+
+    app: str
+    worker_id: str
+    queues: dict[str, int]
+    concurrency: int
+    lease_ms: int
+    table_size: int
+    table_fd: int
+    orders_fd: int
+    parent_pid: int
+    log_level: str = "INFO"
+
+
+def table_size(concurrency: int, queues: int) -> int:
+    """Slots for what runs, what is claimed ahead, and what has ended and is not settled yet."""
+    return 2 * (concurrency + MAX_AHEAD) + MAX_BATCH * queues
+
+
+@dataclass(slots=True)
+class Holding:
+    """A task that this process holds, in a slot of the lease table."""
+
+    table: LeaseTable
+    slot: int
+    queue: str
+    task: ClaimedTask
+    fence: int
+    envelope: codec.Envelope
+    definition: Definition
+    arguments: list[object]
+    named: dict[str, object]
+
+    def let_go(self) -> None:
+        self.table.drop(self.slot)
+
+
+class NoSlot:
+    """Of a task that was settled as soon as it was claimed."""
+
+    def let_go(self) -> None:
+        pass
+
+
+class Process:
+    """Everything of one process: the exchangers of its queues, the executor, and what waits between them."""
+
+    def __init__(self, yard: Taskyard, orders: Orders, table: LeaseTable, loop: asyncio.AbstractEventLoop) -> None:
+        self._yard = yard
+        self._orders = orders
+        self._table = table
+        self._queues = list(orders.queues)
+        self._allocator = Allocator(orders.concurrency, orders.queues)
+        self._executor = Executor(loop, orders.concurrency)
+        self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
+        self._listening_client = AsyncClient(
+            yard.url, yard.namespace, patience_seconds=math.inf, answer_seconds=LISTEN_SECONDS + 5
+        )
+        self._exchangers = {
+            queue: Exchanger(
+                self._client,
+                self._listening_client,
+                queue,
+                orders.worker_id,
+                orders.lease_ms,
+                yard.version,
+                self._allocator,
+                self._take,
+                self._runnable,
+                self._publish,
+            )
+            for queue in self._queues
+        }
+        self._waiting: deque[Holding] = deque()
+        self._running = 0
+        self._completed = 0
+        self._failed = 0
+        self._ahead = 0
+        self._mean_seconds: float | None = None
+        self._has_trouble = False
+        self._state = leases.STARTING
+        self._has_stopped = asyncio.Event()
+
+    async def run(self) -> None:
+        """Work until told to stop, and everything is settled."""
+        self._state = leases.RUNNING
+        self._publish()
+        loops = [asyncio.create_task(exchanger.run()) for exchanger in self._exchangers.values()]
+        loops += [asyncio.create_task(exchanger.listen()) for exchanger in self._exchangers.values()]
+        stopped = asyncio.create_task(self._has_stopped.wait())
+        for exchanger in self._exchangers.values():
+            exchanger.wake()
+        done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
+        for loop in done - {stopped}:
+            loop.result()  # an error of a loop ends the process, and the supervisor starts another
+
+    # Told by the supervisor.
+
+    def obey(self, order: bytes) -> None:
+        if order == QUIET and self._state == leases.RUNNING:
+            self._state = leases.QUIET
+            self._stop_claiming()
+        elif order == RESUME and self._state == leases.QUIET:
+            self._state = leases.RUNNING
+            for exchanger in self._exchangers.values():
+                exchanger.start_claiming()
+        elif order == STOP:
+            self._state = leases.STOPPING
+            self._stop_claiming()
+            while self._waiting:
+                holding = self._waiting.popleft()
+                self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
+        self._publish()
+
+    def _stop_claiming(self) -> None:
+        for exchanger in self._exchangers.values():
+            exchanger.stop_claiming()
+
+    # From claim to settlement.
+
+    def _runnable(self, lanes: Sequence[str]) -> list[str]:
+        return [lane for lane in lanes if lane.startswith("unknown:") and lane[8:] in self._yard.tasks]
+
+    def _take(self, queue: str, task: ClaimedTask, fence: int) -> None:
+        """A task was claimed: begin it, or say at once why it cannot run here, or ever."""
+        exchanger = self._exchangers[queue]
+        worker_id = self._orders.worker_id
+        try:
+            envelope = codec.decode_envelope(task.envelope)
+            arguments, named = codec.decode_payload(envelope.payload)
+        except UnreadableEnvelope as error:
+            name = codec.name_of(task.envelope)
+            exchanger.fail(verdict.never_runs(task, fence, name, "UnreadableEnvelope", str(error), worker_id), NoSlot())
+            return
+        definition = self._yard.tasks.get(envelope.name)
+        if definition is None:
+            exchanger.release(ReleasedTask(task.id, fence, f"unknown:{envelope.name}"), NoSlot())
+            return
+        if misfit := definition.misfit(arguments, named):
+            exchanger.fail(
+                verdict.never_runs(task, fence, envelope.name, "PayloadMismatch", misfit, worker_id), NoSlot()
+            )
+            return
+        if self._state == leases.STOPPING or not self._table.free:
+            exchanger.release(ReleasedTask(task.id, fence), NoSlot())
+            return
+        slot = self._table.hold(self._queues.index(queue), task.id, envelope.name, fence, _now_ms())
+        self._waiting.append(Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named))
+        self._start_waiting()
+
+    def _start_waiting(self) -> None:
+        while self._waiting and self._running < self._orders.concurrency:
+            self._start(self._waiting.popleft())
+
+    def _start(self, holding: Holding) -> None:
+        self._running += 1
+        counters = holding.task.counters
+        context = Context(holding.task.id, holding.envelope.name, holding.queue, counters.attempts + 1, holding.fence)
+        self._executor.start(
+            Run(
+                holding.definition,
+                holding.arguments,
+                holding.named,
+                context,
+                on_start=lambda: self._table.start(holding.slot, _now_ms()),
+                on_end=lambda run: self._on_end(holding, run),
+            )
+        )
+
+    def _on_end(self, holding: Holding, run: Run) -> None:
+        self._running -= 1
+        self._measure(run.seconds)
+        exchanger = self._exchangers[holding.queue]
+        if run.error is None:
+            self._completed += 1
+            exchanger.complete(Held(holding.task.id, holding.fence, holding.task.has_history), holding)
+        else:
+            self._failed += 1
+            failed = verdict.failed_attempt(
+                holding.task,
+                holding.fence,
+                holding.envelope.name,
+                holding.envelope.options,
+                run.error,
+                max_retries=holding.definition.max_retries,
+                worker=self._orders.worker_id,
+                seconds=run.seconds,
+            )
+            exchanger.fail(failed, holding)
+        self._start_waiting()
+        if len(self._exchangers) > 1:
+            for other in self._exchangers.values():
+                other.wake()
+
+    def _measure(self, seconds: float) -> None:
+        """Claim further ahead while tasks are short: what AHEAD_SECONDS are worth at the mean run time."""
+        mean = seconds if self._mean_seconds is None else 0.9 * self._mean_seconds + 0.1 * seconds
+        self._mean_seconds = mean
+        ahead = min(int(self._orders.concurrency * AHEAD_SECONDS / max(mean, 1e-6)), MAX_AHEAD)
+        self._allocator.resize(ahead - self._ahead)
+        self._ahead = ahead
+
+    # Told to the supervisor.
+
+    def _publish(self) -> None:
+        self._table.publish(self._completed, self._failed, self._state, self._has_trouble)
+        is_empty = not self._running and not self._waiting and all(e.is_settled for e in self._exchangers.values())
+        if self._state == leases.STOPPING and is_empty:
+            self._has_stopped.set()
+
+    def _on_trouble(self, error: TaskyardError | None) -> None:
+        if error is not None and not self._has_trouble:
+            log.warning("%s Trying again until it does.", error)
+        elif error is None and self._has_trouble:
+            log.info("Redis answers again")
+        self._has_trouble = error is not None
+        self._publish()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def main() -> None:
+    orders = Orders(**json.loads(sys.argv[1]))
+    _end_with_parent(orders.parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the supervisor decides
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    set_up_logging(orders.log_level)
+    table = LeaseTable(orders.table_fd, orders.table_size)
+    try:
+        import uvloop
+    except ImportError:
+        run = asyncio.run
+    else:
+        run = uvloop.run
+    run(_main(orders, table))
+    # Threads that hang in a handler do not keep the process: whatever they hold was left to the supervisor.
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(0)
+
+
+async def _main(orders: Orders, table: LeaseTable) -> None:
+    loop = asyncio.get_running_loop()
+    process = Process(load_yard(orders.app), orders, table, loop)
+    loop.add_signal_handler(signal.SIGTERM, process.obey, STOP)
+
+    def listen() -> None:
+        while order := os.read(orders.orders_fd, 1):
+            loop.call_soon_threadsafe(process.obey, order)
+        os._exit(1)
+
+    threading.Thread(target=listen, name="taskyard-orders", daemon=True).start()
+    await process.run()
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when the supervisor dies, also while a handler holds the interpreter (Linux);
+    elsewhere the closed pipe does it as soon as a thread can run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

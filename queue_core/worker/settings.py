@@ -1,0 +1,75 @@
+"""What a worker is told when it starts: checked once, then frozen."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from queue_core import settings
+from queue_core.errors import ConfigurationError
+from queue_core.keys import check_name
+
+MAX_CONCURRENCY = 4_096
+MAX_QUEUES = 200
+MAX_WEIGHT = 1_000
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """`app`: `module:yard`. `queues`: name → weight; empty: all queues that the yard's tasks use.
+
+    `concurrency`: tasks that run at once. `grace_seconds`: what running tasks get to finish when the worker stops.
+    """
+
+    app: str
+    queues: Mapping[str, int] = field(default_factory=dict)
+    concurrency: int = 16
+    lease_seconds: float = settings.LEASE_SECONDS
+    heartbeat_seconds: float = settings.HEARTBEAT_SECONDS
+    grace_seconds: float = settings.GRACE_SECONDS
+    allow_eviction: bool = False
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_number("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        _check_number("lease", self.lease_seconds, 0.5, 86_400)
+        _check_number("heartbeat", self.heartbeat_seconds, 0.05, 3_600)
+        _check_number("grace time", self.grace_seconds, 0, 86_400)
+        if self.name is not None:
+            check_name("worker", self.name)
+        if len(self.queues) > MAX_QUEUES:
+            raise ConfigurationError(f"{len(self.queues)} queues are too many for one worker: at most {MAX_QUEUES}")
+        for queue, weight in self.queues.items():
+            check_name("queue", queue)
+            _check_number(f"weight of queue {queue}", weight, 1, MAX_WEIGHT)
+
+    @property
+    def lease_ms(self) -> int:
+        return round(self.lease_seconds * 1000)
+
+    @property
+    def beat_seconds(self) -> float:
+        """Between two heartbeats: well below a third of the lease, after which the worker would pass for silent."""
+        return min(self.heartbeat_seconds, self.lease_seconds / 4)
+
+
+def parse_queues(text: str) -> dict[str, int]:
+    """`email=3,images` as name → weight. Raises `ConfigurationError`, `InvalidName`."""
+    queues: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, weight = part.partition("=")
+        check_name("queue", name)
+        if name in queues:
+            raise ConfigurationError(f"queue {name} is named twice in {text!r}")
+        if equals and not weight.isdecimal():
+            raise ConfigurationError(f"weight {weight!r} of queue {name} is not accepted: a whole number from 1")
+        queues[name] = int(weight) if equals else 1
+    if not queues:
+        raise ConfigurationError(f"queues {text!r} name no queue: say, for example, email=3,images")
+    return queues
+
+
+def _check_number(what: str, value: float, least: float, most: float) -> None:
+    if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
+        raise ConfigurationError(f"{what} {value!r} is not accepted: {least:g} to {most:g}")

@@ -1,0 +1,414 @@
+"""A worker's supervisor: starts its process and replaces it, keeps the leases alive, says how the worker is.
+
+It runs no handler, so nothing that a handler does can keep it from extending leases. When the process dies, it knows
+from the lease table exactly what was held, and sees to it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from queue_core import keys, protocol
+from queue_core.aio import AsyncClient
+from queue_core.consumer import process_name
+from queue_core.errors import ConfigurationError, TaskyardError, UnsafeServer
+from queue_core.protocol import Held, ReleasedTask
+from queue_core.settings import MAX_BATCH, mask_url
+from queue_core.worker import leases
+from queue_core.worker.janitor import Janitor
+from queue_core.worker.leases import HeldTask, LeaseTable
+from queue_core.worker.loading import load_yard
+from queue_core.worker.loops import Loop
+from queue_core.worker.output import set_up_logging
+from queue_core.worker.process import QUIET, RESUME, STOP, Orders, table_size
+from queue_core.worker.settings import WorkerSettings
+from queue_core.yard import Taskyard
+
+log = logging.getLogger("taskyard.worker")
+
+RECORD_SECONDS = 3_700
+"""How long the record of a worker stays that does not say goodbye: lost ones are shown for an hour."""
+TRASH_TICK_SECONDS = 60.0
+QUICK_DEATH_SECONDS = 5.0
+MAX_RESTART_SECONDS = 30.0
+GOODBYE_SECONDS = 5.0
+_STATES = {
+    leases.STARTING: "running",
+    leases.RUNNING: "running",
+    leases.QUIET: "quiet",
+    leases.STOPPING: "stopping",
+}
+
+
+def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
+    """Run a worker until it is told to stop. Shape: the exit code.
+
+    Raises `ConfigurationError` when the application does not load, `UnsafeServer` on an eviction policy.
+    """
+    set_up_logging(log_level)
+    yard = load_yard(settings.app)
+    queues = dict(settings.queues) or {definition.queue: 1 for definition in yard.tasks.values()}
+    if not queues:
+        raise ConfigurationError(f"{settings.app} declares no tasks: say which queues to work on with --queues")
+    return asyncio.run(Supervisor(yard, settings, queues, log_level).run())
+
+
+class Supervisor:
+    def __init__(
+        self, yard: Taskyard, settings: WorkerSettings, queues: Mapping[str, int], log_level: str = "INFO"
+    ) -> None:
+        self._yard = yard
+        self._settings = settings
+        self._queues = dict(queues)
+        self._log_level = log_level
+        self._names = list(queues)
+        self.worker_id = keys.check_name("worker", settings.name or process_name())
+        self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
+        self._child: Child | None = None
+        self._started_at = 0
+        self._clock_offset_ms = 0
+        self._is_stopping = False
+        self._is_quiet = False
+        self._has_trouble = False
+        self._signals = asyncio.Queue[int]()
+        self._before = (0, 0)  # completed and failed by processes that are gone
+        self._deaths = 0
+
+    async def run(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGCONT):
+            loop.add_signal_handler(number, self._signals.put_nowait, number)
+        working = asyncio.create_task(self._work())
+        signalled = asyncio.create_task(self._obey_signals())
+        done, _ = await asyncio.wait([working, signalled], return_when=asyncio.FIRST_COMPLETED)
+        self._is_stopping = True
+        if signalled in done:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+        else:
+            signalled.cancel()
+            if self._child:
+                self._child.kill()
+        await self._say_goodbye()
+        if working in done:
+            working.result()
+        return 0
+
+    # Working.
+
+    async def _work(self) -> None:
+        await self._check_server()
+        janitor = Janitor(self._client, self._names, self._settings.lease_ms)
+        beat = self._settings.beat_seconds
+        loops = [
+            Loop("heartbeat", beat, self._beat),
+            Loop("recover", beat, janitor.recover),
+            Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
+        ]
+        self._start_child()
+        log.info(
+            "worker %s: %s, %d at once, on %s",
+            self.worker_id,
+            ", ".join(f"{name}={weight}" if weight > 1 else name for name, weight in self._queues.items()),
+            self._settings.concurrency,
+            mask_url(self._yard.url),
+        )
+        for loop in loops:
+            loop.start()
+        try:
+            while True:
+                await self._watch_child()
+        finally:
+            for loop in loops[1:]:
+                await loop.stop()
+            if self._is_stopping and self._child:
+                await self._finish(self._child)
+            await loops[0].stop()
+
+    async def _check_server(self) -> None:
+        """Wait for the server, and refuse one that may throw tasks away."""
+        time_answer, memory = await self._client.execute(("TIME",), ("INFO", "memory"))
+        if isinstance(time_answer, Exception):
+            raise ConfigurationError(f"Redis at {mask_url(self._yard.url)} refused: {time_answer}")
+        self._note_time(time_answer)
+        self._started_at = self._now_ms()
+        policy = "noeviction"
+        if not isinstance(memory, Exception):
+            text = memory.decode() if isinstance(memory, bytes) else str(memory)
+            policy = dict(line.split(":", 1) for line in text.splitlines() if ":" in line).get(
+                "maxmemory_policy", policy
+            )
+        if policy != "noeviction" and not self._settings.allow_eviction:
+            raise UnsafeServer(
+                f"Redis at {mask_url(self._yard.url)} has maxmemory-policy {policy}: when it is full it throws tasks "
+                "away. Set it to noeviction, or insist with --allow-eviction"
+            )
+
+    def _start_child(self) -> None:
+        self._child = Child(self._yard, self._settings, self._queues, self.worker_id, self._log_level)
+        if self._is_quiet:
+            self._child.order(QUIET)
+
+    async def _watch_child(self) -> None:
+        """Wait for the process to die, see to what it held, start another."""
+        child = self._child
+        assert child is not None
+        code = await child.wait()
+        how = _how_it_ended(code)
+        log.error("the worker's process %d has died: %s", child.pid, how)
+        held = list(child.table.read())
+        self._count_past(child)
+        await self._recover(held, {"evidence": how, "memory_bytes": child.memory_bytes})
+        child.close()
+        self._child = None
+        self._deaths = self._deaths + 1 if child.age_seconds < QUICK_DEATH_SECONDS else 0
+        if self._deaths > 1:
+            wait = min(0.25 * 2.0 ** min(self._deaths, 10), MAX_RESTART_SECONDS)
+            log.warning("it had lived for %.1f s; the next one is started in %.1f s", child.age_seconds, wait)
+            await asyncio.sleep(wait)
+        self._start_child()
+
+    async def _recover(self, held: Sequence[HeldTask], evidence: Mapping[str, object]) -> None:
+        """What a dead process held: tasks that had begun have crashed, the others are given back."""
+        for queue, tasks in self._by_queue(held).items():
+            queue_keys = self._client.queue(queue)
+            crashed = [Held(task.id, task.fence) for task in tasks if task.is_started]
+            unstarted = [ReleasedTask(task.id, task.fence) for task in tasks if not task.is_started]
+            for i in range(0, len(unstarted), MAX_BATCH):
+                await self._client.run(protocol.release(queue_keys, unstarted[i : i + MAX_BATCH]))
+            for i in range(0, len(crashed), MAX_BATCH):
+                await self._client.run(
+                    protocol.recover(
+                        queue_keys, self._settings.lease_ms, held=crashed[i : i + MAX_BATCH], evidence=evidence
+                    )
+                )
+            if tasks:
+                log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
+
+    def _by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
+        queues: dict[str, list[HeldTask]] = defaultdict(list)
+        for task in held:
+            if task.queue_index < len(self._names):
+                queues[self._names[task.queue_index]].append(task)
+        return queues
+
+    # Stopping.
+
+    async def _obey_signals(self) -> None:
+        """Returns when the worker is to stop; a second such signal does not wait for what runs."""
+        while True:
+            number = await self._signals.get()
+            if number in (signal.SIGTERM, signal.SIGINT):
+                log.info("stopping: running tasks have %g s to finish", self._settings.grace_seconds)
+                asyncio.create_task(self._end_at_once_on_next())  # noqa: RUF006 (lives as long as the process)
+                return
+            self._is_quiet = number == signal.SIGTSTP
+            log.info("quiet: no new tasks are claimed" if self._is_quiet else "claiming tasks again")
+            if self._child:
+                self._child.order(QUIET if self._is_quiet else RESUME)
+                await self._beat()
+
+    async def _end_at_once_on_next(self) -> None:
+        while True:
+            number = await self._signals.get()
+            if number in (signal.SIGTERM, signal.SIGINT) and self._child:
+                log.warning("ending at once")
+                self._child.kill()
+
+    async def _finish(self, child: Child) -> None:
+        """Let the process finish what runs; what is left when it has ended is released."""
+        child.order(STOP)
+        try:
+            await asyncio.wait_for(child.wait(), self._settings.grace_seconds)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+        held = list(child.table.read())
+        self._count_past(child)
+        for queue, tasks in self._by_queue(held).items():
+            facts = {"worker": self.worker_id, "reason": "the worker was stopped"}
+            released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
+            for i in range(0, len(released), MAX_BATCH):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(GOODBYE_SECONDS):
+                        call = protocol.release(self._client.queue(queue), released[i : i + MAX_BATCH])
+                        await self._client.run(call)
+        log.info("stopped: %d tasks were handed back", len(held))
+        child.close()
+        self._child = None
+
+    async def _say_goodbye(self) -> None:
+        namespace = self._client.namespace
+        with contextlib.suppress(TimeoutError, TaskyardError):
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._client.execute(
+                    ("ZREM", keys.workers(namespace), self.worker_id),
+                    ("DEL", keys.worker(namespace, self.worker_id)),
+                )
+
+    # Heartbeat.
+
+    async def _beat(self) -> None:
+        """Extend the leases of what the process holds, and say how the worker is."""
+        held = list(self._child.table.read()) if self._child else []
+        queues = self._by_queue(held)
+        for queue in self._names:
+            tasks = [Held(task.id, task.fence) for task in queues.get(queue, ())]
+            for i in range(0, max(len(tasks), 1), MAX_BATCH):
+                call = protocol.extend(self._client.queue(queue), tasks[i : i + MAX_BATCH], self._settings.lease_ms)
+                await self._client.run(call)  # a lease that is lost by now is told when its task is settled
+        namespace, now_ms = self._client.namespace, self._now_ms()
+        answers = await self._client.execute(
+            ("TIME",),
+            ("ZADD", keys.workers(namespace), now_ms, self.worker_id),
+            ("SET", keys.worker(namespace, self.worker_id), self._describe(held, now_ms), "EX", RECORD_SECONDS),
+            ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", now_ms - RECORD_SECONDS * 1000),
+        )
+        if not isinstance(answers[0], Exception):
+            self._note_time(answers[0])
+        for queue in self._names:
+            await self._client.register(queue)
+
+    def _describe(self, held: Sequence[HeldTask], now_ms: int) -> str:
+        child = self._child
+        completed, failed, state, child_has_trouble = child.table.read_header() if child else (0, 0, 0, False)
+        status = "stopping" if self._is_stopping else _STATES.get(state, "running")
+        host_now_ms = time.time_ns() // 1_000_000
+        running = [
+            {
+                "queue": self._names[task.queue_index],
+                "task_id": task.id,
+                "task_name": task.name,
+                "started_at": now_ms - max(host_now_ms - task.since_ms, 0),
+            }
+            for task in held
+            if task.is_started and task.queue_index < len(self._names)
+        ]
+        return json.dumps(
+            {
+                "id": self.worker_id,
+                "host": self.worker_id.rpartition(":")[0],
+                "pid": os.getpid(),
+                "queues": self._queues,
+                "concurrency": self._settings.concurrency,
+                "state": "reconnecting" if child_has_trouble else status,
+                "version": self._yard.version,
+                "started_at": self._started_at,
+                "heartbeat_at": now_ms,
+                "busy": len(running),
+                "completed": self._before[0] + completed,
+                "failed": self._before[1] + failed,
+                "memory_bytes": memory_bytes(os.getpid()) + (child.memory_bytes if child else 0),
+                "task_names": sorted(self._yard.tasks)[:200],
+                "running": running[:100],
+            }
+        )
+
+    def _count_past(self, child: Child) -> None:
+        completed, failed, _, _ = child.table.read_header()
+        self._before = (self._before[0] + completed, self._before[1] + failed)
+
+    # Time and trouble.
+
+    def _note_time(self, answer: Sequence[Any]) -> None:
+        self._clock_offset_ms = int(answer[0]) * 1000 + int(answer[1]) // 1000 - time.monotonic_ns() // 1_000_000
+
+    def _now_ms(self) -> int:
+        """The server's time, as last heard."""
+        return time.monotonic_ns() // 1_000_000 + self._clock_offset_ms
+
+    def _on_trouble(self, error: TaskyardError | None) -> None:
+        if error is not None and not self._has_trouble and not self._child:
+            log.warning("%s Trying again until it does.", error)
+        self._has_trouble = error is not None
+
+
+class Child:
+    """One process of the worker, with its lease table and the pipe that it takes orders from."""
+
+    def __init__(
+        self, yard: Taskyard, settings: WorkerSettings, queues: Mapping[str, int], worker_id: str, log_level: str
+    ) -> None:
+        size = table_size(settings.concurrency, len(queues))
+        self.table = LeaseTable.create(size)
+        reading, self._writing = os.pipe()
+        orders = Orders(
+            app=settings.app,
+            worker_id=worker_id,
+            queues=dict(queues),
+            concurrency=settings.concurrency,
+            lease_ms=settings.lease_ms,
+            table_size=size,
+            table_fd=self.table.fd,
+            orders_fd=reading,
+            parent_pid=os.getpid(),
+            log_level=log_level,
+        )
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "queue_core.worker.process", json.dumps(asdict(orders))],
+            pass_fds=(self.table.fd, reading),
+            stdin=subprocess.DEVNULL,
+        )
+        os.close(reading)
+        self._started = time.monotonic()
+        self._died: float | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def age_seconds(self) -> float:
+        return (self._died or time.monotonic()) - self._started
+
+    @property
+    def memory_bytes(self) -> int:
+        return memory_bytes(self.pid)
+
+    def order(self, order: bytes) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._writing, order)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    async def wait(self) -> int:
+        """The exit code; negative: the signal that ended it."""
+        while (code := self._process.poll()) is None:
+            await asyncio.sleep(0.02)
+        self._died = self._died or time.monotonic()
+        return code
+
+    def close(self) -> None:
+        os.close(self._writing)
+        self.table.close()
+
+
+def memory_bytes(pid: int) -> int:
+    """Resident memory of a process; 0 where the system does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _how_it_ended(code: int) -> str:
+    if code < 0:
+        with contextlib.suppress(ValueError):
+            return f"killed by {signal.Signals(-code).name}"
+        return f"killed by signal {-code}"
+    return f"it exited with code {code}"
