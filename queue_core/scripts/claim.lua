@@ -19,6 +19,36 @@ local limit, lease_ms, worker, is_fair = tonumber(ARGV[4]), tonumber(ARGV[5]), A
 local max_bytes, sentinel = tonumber(ARGV[8]), ARGV[9]
 local PROMOTE_AT_MOST, LOOK_AT_MOST, LEVELS_AT_MOST, FAIR_EVERY = 256, 1024, 16, 20
 
+local can_run = {}
+for i = 10, #ARGV do can_run[ARGV[i]] = true end
+
+-- The lanes that give out to this worker: those that have opened, and those that only its kind can run. And the set of
+-- those that do not.
+local function read_lanes()
+  local giving, shut = {}, {}
+  local lanes = call('HLEN', closed) > 0 and call('HGETALL', closed) or {}
+  for i = 1, #lanes, 2 do
+    if sub(lanes[i + 1], 1, 5) ~= 'open ' and not can_run[lanes[i]] then shut[lanes[i]] = true end
+  end
+  for i = 1, #lanes, 2 do
+    local lane = lanes[i]
+    -- What no worker knew waits on, where its name has been paused since.
+    if not shut[lane] and not (sub(lane, 1, 8) == 'unknown:' and shut['name:' .. sub(lane, 9)]) then
+      giving[#giving + 1] = lane
+    end
+  end
+  return giving, shut, #lanes > 0
+end
+
+local function has_more()
+  if ready_count() > 0 then return true end
+  for _, lane in ipairs((read_lanes())) do
+    local from, to = lane_range(lane)
+    if call('ZRANGEBYLEX', held, from, to, 'LIMIT', 0, 1)[1] then return true end
+  end
+  return false
+end
+
 -- What the worker needs to know beside its tasks; `ids` are those that it holds by this claim's fence.
 local function report(fence, ids)
   local next_due = ''
@@ -27,9 +57,8 @@ local function report(fence, ids)
     if due and (next_due == '' or tonumber(due) < tonumber(next_due)) then next_due = due end
   end
   local has_expired = #call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 1)
-  local has_more = ready_count() > 0 and 1 or 0
   local lanes = call('HLEN', closed) > 0 and call('HKEYS', closed) or {}
-  local lines = {fence, fmt('%.0f', now), next_due, has_expired, has_more, paused and 1 or 0, lanes}
+  local lines = {fence, fmt('%.0f', now), next_due, has_expired, has_more() and 1 or 0, paused and 1 or 0, lanes}
   if #ids == 0 then return lines end
   local envelopes = call('HMGET', tasks, unpack(ids))
   local claims = call('HMGET', running, unpack(ids))
@@ -80,39 +109,25 @@ if paused then
   return answer({fence_text, {}}) and report(fence_text, {})
 end
 
--- Lanes: from those that have opened, and those that only this kind of worker can run, tasks are leased directly;
--- what belongs to a closed one is put aside when it is met.
-local can_run, shut = {}, {}
-for i = 10, #ARGV do can_run[ARGV[i]] = true end
+-- Lanes: tasks are leased directly from those that give out; what belongs to a shut one is put aside when it is met.
+local giving, shut, has_lanes = read_lanes()
 local taken, bytes = {}, 0           -- taken: {id, digits}
-local has_lanes = call('HLEN', closed) > 0
 local from_lanes, emptied = {}, {}   -- members of `held`; lanes without any
-if has_lanes then
-  local lanes = call('HGETALL', closed)
-  for i = 1, #lanes, 2 do
-    if sub(lanes[i + 1], 1, 4) ~= 'open' and not can_run[lanes[i]] then shut[lanes[i]] = true end
-  end
-  for i = 1, #lanes, 2 do
-    local lane = lanes[i]
-    -- What no worker knew waits on, where its name has been paused since.
-    local is_barred = shut[lane] or (sub(lane, 1, 8) == 'unknown:' and shut['name:' .. sub(lane, 9)])
-    if not is_barred and #taken < limit then
-      local from, to = lane_range(lane)
-      local members = call('ZRANGEBYLEX', held, from, to, 'LIMIT', 0, limit - #taken)
-      for _, member in ipairs(members) do
-        local id = sub(member, #lane + 2)
-        local envelope = call('HGET', tasks, id)
-        if bytes < max_bytes then
-          from_lanes[#from_lanes + 1] = member
-          if envelope then
-            bytes = bytes + #envelope
-            taken[#taken + 1] = {id, own_time(id, now)}
-          end
-        end
-      end
-      if #members == 0 then emptied[#emptied + 1] = lane end
+for _, lane in ipairs(giving) do
+  if #taken >= limit or bytes >= max_bytes then break end
+  local from, to = lane_range(lane)
+  local members = call('ZRANGEBYLEX', held, from, to, 'LIMIT', 0, limit - #taken)
+  for _, member in ipairs(members) do
+    if bytes >= max_bytes then break end
+    local id = sub(member, #lane + 2)
+    local envelope = call('HGET', tasks, id)
+    from_lanes[#from_lanes + 1] = member
+    if envelope then
+      bytes = bytes + #envelope
+      taken[#taken + 1] = {id, own_time(id, now)}
     end
   end
+  if #members == 0 then emptied[#emptied + 1] = lane end
 end
 
 local put_aside, gone = {}, {}       -- members for `held`; ids from `prioritized`
@@ -236,7 +251,7 @@ if #gone > 0 then call('ZREM', prioritized, unpack(gone)) end
 if consumed > 0 then call('LTRIM', ready, consumed, -1) end
 for _, id in ipairs(struck) do call('SREM', removed, id) end
 call('HSET', control, unpack(fields))
-if ready_count() > 0 then
+if has_more() then
   wake(1)
 elseif #taken == 0 then
   call('DEL', notify)
