@@ -1,0 +1,378 @@
+"""A queue under test: a clock that is passed in, seeding through the protocol, its whole state as plain Python, and
+what must hold of any such state."""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
+
+from redis import Redis
+
+from queue_core import ids, keys, protocol
+from queue_core.client import Client
+from queue_core.codec import Options, encode_envelope
+from queue_core.fingerprint import make_failure
+from queue_core.keys import SENTINEL, QueueKeys
+from queue_core.protocol import Argument, Call, Claimed, FailedTask, Held, NewTask, Session
+
+T = TypeVar("T")
+State = dict[str, Any]
+"""Last part of a key → its value: a dict (HASH, ZSET), a list (LIST), a set (SET) or a text."""
+
+START_MS = 1_763_770_000_000
+LEASE_MS = 30_000
+KEEP_MS = 86_400_000
+PLACES = ("held", "running", "dead", "trashed", "retrying", "scheduled", "prioritized", "ready")
+"""In the order in which `seed` can fill them: those first that need a claim."""
+IDLE_PLACES = ("held", "dead", "retrying", "scheduled", "prioritized", "ready")
+"""Where a task is when it neither runs nor lies in the trash."""
+
+
+class Engine:
+    """One queue on a real server. `now` is the time of every call, in ms; `later` lets it pass."""
+
+    def __init__(self, url: str, namespace: str = "test", queue: str = "email") -> None:
+        self.url = url
+        self.now = START_MS
+        self.client = Client(url, namespace, clock=lambda: self.now)
+        self.queue: QueueKeys = self.client.queue(queue)
+        self.redis: Redis = self.client.redis
+        self.prefix = self.queue.tasks.removesuffix("tasks")
+        self.session = Session("seed")
+        self._made = 0
+
+    def later(self, ms: int) -> int:
+        self.now += ms
+        return self.now
+
+    def close(self) -> None:
+        self.client.close()
+
+    # Calls.
+
+    def run(self, call: Call[T]) -> T:
+        return self.client.run(call, self.session)
+
+    def command(self, call: Call[Any], session: Session | None = None) -> list[Argument]:
+        """The command of a call, to be sent more than once. Its script is known to the server."""
+        self.redis.script_load(call.script.text)
+        return (session or self.session).command(call, self.now)
+
+    def send(self, command: Sequence[Argument]) -> Any:
+        return self.redis.execute_command(*command)
+
+    def at_once(self, calls: Sequence[Callable[[], Call[T]]]) -> list[T]:
+        """Every call from a thread and a connection of its own, released together."""
+        gate = threading.Barrier(len(calls))
+        answers: list[T | BaseException] = [AssertionError("no answer")] * len(calls)
+
+        def caller(index: int, make: Callable[[], Call[T]]) -> None:
+            client = Client(self.url, self.client.namespace, clock=lambda: self.now)
+            try:
+                call = make()
+                client.redis.ping()
+                gate.wait(10)
+                answers[index] = client.run(call)
+            except BaseException as error:
+                answers[index] = error
+            finally:
+                client.close()
+
+        threads = [threading.Thread(target=caller, args=(i, make)) for i, make in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        results: list[T] = []
+        for answer in answers:
+            if isinstance(answer, BaseException):
+                raise answer
+            results.append(answer)
+        return results
+
+    # Seeding.
+
+    def new_id(self) -> str:
+        """An id of now: the same one in the same place of a test, so that what fails can be seen again."""
+        self._made += 1
+        number = (self.now << 80) | (7 << 76) | (2 << 62) | self._made
+        digits = ""
+        for _ in range(ids.ID_LENGTH):
+            number, digit = divmod(number, 62)
+            digits = ids.ALPHABET[digit] + digits
+        return digits
+
+    def new_task(
+        self,
+        task_id: str | None = None,
+        name: str = "send",
+        payload: bytes = b"{}",
+        priority: int = 0,
+        delay_ms: int = 0,
+        due_ms: int = 0,
+        **options: Any,
+    ) -> NewTask:
+        envelope = encode_envelope(name, Options(priority=priority, **options), payload)
+        return NewTask(task_id or self.new_id(), envelope, priority, delay_ms, due_ms)
+
+    def enqueue(self, task_id: str | None = None, **what: Any) -> str:
+        task = self.new_task(task_id, **what)
+        assert self.run(protocol.enqueue(self.queue, [task])) == {}
+        return task.id
+
+    def enqueue_many(self, count: int, **what: Any) -> list[str]:
+        tasks = [self.new_task(**what) for _ in range(count)]
+        for start in range(0, count, 256):
+            assert self.run(protocol.enqueue(self.queue, tasks[start : start + 256])) == {}
+        return [task.id for task in tasks]
+
+    def claim(self, limit: int = 10, worker: str = "w1", lease_ms: int = LEASE_MS, **how: Any) -> Claimed:
+        return self.run(protocol.claim(self.queue, worker, limit, lease_ms, **how))
+
+    def lease(self, task_id: str | None = None, **what: Any) -> Held:
+        """Enqueue one task and lease it: nothing else may be ready."""
+        task_id = self.enqueue(task_id, **what)
+        claimed = self.claim(1)
+        assert [task.id for task in claimed.tasks] == [task_id]
+        return Held(task_id, claimed.fence, claimed.tasks[0].has_history)
+
+    def failed(
+        self,
+        held: Held,
+        verdict: str = protocol.RETRY,
+        delay_ms: int = 1_000,
+        message: str = "no answer",
+        name: str = "send",
+        **failure: Any,
+    ) -> FailedTask:
+        return FailedTask(
+            held.id,
+            held.fence,
+            verdict,
+            delay_ms,
+            make_failure(name, "ValueError", message, **failure),
+            {"worker": "w1"},
+        )
+
+    def fail(self, held: Held, verdict: str = protocol.RETRY, **how: Any) -> None:
+        assert self.run(protocol.fail(self.queue, [self.failed(held, verdict, **how)])) == []
+
+    def seed(self, place: str, task_id: str | None = None, **what: Any) -> str:
+        """A task in that place, put there as life would. Nothing else may be ready when it is called."""
+        if place == "ready":
+            return self.enqueue(task_id, **what)
+        if place == "prioritized":
+            return self.enqueue(task_id, **{"priority": 5, **what})
+        if place == "scheduled":
+            return self.enqueue(task_id, **{"delay_ms": 60_000, **what})
+        if place == "held":
+            what = {"name": "resize", **what}
+        held = self.lease(task_id, **what)
+        if place == "retrying":
+            self.fail(held)
+        elif place == "dead":
+            self.fail(held, protocol.DEAD)
+        elif place == "held":
+            lane = f"unknown:{what['name']}"
+            assert self.run(protocol.release(self.queue, [protocol.ReleasedTask(held.id, held.fence, lane)])) == []
+        elif place == "trashed":
+            self.fail(held, protocol.DEAD)
+            assert self.trash(held.id) == {}
+        return held.id
+
+    def trash(self, *task_ids: str) -> dict[str, str]:
+        return self.run(protocol.trash(self.queue, task_ids, KEEP_MS, "ada", "test")).skipped
+
+    def delete(self, *task_ids: str) -> dict[str, str]:
+        return self.run(protocol.delete(self.queue, task_ids)).skipped
+
+    # Reading.
+
+    def state(self) -> State:
+        """Everything that the queue's keys hold, sessions excluded."""
+        names = sorted(self.redis.keys(self.prefix + "*"))
+        names = [name for name in names if not name.startswith(self.queue.session("").encode())]
+        reads = {b"string": "get", b"hash": "hgetall", b"list": "lrange", b"set": "smembers", b"zset": "zrange"}
+        arguments: dict[bytes, tuple[Any, ...]] = {b"list": (0, -1), b"zset": (0, -1, False, True)}
+        with self.redis.pipeline() as pipeline:
+            for name in names:
+                pipeline.type(name)
+            kinds = pipeline.execute()
+            for name, kind in zip(names, kinds, strict=True):
+                getattr(pipeline, reads[kind])(name, *arguments.get(kind, ()))
+            values = pipeline.execute()
+        return _parsed({_text(n).removeprefix(self.prefix): _plain(v) for n, v in zip(names, values, strict=True)})
+
+    def place(self, task_id: str) -> str:
+        """Where a task is, by the state; '' where it is nowhere."""
+        found = [place for place, members in places_of(self.state()).items() if task_id in members]
+        assert len(found) < 2, found
+        return found[0] if found else ""
+
+    def check_books(self) -> State:
+        state = self.state()
+        assert problems_of(state) == []
+        return state
+
+
+def changed(before: State, **changes: Any) -> State:
+    """The state with some keys replaced; `None` takes a key away."""
+    return {name: value for name, value in {**before, **changes}.items() if value is not None}
+
+
+def without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any] | None:
+    """A hash or sorted set without some members; `None` when nothing is left, as Redis has it."""
+    return {name: value for name, value in mapping.items() if name not in names} or None
+
+
+def lease_of(*task_ids: str, expires_at: int) -> dict[str, float]:
+    return {**dict.fromkeys(task_ids, expires_at), SENTINEL: math.inf}
+
+
+def running_of(*task_ids: str, fence: int, at: int, worker: str = "w1", digits: str = "") -> dict[str, str]:
+    return {**dict.fromkeys(task_ids, f"{fence} {at} {digits} {worker}"), SENTINEL: SENTINEL}
+
+
+def element_of(task_id: str, at_ms: int) -> str:
+    """An element of `ready` with its time behind it."""
+    return (task_id if ids.is_timed(task_id) else f":{task_id}") + ids.encode_time(at_ms)
+
+
+def score_of(priority: int, at_ms: int) -> int:
+    return at_ms - ids.EPOCH_MS - priority * keys.PRIORITY_STEP
+
+
+def places_of(state: State) -> dict[str, list[str]]:
+    """Place → ids in it, an id as often as it stands there."""
+    removed = state.get("removed", set())
+    elements = [ids.read_ready_element(element)[0] for element in state.get("ready", [])]
+    places = {
+        "ready": [task_id for task_id in elements if task_id not in removed],
+        "held": [member.rpartition("/")[2] for member in state.get("held", {})],
+        "running": [task_id for task_id in state.get("leases", {}) if task_id != SENTINEL],
+        "trashed": list(state.get("trash", {})),
+    }
+    for place in ("prioritized", "scheduled", "retrying", "blocked", "dead"):
+        places[place] = list(state.get(place, {}))
+    return places
+
+
+def problems_of(state: State) -> list[str]:
+    """What is wrong with a state, a line each: the invariants of the architecture that a state alone can show."""
+    problems: list[str] = []
+
+    def hold(condition: object, problem: str) -> None:
+        if not condition:
+            problems.append(problem)
+
+    tasks: dict[str, str] = state.get("tasks", {})
+    places = places_of(state)
+    counted = Counter(task_id for members in places.values() for task_id in members)
+    for task_id, times in counted.items():
+        hold(
+            times == 1,
+            f"{task_id} stands in {[p for p, members in places.items() if task_id in members]}, {times} times",
+        )
+        hold(task_id in tasks, f"{task_id} has a place and no envelope")
+    for task_id in tasks:
+        hold(counted[task_id], f"{task_id} has an envelope and no place")
+
+    elements = Counter(ids.read_ready_element(element)[0] for element in state.get("ready", []))
+    removed: set[str] = state.get("removed", set())
+    hold(all(times == 1 for times in elements.values()), "an id stands twice in the list")
+    hold(removed <= elements.keys(), f"struck out, but not in the list: {removed - elements.keys()}")
+
+    leases, running = state.get("leases", {}), state.get("running", {})
+    hold(leases.keys() == running.keys(), f"leases and running differ: {leases.keys() ^ running.keys()}")
+    if leases:
+        hold(leases.get(SENTINEL) == math.inf and running.get(SENTINEL) == SENTINEL, "no sentinel")
+    control = state.get("control", {})
+    hold(not state or control.get("format") == str(keys.FORMAT), f"format {control.get('format')}")
+    for task_id in places["running"]:
+        fence, claimed_ms, _, worker = running[task_id].split(" ")
+        hold(int(fence) <= int(control["fence"]) and int(claimed_ms) and worker, f"claim {running[task_id]}")
+
+    problems += _problems_of_faults(state)
+    hold(state.get("trash", {}).keys() == state.get("trashed", {}).keys(), "trash and trashed differ")
+    closed = state.get("closed", {})
+    for member in state.get("held", {}):
+        lane, _, task_id = member.rpartition("/")
+        hold(lane in closed, f"{member} is held by no lane")
+        hold(
+            lane.partition(":")[2] == tasks.get(task_id, "").split("\n")[0].split(" ")[0],
+            f"{member} is in another's lane",
+        )
+
+    stats = {name: int(count) for name, count in state.get("stats", {}).items()}
+    came = sum(stats.pop(name, 0) for name in ("enqueued", "imported", "repaired"))
+    hold(came == len(tasks) + sum(stats.values()), f"{came} came, {len(tasks)} are there, {stats}")
+
+    tokens = len(state.get("notify", []))
+    hold(tokens <= 16, f"{tokens} tokens")
+    is_giving = places["ready"] or places["prioritized"]
+    if "paused" in control:
+        hold(tokens == 0, "tokens while paused")
+    else:
+        hold(tokens or not is_giving, "ready tasks and no token: nobody wakes")
+    return problems
+
+
+def _problems_of_faults(state: State) -> Iterable[str]:
+    faults, seen, history = state.get("faults", {}), state.get("faults_seen", {}), state.get("history", {})
+    known = {name for name in faults if ":" not in name}
+    if known != seen.keys():
+        yield f"faults and faults_seen differ: {known ^ seen.keys()}"
+    if len(known) > 1_101:
+        yield f"{len(known)} faults"
+    for fingerprint in known:
+        if json.loads(faults[fingerprint]).keys() < {"task", "class", "message", "frame", "first"}:
+            yield f"fault {faults[fingerprint]}"
+    fault_of = {task_id: text.split("\n")[0].split(" ")[4] for task_id, text in history.items() if task_id[0] != ":"}
+    retrying = Counter(fault_of.get(task_id, "-") for task_id in state.get("retrying", {}))
+    for fingerprint in known | retrying.keys():
+        if int(faults.get(f"{fingerprint}:retrying", 0)) != retrying[fingerprint]:
+            yield f"fault {fingerprint} counts {faults.get(f'{fingerprint}:retrying')} of {retrying[fingerprint]} retries"
+    letters = {
+        f"{fault_of.get(task_id, '-')}:{died:013.0f}:{task_id}" for task_id, died in state.get("dead", {}).items()
+    }
+    if letters != state.get("dead_by_fault", {}).keys():
+        yield f"dead and dead_by_fault differ: {letters ^ state.get('dead_by_fault', {}).keys()}"
+    if not {fault_of.get(task_id, "-") for task_id in state.get("dead", {})} <= known:
+        yield "a letter's fault is unknown"
+    for task_id, text in history.items():
+        if task_id.removeprefix(":") not in state.get("tasks", {}):
+            yield f"history of {task_id}, which has ended"
+        if task_id[0] != ":" and len(text.encode()) > 1_000 + 60 and text.count("\n") > 2:
+            yield f"history of {task_id} is too long"
+
+
+def _parsed(state: State) -> State:
+    """The state with the JSON that scripts write as values: its order is no part of it."""
+    for task_id, text in state.get("trashed", {}).items():
+        state["trashed"][task_id] = json.loads(text)
+    for lane, text in state.get("closed", {}).items():
+        word, _, facts = text.partition(" ")
+        state["closed"][lane] = (word, json.loads(facts))
+    if "paused" in state.get("control", {}):
+        state["control"]["paused"] = json.loads(state["control"]["paused"])
+    return state
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "backslashreplace")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes):
+        return _text(value)
+    if isinstance(value, dict):
+        return {_text(name): _text(content) for name, content in value.items()}
+    if isinstance(value, set):
+        return {_text(member) for member in value}
+    if value and isinstance(value[0], list | tuple):
+        return {_text(member): score if math.isinf(score) else int(score) for member, score in value}
+    return [_text(item) for item in value]
