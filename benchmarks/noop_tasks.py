@@ -1,0 +1,17 @@
+"""Tasks that do nothing, for the workers that are measured."""
+
+from __future__ import annotations
+
+from queue_core import Taskyard
+
+yard = Taskyard()
+
+
+@yard.task(queue="noop")
+async def noop_async(number: int) -> None:
+    pass
+
+
+@yard.task(queue="noop")
+def noop_threaded(number: int) -> None:
+    pass
