@@ -1,0 +1,95 @@
+"""The operations console: a Flask application that reads through `Inspector` and acts through `Control` alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from flask import Flask, g, request
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from dashboard import errors, rendering, security
+from dashboard.actions import new_action_id
+from dashboard.filters import clock
+from dashboard.live import Live
+from dashboard.parts import Parts
+from dashboard.settings import ConsoleSettings
+from dashboard.viewer import Viewer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from queue_core.control import Control
+
+    from queue_core.inspector import Inspector
+
+__all__ = ["ConsoleSettings", "create_app"]
+
+UNSEEN_ENDPOINTS = {"static", "health.healthz"}
+"""Answered without a look at the queues."""
+
+
+def create_app(
+    settings: ConsoleSettings, *, inspector: Inspector | None = None, control: Control | None = None
+) -> Flask:
+    """Builds the console. Connects to nothing yet: a server that is away is shown, not raised."""
+    from dashboard.views import register_views
+
+    if inspector is None:
+        from queue_core.inspector import Inspector
+
+        inspector = Inspector(settings.redis_url, settings.namespace)
+    if control is None:
+        from queue_core.control import Control
+
+        control = Control(settings.redis_url, settings.namespace)
+
+    root = asset_root()
+    app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
+    app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
+    live = Live(inspector)
+    app.extensions["taskyard"] = Parts(settings, inspector, control, live)
+    rendering.register(app, settings)
+    errors.register(app)
+    security.check_senders(app, settings)
+
+    @app.before_request
+    def look() -> None:
+        if request.endpoint in UNSEEN_ENDPOINTS:
+            return
+        g.viewer = Viewer.read(request.cookies)
+        g.action_id = new_action_id()
+        g.view = live.view(not_before=g.viewer.seen_ms)
+        g.now_ms = g.view.now_ms
+        g.as_of = clock(g.view.snapshot.taken_at if g.view.snapshot else g.now_ms, g.now_ms, g.viewer.zone)
+
+    security.check_forms(app, settings)
+    register_views(app)
+
+    if settings.proxy_count:
+        count = settings.proxy_count
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)  # type: ignore[method-assign]
+    if settings.url_prefix:
+        app.wsgi_app = _under_prefix(app.wsgi_app, settings.url_prefix)  # type: ignore[assignment, method-assign]
+    return app
+
+
+def asset_root() -> Path:
+    """Where `templates` and `static` are: inside the package in a wheel, beside it in a checkout."""
+    package = Path(__file__).resolve().parent
+    return package if (package / "templates").is_dir() else package.parent
+
+
+def _under_prefix(application: WSGIApplication, prefix: str) -> WSGIApplication:
+    """Serves everything below a path; a proxy may have taken it off already, or not."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path == prefix or path.startswith(f"{prefix}/"):
+            environ["PATH_INFO"] = path[len(prefix) :] or "/"
+        environ["SCRIPT_NAME"] = prefix
+        return application(environ, start_response)
+
+    return serve

@@ -1,0 +1,114 @@
+"""What went wrong, in the page's own look: what it was, and the way back. Never a stack trace."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+
+from flask import Flask, Response, g, jsonify, make_response, render_template, request, url_for
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
+from dashboard.toasts import say
+from queue_core.errors import (
+    InvalidArgument,
+    ServerUnavailable,
+    Stale,
+    TaskyardError,
+    UnknownFault,
+    UnknownQueue,
+    UnknownTask,
+)
+
+log = logging.getLogger(__name__)
+
+TITLES = {
+    400: "This request cannot be answered",
+    404: "Not found",
+    405: "This address only takes a form",
+    409: "It has changed meanwhile",
+    413: "The form is too large",
+    422: "Something in the form has to be changed",
+    500: "Something broke in the console",
+    502: "Redis answered with an error",
+    503: "Redis does not answer",
+}
+
+
+def register(app: Flask) -> None:
+    app.register_error_handler(TaskyardError, _taskyard_error)
+    app.register_error_handler(CSRFError, _form_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def status_of(error: TaskyardError) -> int:
+    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault):
+        return 404
+    if isinstance(error, InvalidArgument):
+        return 400 if request.method == "GET" else 422
+    if isinstance(error, ServerUnavailable):
+        return 503
+    if isinstance(error, Stale):
+        return 409
+    return 502
+
+
+def _taskyard_error(error: TaskyardError) -> Response:
+    status = status_of(error)
+    if status == 503:
+        if request.method == "GET" and wants_fragment():
+            # The page stays as it is, with the band over it.
+            return render_page("errors/show.html", {}, {})
+        return _answer(
+            status, "Nothing was done." if request.method == "POST" else "This page shows itself once it is back."
+        )
+    return _answer(status, str(error))
+
+
+def _form_error(error: CSRFError) -> Response:
+    log.info("form refused: %s", error.description)
+    return _answer(
+        400, "This form is older than the console's last start, so nothing was done. Reload the page and press again."
+    )
+
+
+def _http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    if status < 400:
+        return make_response(error.get_response())
+    allowed = getattr(error, "valid_methods", None)
+    answer = _answer(status, _sentence(error))
+    if allowed:
+        answer.headers["Allow"] = ", ".join(sorted(allowed))
+    return answer
+
+
+def _unexpected(error: Exception) -> Response:
+    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    return _answer(500, "It has been written to the console's log.")
+
+
+def _sentence(error: HTTPException) -> str:
+    if error.code == 404:
+        return "There is no such page."
+    if error.code == 405:
+        return "Nothing was done."
+    return error.description or ""
+
+
+def _answer(status: int, sentence: str) -> Response:
+    title = TITLES.get(status) or HTTPStatus(status).phrase
+    if request.path.startswith("/api/") or request.path in ("/healthz",):
+        return fresh(make_response(jsonify(error=title, detail=sentence), status))
+    if request.method == "POST" and wants_fragment():
+        say(f"{title}. {sentence}", kind="bad")
+        return render_outcome(status=status)
+    if g.get("view") is None:
+        # Refused before anything was read: a page that needs nothing.
+        return fresh(make_response(render_template("errors/bare.html", title=title, sentence=sentence), status))
+    page = {"title": title, "sentence": sentence, "status": status, "home": url_for("overview.index")}
+    if wants_fragment():
+        return fresh(make_response(render_template("errors/_toast.html", page=page), status))
+    return render_page("errors/show.html", {}, page, status=status)

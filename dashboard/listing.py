@@ -1,0 +1,112 @@
+"""A list of tasks that does not move: what it shows stays, new rows wait behind a pill, rows that left are dimmed.
+
+The page names the rows that it shows (`rows=queue/id`), a refresh gets exactly those back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from flask import request
+
+from dashboard.htmx import wants_fragment
+from queue_core.errors import InvalidArgument
+from queue_core.snapshot import Page, State, TaskSummary
+
+if TYPE_CHECKING:
+    from queue_core.inspector import Inspector
+
+MOST_ROWS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`left`: the task is not in this list any more; its state says where it is."""
+
+    task: TaskSummary
+    left: bool = False
+    is_gone: bool = False
+
+    @property
+    def key(self) -> str:
+        return f"{self.task.queue}/{self.task.id}"
+
+    @property
+    def dom_id(self) -> str:
+        return f"row-{self.task.queue}-{self.task.id}"
+
+    @property
+    def letter(self) -> str:
+        return f"{self.task.queue}/{self.task.id}/{self.task.at or 0}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """`waiting`: rows that are not shown although they belong on this page; `is_first`: of the newest page."""
+
+    rows: tuple[Row, ...]
+    total: int
+    older: str | None
+    newer: str | None
+    waiting: int = 0
+    is_first: bool = True
+
+    @property
+    def keys(self) -> str:
+        return ",".join(row.key for row in self.rows)
+
+
+def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str = "") -> Listing:
+    """The page as it was read, or, in a refresh, the rows that stand in the browser with what became of them."""
+    first = request.args.get("cursor") is None
+    fresh = Listing(tuple(Row(task) for task in page.rows), page.total, page.older, page.newer, is_first=first)
+    shown = _shown_keys()
+    if not wants_fragment() or not shown:
+        return fresh
+    current = {f"{task.queue}/{task.id}": task for task in page.rows}
+    missing = [key for key in shown if "/".join(key) not in current]
+    found = _summaries(inspector, missing)
+    rows = []
+    for queue, task_id in shown:
+        key = f"{queue}/{task_id}"
+        task = current.get(key) or found.get(key)
+        if task is None:
+            rows.append(Row(_gone(queue, task_id), left=True, is_gone=True))
+        else:
+            left = task.state is not state or bool(fingerprint and task.fingerprint not in ("", fingerprint))
+            rows.append(Row(task, left=left))
+    waiting = sum(key not in {"/".join(pair) for pair in shown} for key in current)
+    return replace(fresh, rows=tuple(rows), waiting=waiting)
+
+
+def _shown_keys() -> tuple[tuple[str, str], ...]:
+    """Each once, in the order in which they stand on the page."""
+    keys: dict[tuple[str, str], None] = {}
+    for part in request.args.get("rows", "").split(","):
+        if not part:
+            continue
+        queue, slash, task_id = part.partition("/")
+        if not slash or not task_id:
+            raise InvalidArgument(f"{part!r} does not name a row.")
+        keys[queue, task_id] = None
+    return tuple(keys)[:MOST_ROWS]
+
+
+def _summaries(inspector: Inspector, keys: Iterable[tuple[str, str]]) -> Mapping[str, TaskSummary]:
+    ids: dict[str, list[str]] = {}
+    for queue, task_id in keys:
+        ids.setdefault(queue, []).append(task_id)
+    found: dict[str, TaskSummary] = {}
+    for queue, wanted in ids.items():
+        summaries: Sequence[TaskSummary] = inspector.summaries(queue, wanted)
+        found.update({f"{queue}/{task.id}": task for task in summaries})
+    return found
+
+
+def _gone(queue: str, task_id: str) -> TaskSummary:
+    """Ended, and nothing was kept of it: a task that simply succeeds leaves no record."""
+    return TaskSummary(
+        queue=queue, id=task_id, name="", state=State.COMPLETED, payload="", priority=0, at=None, attempts=0
+    )

@@ -1,0 +1,141 @@
+"""One snapshot a second for the whole process, taken only while somebody looks.
+
+All pages and tabs share it. When the server is away the last good one stays, with its age, and at most one request at a
+time waits for the server; the others get what there is at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dashboard.problems import Observations, Problem, find_problems
+from queue_core.errors import ServerUnavailable, TaskyardError
+from queue_core.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from queue_core.inspector import Inspector
+
+log = logging.getLogger(__name__)
+
+INTERVAL_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+"""How long a failure is believed before the server is asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a page knows about the whole. `snapshot` is `None` until the server has answered once.
+
+    `now_ms` is the server's time now, estimated from the last snapshot and the time since; `away_since` is when the
+    server stopped answering, `None` while it answers.
+    """
+
+    snapshot: Snapshot | None
+    problems: tuple[Problem, ...]
+    now_ms: int
+    away_since: int | None = None
+    error: str = ""
+
+    @property
+    def is_away(self) -> bool:
+        return self.away_since is not None
+
+    @property
+    def dead(self) -> int:
+        return sum(queue.counts.dead for queue in self.snapshot.queues) if self.snapshot else 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    snapshot: Snapshot
+    observations: Observations
+    taken: float
+    """By the monotonic clock."""
+
+
+class Live:
+    """Thread-safe. `clock` counts seconds and never goes back; `wall` is only used before the server first answers."""
+
+    def __init__(
+        self,
+        inspector: Inspector,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._inspector = inspector
+        self._clock = clock
+        self._wall = wall
+        self._taking = threading.Lock()
+        self._held: _Held | None = None
+        self._failed_at: float | None = None
+        self._away_since: float | None = None
+        self._error = ""
+
+    def view(self, *, not_before: int = 0) -> View:
+        """The shared snapshot, renewed if it is older than a second, or than `not_before` (a server time)."""
+        if self._is_due(not_before) and self._taking.acquire(blocking=self._must_wait(not_before)):
+            try:
+                if self._is_due(not_before):
+                    self._take()
+            finally:
+                self._taking.release()
+        return self._seen()
+
+    def now_ms(self) -> int:
+        """The server's time now, as far as it is known."""
+        held = self._held
+        if held is None:
+            return int(self._wall() * 1000)
+        return held.snapshot.taken_at + int((self._clock() - held.taken) * 1000)
+
+    def _is_due(self, not_before: int) -> bool:
+        now = self._clock()
+        if self._failed_at is not None and now - self._failed_at < RETRY_SECONDS:
+            return False
+        held = self._held
+        if held is None or self._away_since is not None:
+            return True
+        return now - held.taken >= INTERVAL_SECONDS or held.snapshot.taken_at < not_before
+
+    def _must_wait(self, not_before: int) -> bool:
+        """Whether a request may not go on with what there is while another one asks the server."""
+        if self._held is None:
+            return True
+        return self._away_since is None and self._held.snapshot.taken_at < not_before
+
+    def _take(self) -> None:
+        try:
+            snapshot = self._inspector.snapshot()
+        except ServerUnavailable as error:
+            self._fail("has not answered", error)
+        except TaskyardError as error:
+            self._fail(f"refused: {error}", error)
+        else:
+            before = self._held.observations if self._held else Observations()
+            self._held = _Held(snapshot, before.after(snapshot), self._clock())
+            self._failed_at = self._away_since = None
+            self._error = ""
+
+    def _fail(self, what: str, error: Exception) -> None:
+        if self._away_since is None:
+            log.warning("no snapshot: %s", error)
+            self._away_since = self._clock()
+        self._failed_at = self._clock()
+        self._error = what
+
+    def _seen(self) -> View:
+        held, now_ms = self._held, self.now_ms()
+        away = self._away_since
+        away_since = None if away is None else now_ms - int((self._clock() - away) * 1000)
+        if held is None:
+            return View(None, (), now_ms, away_since, self._error)
+        # While the server is away nothing new is known: what is wrong is told as of the last snapshot.
+        told_at = held.snapshot.taken_at if away_since is not None else now_ms
+        problems = find_problems(held.snapshot, held.observations, told_at)
+        return View(held.snapshot, problems, now_ms, away_since, self._error)

@@ -1,0 +1,72 @@
+"""Pages and the order of tables. Lists of tasks page by the reader's cursors, lists that are held whole by number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+Row = TypeVar("Row")
+
+PAGE_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[Row]):
+    """One numbered page of rows that are all at hand. `number` counts from 1."""
+
+    rows: tuple[Row, ...]
+    number: int
+    last: int
+    total: int
+
+    @property
+    def first_shown(self) -> int:
+        return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
+
+    @property
+    def last_shown(self) -> int:
+        return self.first_shown + len(self.rows) - 1 if self.rows else 0
+
+
+def part_of(rows: Sequence[Row], number: int) -> Part[Row]:
+    """The page `number`, or the nearest that exists."""
+    last = max(1, -(-len(rows) // PAGE_SIZE))
+    number = min(max(1, number), last)
+    begin = (number - 1) * PAGE_SIZE
+    return Part(rows=tuple(rows[begin : begin + PAGE_SIZE]), number=number, last=last, total=len(rows))
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """By which column a table is sorted, as it stands in the URL: `dead` or `-dead` (largest first)."""
+
+    column: str
+    descending: bool
+
+    @classmethod
+    def read(cls, text: str | None, columns: Sequence[str], default: str) -> Order:
+        """An unknown column is the default: an old link still shows the page."""
+        chosen = text if text and text.removeprefix("-") in columns else default
+        return cls(column=chosen.removeprefix("-"), descending=chosen.startswith("-"))
+
+    @property
+    def text(self) -> str:
+        return f"-{self.column}" if self.descending else self.column
+
+    def link(self, column: str, *, largest_first: bool = True) -> str:
+        """What a click on that column's head sorts by: the other way round when it is sorted by it already."""
+        if column != self.column:
+            return f"-{column}" if largest_first else column
+        return column if self.descending else f"-{column}"
+
+    def aria(self, column: str) -> str:
+        if column != self.column:
+            return "none"
+        return "descending" if self.descending else "ascending"
+
+    def apply(self, rows: Sequence[Row], key: Callable[[Row], Any]) -> tuple[Row, ...]:
+        """Rows without a value (`None`) come last in both directions."""
+        known = [row for row in rows if key(row) is not None]
+        unknown = [row for row in rows if key(row) is None]
+        return (*sorted(known, key=key, reverse=self.descending), *unknown)

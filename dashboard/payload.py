@@ -1,0 +1,74 @@
+"""A payload for people: laid out for reading, and as a line to paste into Python or a shell, safely quoted."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+
+from dashboard.filters import iso
+from queue_core.snapshot import TaskDetail
+
+MOST_SHOWN = 20_000
+"""Characters of a payload on a page; the whole of it is what the API and the copies are for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Empty where the payload cannot be read or is too large for a page."""
+
+    python: str
+    shell: str
+    json: str
+
+
+def pretty(payload: str) -> str:
+    """Indented, keys in their order. What is not JSON stays as it is."""
+    if len(payload) > MOST_SHOWN:
+        return f"{payload[:MOST_SHOWN]}…"
+    try:
+        return json.dumps(json.loads(payload), indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return payload
+
+
+def copies(task: TaskDetail) -> Copies:
+    if task.unreadable or not task.payload_json or len(task.payload_json) > MOST_SHOWN:
+        return Copies("", "", "")
+    try:
+        payload = json.loads(task.payload_json)
+    except (ValueError, RecursionError):
+        return Copies("", "", "")
+    record = {
+        "queue": task.queue,
+        "id": task.id,
+        "name": task.name,
+        "state": task.state.value,
+        "priority": task.priority,
+        "enqueued_at": iso(task.enqueued_at),
+        "payload": payload,
+    }
+    return Copies(
+        python=_python(task.name, payload),
+        shell=shlex.join(["taskyard", "tasks", "show", task.queue, task.id]),
+        json=json.dumps(record, indent=2, ensure_ascii=True),
+    )
+
+
+def _python(name: str, payload: object) -> str:
+    """A call of the task with the same arguments; every value is a literal."""
+    if isinstance(payload, dict) and set(payload) == {"args", "kwargs"} and isinstance(payload["args"], list):
+        args, kwargs = payload["args"], payload["kwargs"]
+    elif isinstance(payload, list) and len(payload) == 2 and isinstance(payload[0], list):
+        args, kwargs = payload
+    else:
+        args, kwargs = [], payload
+    written = [ascii(value) for value in args]
+    if isinstance(kwargs, dict):
+        plain = {key: value for key, value in kwargs.items() if key.isidentifier() and key.isascii()}
+        written += [f"{key}={value!a}" for key, value in plain.items()]
+        rest = {key: value for key, value in kwargs.items() if key not in plain}
+        if rest:
+            written.append(f"**{rest!a}")
+    callee = name if name.isidentifier() and name.isascii() else "task"
+    return f"{callee}.enqueue({', '.join(written)})"

@@ -1,0 +1,238 @@
+"""What is wrong, out of one snapshot and what earlier ones showed. Pure: no request, no clock, no Redis.
+
+Each kind has one function that finds all of its problems. `find_problems` then shows only root causes, puts the same
+cause on one line, and orders by how much it hurts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from queue_core.snapshot import Fault, QueueSnapshot, ServerSnapshot, Snapshot, WorkerSnapshot
+
+STALE_MS = 15_000
+LOST_MS = 60_000
+FORGOTTEN_MS = 3_600_000
+"""A lost worker leaves the list after this."""
+WAIT_TARGET_MS = 300_000
+NEW_FAULT_MS = 3_600_000
+NEW_FAULT_ATTEMPTS = 3
+BOOKS_OFF_SNAPSHOTS = 3
+MOST_LINES = 7
+
+
+class Kind(IntEnum):
+    """In the order in which they are shown."""
+
+    NEW_FAULT = 1
+    NO_WORKER = 2
+    WORKER_LOST = 3
+    BOOKS_OFF = 4
+    REDIS_UNSAFE = 5
+    WAITS_TOO_LONG = 6
+    WORKER_STALE = 7
+    UNREADABLE = 8
+    PAUSED = 9
+
+
+TITLES = {
+    Kind.NEW_FAULT: "New fault",
+    Kind.NO_WORKER: "No worker",
+    Kind.WORKER_LOST: "Worker lost",
+    Kind.BOOKS_OFF: "Books off",
+    Kind.REDIS_UNSAFE: "Redis unsafe",
+    Kind.WAITS_TOO_LONG: "Waits too long",
+    Kind.WORKER_STALE: "Worker silent",
+    Kind.UNREADABLE: "Unreadable",
+    Kind.PAUSED: "Paused",
+}
+BAD = {Kind.NEW_FAULT, Kind.NO_WORKER, Kind.WORKER_LOST, Kind.BOOKS_OFF, Kind.REDIS_UNSAFE, Kind.UNREADABLE}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One line of "what is wrong". `since` is `None` where nobody can know.
+
+    `cause` says which problems are the same one; `faults`, `queues`, `workers`, `server` are the evidence that the line
+    is written from.
+    """
+
+    kind: Kind
+    since: int | None
+    cause: str
+    queues: tuple[QueueSnapshot, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    workers: tuple[WorkerSnapshot, ...] = ()
+    server: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        return TITLES[self.kind]
+
+    @property
+    def severity(self) -> str:
+        return "bad" if self.kind in BAD else "warn"
+
+    @property
+    def ready(self) -> int:
+        return sum(queue.counts.ready for queue in self.queues)
+
+    @property
+    def key(self) -> str:
+        return f"{self.kind.name.lower()}-{self.cause}"
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What only a row of snapshots can tell, carried from each to the next."""
+
+    unbalanced: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    """Queue → (how many snapshots running its books were off, when the first of them was taken)."""
+    unsafe_since: Mapping[str, int] = field(default_factory=dict)
+    """What is unsafe about the server → when it was first seen."""
+
+    def after(self, snapshot: Snapshot) -> Observations:
+        off = {}
+        for queue in snapshot.queues:
+            if not queue.is_balanced:
+                times, first = self.unbalanced.get(queue.name, (0, snapshot.taken_at))
+                off[queue.name] = (times + 1, first)
+        unsafe = {what: self.unsafe_since.get(what, snapshot.taken_at) for what in unsafe_settings(snapshot.server)}
+        return Observations(unbalanced=off, unsafe_since=unsafe)
+
+
+def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[Problem, ...]:
+    """All problems, worst first, newest first among equals. The page shows `MOST_LINES` and says how many more."""
+    without_worker = tuple(_no_worker(snapshot, now_ms))
+    explained = {queue.name for problem in without_worker for queue in problem.queues}
+    found = [
+        *_new_faults(snapshot, now_ms),
+        *without_worker,
+        *_silent_workers(snapshot, explained, now_ms),
+        *_books_off(snapshot, seen),
+        *_redis_unsafe(seen),
+        *_waits_too_long(snapshot, explained, now_ms),
+        *_unreadable(snapshot),
+        *_paused(snapshot),
+    ]
+    return tuple(sorted(_merged(found), key=lambda problem: (problem.kind, -(problem.since or 0), problem.cause)))
+
+
+def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:
+    return worker.state != "stopped" and now_ms - worker.heartbeat_at < STALE_MS
+
+
+def takes(worker: WorkerSnapshot, queue: str) -> bool:
+    """Whether the worker would be given tasks of that queue, if it is alive."""
+    return queue in worker.queues and worker.state not in ("quiet", "stopping", "stopped")
+
+
+def worker_condition(worker: WorkerSnapshot, now_ms: int) -> str:
+    """`alive`, `quiet`, `stopping`, `reconnecting`, `stopped`, `stale` or `lost`."""
+    if worker.state == "stopped":
+        return "stopped"
+    silent = now_ms - worker.heartbeat_at
+    if silent >= LOST_MS:
+        return "lost"
+    if silent >= STALE_MS:
+        return "stale"
+    return "alive" if worker.state == "running" else worker.state
+
+
+def shown_workers(workers: Iterable[WorkerSnapshot], now_ms: int) -> tuple[WorkerSnapshot, ...]:
+    """Without those that said goodbye, and those that have been lost for long."""
+    return tuple(w for w in workers if w.state != "stopped" and now_ms - w.heartbeat_at < FORGOTTEN_MS)
+
+
+def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
+    """Why the server may lose or refuse tasks, a sentence each. What it does not tell is not held against it."""
+    reasons = []
+    if server.eviction_policy and server.eviction_policy != "noeviction":
+        reasons.append(f"maxmemory-policy is {server.eviction_policy}: under pressure tasks are thrown away")
+    if server.is_aof_on is False and server.is_saving_on is False:
+        reasons.append("neither append-only file nor snapshots are on: a restart loses everything")
+    if server.used_memory is not None and server.max_memory and server.used_memory > 0.8 * server.max_memory:
+        reasons.append("memory is more than 80 % of its limit: soon nothing can be enqueued")
+    return tuple(reasons)
+
+
+def _new_faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
+    for fault in snapshot.faults:
+        if now_ms - fault.first_seen_at < NEW_FAULT_MS and fault.attempts >= NEW_FAULT_ATTEMPTS:
+            yield Problem(Kind.NEW_FAULT, fault.first_seen_at, f"{fault.task_name} {fault.title}", faults=(fault,))
+
+
+def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
+    for queue in snapshot.queues:
+        if not queue.counts.ready or queue.pause:
+            continue
+        assigned = [worker for worker in snapshot.workers if queue.name in worker.queues]
+        if any(takes(worker, queue.name) and is_live(worker, now_ms) for worker in assigned):
+            continue
+        known = [queue.oldest_ready_at] if queue.oldest_ready_at is not None else []
+        since = max([worker.heartbeat_at for worker in assigned] + known, default=None)
+        if since is None or now_ms - since >= STALE_MS:
+            last = sorted(assigned, key=lambda worker: -worker.heartbeat_at)[:1]
+            yield Problem(Kind.NO_WORKER, since, "", queues=(queue,), workers=tuple(last))
+
+
+def _silent_workers(snapshot: Snapshot, explained: set[str], now_ms: int) -> Iterator[Problem]:
+    for worker in shown_workers(snapshot.workers, now_ms):
+        condition = worker_condition(worker, now_ms)
+        if condition in ("stale", "lost") and not explained.intersection(worker.queues):
+            kind = Kind.WORKER_LOST if condition == "lost" else Kind.WORKER_STALE
+            yield Problem(kind, worker.heartbeat_at, "", workers=(worker,))
+
+
+def _books_off(snapshot: Snapshot, seen: Observations) -> Iterator[Problem]:
+    for queue in snapshot.queues:
+        times, first = seen.unbalanced.get(queue.name, (0, 0))
+        if times >= BOOKS_OFF_SNAPSHOTS:
+            yield Problem(Kind.BOOKS_OFF, first, "", queues=(queue,))
+
+
+def _redis_unsafe(seen: Observations) -> Iterator[Problem]:
+    for reason, since in seen.unsafe_since.items():
+        yield Problem(Kind.REDIS_UNSAFE, since, "", server=(reason,))
+
+
+def _waits_too_long(snapshot: Snapshot, explained: set[str], now_ms: int) -> Iterator[Problem]:
+    for queue in snapshot.queues:
+        if queue.pause or queue.name in explained or not queue.counts.ready or queue.oldest_ready_at is None:
+            continue
+        if now_ms - queue.oldest_ready_at > WAIT_TARGET_MS:
+            yield Problem(Kind.WAITS_TOO_LONG, queue.oldest_ready_at + WAIT_TARGET_MS, "", queues=(queue,))
+
+
+def _unreadable(snapshot: Snapshot) -> Iterator[Problem]:
+    for queue, reason in sorted(snapshot.unreadable.items()):
+        yield Problem(Kind.UNREADABLE, None, reason, server=(f"{queue}: {reason}",))
+
+
+def _paused(snapshot: Snapshot) -> Iterator[Problem]:
+    for queue in snapshot.queues:
+        if queue.pause:
+            yield Problem(Kind.PAUSED, queue.pause.at, f"{queue.pause.by} {queue.pause.reason}", queues=(queue,))
+
+
+def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
+    """Problems of one kind and cause as one line, since the first of them."""
+    lines: dict[tuple[Kind, str], Problem] = {}
+    for problem in problems:
+        known = lines.get((problem.kind, problem.cause))
+        if known is None:
+            lines[problem.kind, problem.cause] = problem
+            continue
+        times = [at for at in (known.since, problem.since) if at is not None]
+        lines[problem.kind, problem.cause] = Problem(
+            kind=problem.kind,
+            since=min(times, default=None),
+            cause=problem.cause,
+            queues=known.queues + problem.queues,
+            faults=known.faults + problem.faults,
+            workers=known.workers + problem.workers,
+            server=known.server + problem.server,
+        )
+    yield from lines.values()

@@ -1,0 +1,194 @@
+"""The table of queues: one row each, trouble first, groups where there are many. Pure: from a view to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from dashboard.live import View
+from dashboard.pagination import Order, Part, part_of
+from dashboard.problems import Kind, Problem, is_live, takes
+from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot
+
+MANY = 20
+"""Above this there are a filter box, groups and pages, and quiet queues are folded."""
+
+COLUMNS = ("trouble", "name", "ready", "wait", "running", "scheduled", "retrying", "dead", "workers")
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """`mark`: bad, warn, paused or good. `note`: what is wrong in two words. `slots`: what its workers can hold."""
+
+    queue: QueueSnapshot
+    mark: str
+    rank: int
+    note: str
+    slots: int
+    workers: int
+
+    @property
+    def name(self) -> str:
+        return self.queue.name
+
+    @property
+    def counts(self) -> Counts:
+        return self.queue.counts
+
+    @property
+    def is_quiet(self) -> bool:
+        """Nothing to do, nothing failed, nothing wrong."""
+        counts = self.counts
+        return self.mark == "good" and not (
+            counts.ready or counts.held or counts.running or counts.retrying or counts.dead
+        )
+
+    @property
+    def mix(self) -> dict[str, int]:
+        counts = self.counts
+        waiting = counts.scheduled + counts.blocked + counts.held
+        return {
+            "running": counts.running,
+            "ready": counts.ready,
+            "waiting": waiting,
+            "retrying": counts.retrying,
+            "dead": counts.dead,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Queues with the same part before the first `.` or `:`; the figures are sums. `folded`: quiet ones, not shown."""
+
+    name: str
+    rows: tuple[QueueRow, ...]
+    total: int
+    folded: int
+    ready: int
+    running: int
+    scheduled: int
+    retrying: int
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueueTable:
+    """`groups` is empty where there are few queues; then all rows are in `part`."""
+
+    total: int
+    part: Part[QueueRow]
+    groups: tuple[Group, ...]
+    folded: int
+    order: Order
+    text: str
+    shows_quiet: bool
+
+    @property
+    def is_large(self) -> bool:
+        return self.total > MANY
+
+
+def queue_rows(view: View) -> tuple[QueueRow, ...]:
+    if view.snapshot is None:
+        return ()
+    troubles = _troubles(view.problems)
+    live = [worker for worker in view.snapshot.workers if is_live(worker, view.now_ms)]
+    return tuple(_row(queue, troubles, live) for queue in view.snapshot.queues)
+
+
+def queue_table(view: View, *, order: Order, text: str = "", page: int = 1, shows_quiet: bool = False) -> QueueTable:
+    every = queue_rows(view)
+    total = len(every)
+    rows = order.apply([row for row in every if text.lower() in row.name.lower()], lambda row: _key(row, order.column))
+    if order.column == "trouble":
+        rows = tuple(sorted(rows, key=lambda row: (row.rank, row.is_quiet, row.name)))
+    folded = 0
+    if total > MANY and not shows_quiet and not text:
+        folded = sum(row.is_quiet for row in rows)
+        rows = tuple(row for row in rows if not row.is_quiet)
+    part = part_of(rows, page)
+    groups = _groups(part.rows, every) if total > MANY and order.column in ("trouble", "name") else ()
+    return QueueTable(total, part, groups, folded, order, text, shows_quiet)
+
+
+def group_name(queue: str) -> str:
+    """`billing.eu.cards` → `billing`; a name without `.` or `:` stands for itself."""
+    for position, character in enumerate(queue):
+        if character in ".:":
+            return queue[:position]
+    return queue
+
+
+def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerSnapshot]) -> QueueRow:
+    assigned = [worker for worker in live if takes(worker, queue.name)]
+    kind = troubles.get(queue.name)
+    mark, note = "good", ""
+    if kind is Kind.NO_WORKER:
+        mark, note = "bad", "no worker"
+    elif kind is Kind.BOOKS_OFF:
+        mark, note = "bad", "books off"
+    elif kind is Kind.NEW_FAULT:
+        mark, note = "bad", "new fault"
+    elif kind is Kind.WAITS_TOO_LONG:
+        mark, note = "warn", "waits too long"
+    elif queue.pause:
+        mark, note = "paused", "paused"
+    return QueueRow(
+        queue=queue,
+        mark=mark,
+        rank={"bad": 0, "warn": 1, "paused": 2, "good": 3}[mark],
+        note=note,
+        slots=sum(worker.concurrency for worker in assigned),
+        workers=len(assigned),
+    )
+
+
+def _troubles(problems: Iterable[Problem]) -> dict[str, Kind]:
+    """Queue → the worst that is wrong with it. What stops a queue weighs more than a fault in it."""
+    found: dict[str, Kind] = {}
+    for problem in problems:
+        names = [queue.name for queue in problem.queues] + [fault.queue for fault in problem.faults]
+        for name in names:
+            if problem.kind is Kind.NO_WORKER or name not in found:
+                found[name] = problem.kind
+    return found
+
+
+def _key(row: QueueRow, column: str) -> object:
+    counts = row.counts
+    values: dict[str, object] = {
+        "trouble": row.name,
+        "name": row.name,
+        "ready": counts.ready,
+        "wait": -row.queue.oldest_ready_at if row.queue.oldest_ready_at is not None and counts.ready else None,
+        "running": counts.running,
+        "scheduled": counts.scheduled,
+        "retrying": counts.retrying,
+        "dead": counts.dead,
+        "workers": row.workers,
+    }
+    return values[column]
+
+
+def _groups(rows: Sequence[QueueRow], every: Sequence[QueueRow]) -> tuple[Group, ...]:
+    """Groups of two queues or more, in the order of their first row; the sums are of all queues of the group."""
+    members: dict[str, list[QueueRow]] = {}
+    for row in every:
+        members.setdefault(group_name(row.name), []).append(row)
+    shown: dict[str, list[QueueRow]] = {}
+    for row in rows:
+        shown.setdefault(group_name(row.name), []).append(row)
+    return tuple(
+        Group(
+            name=name,
+            rows=tuple(listed),
+            total=len(members[name]),
+            folded=len(members[name]) - len(listed),
+            ready=sum(row.counts.ready for row in members[name]),
+            running=sum(row.counts.running for row in members[name]),
+            scheduled=sum(row.counts.scheduled for row in members[name]),
+            retrying=sum(row.counts.retrying for row in members[name]),
+            dead=sum(row.counts.dead for row in members[name]),
+        )
+        for name, listed in shown.items()
+    )

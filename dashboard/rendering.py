@@ -1,0 +1,101 @@
+"""What templates can use: the formatting rules, bound to the one who looks and to the server's time."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, g, request, url_for
+from markupsafe import Markup
+
+from dashboard import filters
+from dashboard.problems import MOST_LINES, worker_condition
+from dashboard.settings import ConsoleSettings
+from dashboard.toasts import take_toasts
+from dashboard.viewer import Viewer
+from queue_core.snapshot import WorkerSnapshot
+
+
+def viewer() -> Viewer:
+    chosen = g.get("viewer")
+    return chosen if isinstance(chosen, Viewer) else Viewer()
+
+
+def now_ms() -> int:
+    return int(g.get("now_ms", 0))
+
+
+def register(app: Flask, settings: ConsoleSettings) -> None:
+    environment = app.jinja_env
+    environment.trim_blocks = environment.lstrip_blocks = True
+    # Every value that is written, wherever it comes from: characters that cannot be seen are made visible.
+    environment.finalize = _finalize
+    environment.filters.update(
+        exact=filters.exact,
+        count=filters.short_count,
+        share=filters.share,
+        duration=filters.duration,
+        iso=filters.iso,
+        size=filters.size,
+        short_id=filters.short_id,
+        middle=filters.middle,
+        end=filters.end,
+        one_line=filters.one_line,
+        ago=lambda at: filters.ago(at, now_ms()),
+        until=lambda at: filters.until(at, now_ms()),
+        since=lambda at: filters.duration(None if at is None else now_ms() - at),
+        age=lambda at: filters.coarse(now_ms() - at),
+        clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
+        precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),
+    )
+    environment.globals.update(
+        plural=filters.plural,
+        spread=filters.spread,
+        condition_of=_condition,
+        settings=settings,
+        most_lines=MOST_LINES,
+        static=lambda name: _static_url(app, name),
+        here=_here,
+        take_toasts=take_toasts,
+        with_query=with_query,
+    )
+
+    @app.context_processor
+    def names_of_every_page() -> dict[str, Any]:
+        return {"viewer": viewer(), "view": g.get("view"), "now_ms": now_ms()}
+
+
+def with_query(**changes: str | int | None) -> str:
+    """The address of this page with other parameters; `None` takes one away. Paging begins anew unless it is named."""
+    arguments: dict[str, Any] = {
+        name: values for name, values in request.args.lists() if name not in ("cursor", "page", "rows", "held", "known")
+    }
+    arguments.update({name: value for name, value in changes.items() if value is not None})
+    for name in [name for name, value in changes.items() if value is None]:
+        arguments.pop(name, None)
+    return url_for(request.endpoint or "overview.index", **{**(request.view_args or {}), **arguments})
+
+
+def _here() -> str:
+    """The address to come back to after an action: path and query of the page that is shown."""
+    return request.full_path.rstrip("?") if request.method == "GET" else request.path
+
+
+def _condition(worker: WorkerSnapshot) -> str:
+    return worker_condition(worker, now_ms())
+
+
+def _finalize(value: object) -> object:
+    return filters.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _static_url(app: Flask, name: str) -> str:
+    """Changes when the file does, so that browsers may keep it for long."""
+    return url_for("static", filename=name, v=_fingerprint(Path(app.static_folder or "") / name))
+
+
+@cache
+def _fingerprint(path: Path) -> str:
+    return hashlib.blake2b(path.read_bytes(), digest_size=5).hexdigest()

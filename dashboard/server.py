@@ -1,0 +1,92 @@
+"""Serves the console: gunicorn with threads, in this process, until a signal ends it."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
+
+from dashboard import create_app
+from dashboard.security import is_loopback
+from dashboard.settings import ConsoleSettings
+from queue_core.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT = 8080
+
+
+def serve(
+    settings: ConsoleSettings,
+    host: str = "127.0.0.1",
+    port: int = DEFAULT_PORT,
+    *,
+    threads: int = 16,
+    on_ready: Callable[[], None] | None = None,
+) -> None:
+    """Does not return before the end: SIGINT or SIGTERM. `on_ready` is called once the address answers.
+
+    Raises `ConfigurationError` where it would be open to others without a sign-in, and that was not asked for.
+    """
+    check_address(settings, host)
+    if settings.no_login and not is_loopback(host):
+        log.warning("anyone who reaches %s:%d can retry and purge tasks: there is no sign-in", host, port)
+    # Made here, before the process that serves is forked: all of them sign with the same key.
+    settings = replace(settings, secret_key=settings.secret_key or secrets.token_hex(32))
+    _Server(settings, host, port, threads, on_ready).run()
+
+
+def check_address(settings: ConsoleSettings, host: str) -> None:
+    if settings.no_login or is_loopback(host):
+        return
+    raise ConfigurationError(
+        f"The console has no sign-in yet, so it does not listen on {host}, where others could reach it.\n"
+        "Use --host 127.0.0.1, or --no-login if something else decides who gets there (a proxy, a private network)."
+    )
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
+    def __init__(
+        self, settings: ConsoleSettings, host: str, port: int, threads: int, on_ready: Callable[[], None] | None
+    ) -> None:
+        self._settings = settings
+        self._address = f"[{host}]:{port}" if _is_version_6(host) else f"{host}:{port}"
+        self._threads = threads
+        self._on_ready = on_ready
+        super().__init__()
+
+    def load_config(self) -> None:
+        options: dict[str, Any] = {
+            "bind": self._address,
+            "workers": 1,
+            "worker_class": "gthread",
+            "threads": self._threads,
+            "timeout": 60,
+            "graceful_timeout": 3,
+            "keepalive": 5,
+            "loglevel": "warning",
+            "proc_name": "taskyard console",
+            "control_socket_disable": True,
+            "limit_request_line": 8190,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+        if self._on_ready is not None:
+            ready = self._on_ready
+            self.cfg.set("when_ready", lambda server: ready())
+
+    def load(self) -> Flask:
+        return create_app(self._settings)
+
+
+def _is_version_6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False

@@ -1,0 +1,80 @@
+"""What happened to a task, a sentence for each step, out of its history. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboard.filters import duration
+from queue_core.snapshot import State, TaskDetail
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`mark`: the icon's state. `detail`: the error, or who and why."""
+
+    at: int | None
+    mark: str
+    text: str
+    detail: str = ""
+
+
+def timeline(task: TaskDetail) -> tuple[Event, ...]:
+    """Oldest first: enqueued, the history that was kept, and where the task is now."""
+    events: list[Event] = []
+    if task.enqueued_at is not None:
+        events.append(Event(task.enqueued_at, "enqueued", f"enqueued, priority {task.priority}"))
+    before = ""
+    for entry in task.history:
+        detail = _text(entry.facts, "error")
+        same = bool(detail) and detail == before
+        events.append(_event(entry.at, entry.kind, entry.facts, "the same" if same else detail))
+        before = detail or before
+    now = _now(task)
+    if now:
+        events.append(now)
+    return tuple(events)
+
+
+def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event:
+    where = _part(facts, "worker", " on ")
+    if kind == "failed":
+        took = _number(facts, "seconds")
+        ran = f", {duration(took * 1000)}" if took is not None else ""
+        return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", error)
+    if kind == "crashed":
+        evidence = _text(facts, "evidence") or _text(facts, "reason") or error
+        return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}: the worker died", evidence)
+    if kind == "released":
+        return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
+    if kind == "requeued":
+        return Event(at, "requeued", f"retried{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
+    rest = ", ".join(f"{name} {value}" for name, value in facts.items())
+    return Event(at, "other", kind, rest)
+
+
+def _now(task: TaskDetail) -> Event | None:
+    """The last line: the state and since when. Times to come are told by the explanation."""
+    if task.state in (State.SCHEDULED, State.RETRYING, State.TRASHED, State.BLOCKED, State.HELD):
+        return None
+    words = {
+        State.READY: "ready",
+        State.RUNNING: f"running{' on ' + task.worker if task.worker else ''}",
+        State.DEAD: "dead",
+    }
+    return Event(task.at, task.state.value, words.get(task.state, task.state.value))
+
+
+def _text(facts: Mapping[str, object], name: str) -> str:
+    value = facts.get(name)
+    return "" if value is None else str(value)
+
+
+def _part(facts: Mapping[str, object], name: str, before: str) -> str:
+    text = _text(facts, name)
+    return f"{before}{text}" if text else ""
+
+
+def _number(facts: Mapping[str, object], name: str) -> float | None:
+    value = facts.get(name)
+    return float(value) if isinstance(value, int | float) else None

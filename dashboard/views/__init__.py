@@ -1,0 +1,12 @@
+"""One blueprint for each noun: its pages, what they are made from, its actions."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from dashboard.views import api, failures, faults, find, health, overview, preferences, queues, tasks, workers
+
+
+def register_views(app: Flask) -> None:
+    for module in (overview, queues, failures, faults, tasks, workers, find, preferences, api, health):
+        app.register_blueprint(module.blueprint)

@@ -1,0 +1,177 @@
+"""Failures: by fault, letter by letter, and what was purged. Ticked letters are retried through a preview."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import BadRequest
+
+from dashboard.actions import ACTOR, action_id, by_queue, done, read_letters, reason, say_outcome
+from dashboard.htmx import render_page
+from dashboard.listing import Listing, listing
+from dashboard.pagination import PAGE_SIZE, Order, Part, part_of
+from dashboard.parts import parts
+from queue_core.snapshot import Fault, State, TaskSummary
+
+blueprint = Blueprint("failures", __name__)
+
+COLUMNS = ("fault", "queue", "dead", "retrying", "attempts", "first", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    name: str
+    endpoint: str
+    count: int | None
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Faults:
+    tabs: tuple[Tab, ...]
+    part: Part[Fault]
+    order: Order
+    queue: str
+    text: str
+    queues: tuple[str, ...]
+    is_filtered: bool
+    dead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Letters:
+    tabs: tuple[Tab, ...]
+    listing: Listing
+    state: State
+    queue: str
+    queues: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a press of the button will act on: exactly these, as they were when they were ticked."""
+
+    rows: tuple[TaskSummary, ...]
+    changed: int
+    back: str
+
+
+@blueprint.get("/dead")
+def index() -> Response:
+    queue, text = _queue(), request.args.get("q", "")[:128].strip()
+    found = [fault for fault in parts().inspector.faults(queue or None) if fault.dead or fault.retrying]
+    if text:
+        found = [fault for fault in found if _matches(fault, text.lower())]
+    order = Order.read(request.args.get("sort"), COLUMNS, "-last")
+    rows = order.apply(found, lambda fault: _key(fault, order.column))
+    number = request.args.get("page", "1")
+    page = Faults(
+        tabs=_tabs("failures.index", faults=len(found)),
+        part=part_of(rows, int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1),
+        order=order,
+        queue=queue,
+        text=text,
+        queues=_queue_names(),
+        is_filtered=bool(queue or text),
+        dead=g.view.dead,
+    )
+    return render_page("failures/index.html", {"tabs": "failures/_tabs.html", "list": "failures/_faults.html"}, page)
+
+
+@blueprint.get("/dead/letters")
+def letters() -> Response:
+    inspector, queue = parts().inspector, _queue()
+    page = inspector.letters(queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    context = Letters(
+        tabs=_tabs("failures.letters"),
+        listing=listing(page, inspector, state=State.DEAD),
+        state=State.DEAD,
+        queue=queue,
+        queues=_queue_names(),
+    )
+    return render_page("failures/letters.html", {"tabs": "failures/_tabs.html", "list": "tasks/_list.html"}, context)
+
+
+@blueprint.get("/dead/trash")
+def trash() -> Response:
+    inspector, queue = parts().inspector, _queue()
+    page = inspector.trash(queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    context = Letters(
+        tabs=_tabs("failures.trash"),
+        listing=listing(page, inspector, state=State.TRASHED),
+        state=State.TRASHED,
+        queue=queue,
+        queues=_queue_names(),
+    )
+    return render_page("failures/letters.html", {"tabs": "failures/_tabs.html", "list": "tasks/_list.html"}, context)
+
+
+@blueprint.get("/dead/requeue")
+def preview() -> Response:
+    """Changes nothing: shows what "Retry" would act on."""
+    ticked = read_letters(request.args.getlist("letter"))
+    rows: list[TaskSummary] = []
+    for queue, pairs in by_queue(ticked).items():
+        rows.extend(parts().inspector.summaries(queue, [task_id for task_id, _ in pairs]))
+    died = {(queue, task_id): died_at for queue, task_id, died_at in ticked}
+    still = tuple(r for r in rows if r.state is State.DEAD and died.get((r.queue, r.id)) == r.at)
+    back = request.args.get("next", "")
+    page = Preview(rows=still, changed=len(ticked) - len(still), back=back)
+    return render_page("failures/requeue.html", {}, page)
+
+
+@blueprint.post("/dead/requeue")
+def requeue() -> Response:
+    ticked = read_letters(request.form.getlist("letter"))
+    if not ticked:
+        raise BadRequest("No row was ticked, so nothing was done.")
+    why, control = reason(), parts().control
+    outcomes = [
+        control.requeue(queue, pairs, by=ACTOR, reason=why, action_id=action_id(queue, pairs))
+        for queue, pairs in by_queue(ticked).items()
+    ]
+    say_outcome(outcomes, "dead letter", "retried")
+    return done(*(outcome.server_ms for outcome in outcomes))
+
+
+def _queue() -> str:
+    return request.args.get("queue", "")
+
+
+def _queue_names() -> tuple[str, ...]:
+    """For the filter: those with failures, and the one that is chosen."""
+    snapshot = g.view.snapshot
+    if snapshot is None:
+        return ()
+    chosen = _queue()
+    return tuple(q.name for q in snapshot.queues if q.counts.dead or q.counts.retrying or q.name == chosen)
+
+
+def _tabs(current: str, *, faults: int | None = None) -> tuple[Tab, ...]:
+    snapshot = g.view.snapshot
+    queues = [q for q in snapshot.queues if not _queue() or q.name == _queue()] if snapshot else []
+    counts = {
+        "failures.index": faults if faults is not None else sum(q.fault_count for q in queues),
+        "failures.letters": sum(q.counts.dead for q in queues),
+        "failures.trash": sum(q.counts.trashed for q in queues),
+    }
+    names = {"failures.index": "Faults", "failures.letters": "Letters", "failures.trash": "Trash"}
+    return tuple(Tab(names[endpoint], endpoint, counts[endpoint], endpoint == current) for endpoint in names)
+
+
+def _matches(fault: Fault, text: str) -> bool:
+    return any(text in part.lower() for part in (fault.title, fault.task_name, fault.queue, fault.frame))
+
+
+def _key(fault: Fault, column: str) -> object:
+    values: dict[str, object] = {
+        "fault": fault.title.lower(),
+        "queue": (fault.queue, fault.task_name),
+        "dead": fault.dead,
+        "retrying": fault.retrying,
+        "attempts": fault.attempts,
+        "first": fault.first_seen_at,
+        "last": fault.last_seen_at,
+    }
+    return values[column]

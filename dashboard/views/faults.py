@@ -1,0 +1,74 @@
+"""One fault: what fails, since when, where in the code, and the button that retries what died of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request
+
+from dashboard.actions import ACTOR, action_id, done, reason, say_outcome, whole_number
+from dashboard.filters import plural
+from dashboard.htmx import render_page
+from dashboard.listing import Listing, listing
+from dashboard.pagination import PAGE_SIZE
+from dashboard.parts import parts
+from dashboard.tracebacks import Traceback, parse_traceback
+from queue_core.snapshot import Fault, State
+
+blueprint = Blueprint("faults", __name__)
+
+MOST_RETRIED = 10_000
+"""By one press: it happens inside of the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class FaultPage:
+    """`until`: a press retries what had died by then, not what dies later. `retried`: how many letters it acts on."""
+
+    fault: Fault
+    traceback: Traceback
+    listing: Listing
+    state: State
+    until: int
+
+    @property
+    def retried(self) -> int:
+        return min(self.fault.dead, MOST_RETRIED)
+
+
+@blueprint.get("/queues/<name>/faults/<fingerprint>")
+def show(name: str, fingerprint: str) -> Response:
+    inspector = parts().inspector
+    fault, newest = inspector.fault(name, fingerprint)
+    page = inspector.letters(name, fingerprint=fingerprint, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    context = FaultPage(
+        fault=fault,
+        traceback=parse_traceback(newest),
+        listing=listing(page, inspector, state=State.DEAD, fingerprint=fingerprint),
+        state=State.DEAD,
+        until=max(g.view.now_ms, fault.last_seen_at),
+    )
+    panels = {
+        "fault-head": "faults/_head.html",
+        "retry-box": "faults/_retry.html",
+        "traceback": "faults/_traceback.html",
+        "list": "tasks/_list.html",
+    }
+    return render_page("faults/show.html", panels, context)
+
+
+@blueprint.post("/queues/<name>/faults/<fingerprint>/requeue")
+def requeue(name: str, fingerprint: str) -> Response:
+    until = whole_number(request.form.get("until"), "The time of the page")
+    outcome = parts().control.requeue_fault(
+        name,
+        fingerprint,
+        until=until,
+        by=ACTOR,
+        reason=reason(),
+        action_id=action_id(until),
+        limit=MOST_RETRIED,
+    )
+    left = f"{plural(outcome.remaining, 'newer letter')} left: press again to go on" if outcome.remaining else ""
+    say_outcome([outcome], "dead letter", "retried", end=left)
+    return done(outcome.server_ms)

@@ -1,0 +1,83 @@
+"""The first page: what is wrong, the queues, the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request
+
+from dashboard.htmx import render_page
+from dashboard.live import View
+from dashboard.pagination import Order
+from dashboard.problems import MOST_LINES, Problem, is_live
+from dashboard.queue_table import COLUMNS, QueueTable, queue_table
+from dashboard.views.workers import WorkerRow, worker_rows
+
+blueprint = Blueprint("overview", __name__)
+
+MOST_WORKERS = 8
+
+PANELS = {
+    "problems": "overview/_problems.html",
+    "queues": "overview/_queues.html",
+    "workers": "overview/_workers.html",
+}
+EMPTY_PANELS = {"steps": "overview/_steps.html"}
+
+
+WORKER_COMMAND = "taskyard worker app:yard --queues email"
+EXAMPLE = """\
+from queue_core import Taskyard
+
+yard = Taskyard()  # reads TASKYARD_REDIS_URL
+
+@yard.task(queue="email")
+def send_email(to: str, subject: str) -> None: ...
+
+send_email.enqueue(to="ada@example.com", subject="Welcome")"""
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`more_problems`, `more_workers`: how many are not shown. `oldest_wait_at`: of all queues."""
+
+    problems: tuple[Problem, ...]
+    more_problems: int
+    table: QueueTable
+    workers: tuple[WorkerRow, ...]
+    more_workers: int
+    alive: int
+    silent: int
+    dead: int
+    oldest_wait_at: int | None
+    is_empty: bool
+    worker_command: str = WORKER_COMMAND
+    example: str = EXAMPLE
+
+
+def overview(view: View, order: Order) -> Overview:
+    table = queue_table(view, order=order)
+    snapshot = view.snapshot
+    rows = worker_rows(snapshot.workers if snapshot else (), view.now_ms)
+    unusual = [row for row in rows if row.condition != "alive"]
+    shown = (unusual + [row for row in rows if row.condition == "alive"])[: max(MOST_WORKERS, len(unusual[:20]))]
+    waits = [q.oldest_ready_at for q in snapshot.queues if q.oldest_ready_at and q.counts.ready] if snapshot else []
+    return Overview(
+        problems=view.problems[:MOST_LINES],
+        more_problems=max(0, len(view.problems) - MOST_LINES),
+        table=table,
+        workers=tuple(shown),
+        more_workers=len(rows) - len(shown),
+        alive=sum(is_live(row.worker, view.now_ms) for row in rows),
+        silent=sum(row.condition in ("stale", "lost") for row in rows),
+        dead=view.dead,
+        oldest_wait_at=min(waits, default=None),
+        is_empty=snapshot is not None and not any(q.books.enqueued or q.counts.total for q in snapshot.queues),
+    )
+
+
+@blueprint.get("/")
+def index() -> Response:
+    page = overview(g.view, Order.read(request.args.get("sort"), COLUMNS, "trouble"))
+    # Both forms of the page are in it, so that a refresh can go from the one to the other.
+    return render_page("overview/index.html", {**EMPTY_PANELS, **PANELS}, page)

@@ -1,0 +1,164 @@
+"""The queues: all of them, and one with its tasks by state; pause and resume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request, url_for
+
+from dashboard.actions import ACTOR, action_id, done, reason
+from dashboard.htmx import render_page
+from dashboard.listing import Listing, listing
+from dashboard.pagination import PAGE_SIZE, Order
+from dashboard.parts import parts
+from dashboard.problems import Problem, is_live, takes
+from dashboard.queue_table import COLUMNS, QueueTable, queue_table
+from dashboard.toasts import say
+from queue_core.errors import InvalidArgument
+from queue_core.snapshot import QueueSnapshot, State, WorkerSnapshot
+
+blueprint = Blueprint("queues", __name__)
+
+TABS = (
+    State.READY,
+    State.RUNNING,
+    State.SCHEDULED,
+    State.RETRYING,
+    State.HELD,
+    State.BLOCKED,
+    State.DEAD,
+    State.TRASHED,
+)
+RARE_TABS = (State.HELD, State.BLOCKED, State.TRASHED)
+"""Shown when there is something in them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    table: QueueTable
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    state: State
+    count: int
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    queue: QueueSnapshot
+    tabs: tuple[Tab, ...]
+    state: State
+    listing: Listing
+    problems: tuple[Problem, ...]
+    workers: tuple[WorkerSnapshot, ...]
+    silent: tuple[WorkerSnapshot, ...]
+    slots: int
+
+    @property
+    def is_dead_list(self) -> bool:
+        return self.state is State.DEAD
+
+
+@blueprint.get("/queues")
+def index() -> Response:
+    arguments = request.args
+    table = queue_table(
+        g.view,
+        order=Order.read(arguments.get("sort"), COLUMNS, "trouble"),
+        text=arguments.get("q", "")[:128].strip(),
+        page=_number(arguments.get("page")),
+        shows_quiet=arguments.get("quiet") == "1",
+    )
+    return render_page("queues/index.html", {"queues": "queues/_table.html"}, Queues(table))
+
+
+@blueprint.get("/queues/<name>")
+def show(name: str) -> Response:
+    inspector = parts().inspector
+    queue = inspector.queue(name)
+    state = _state(request.args.get("state"), queue)
+    page = inspector.tasks(name, state, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    workers = g.view.snapshot.workers if g.view.snapshot else ()
+    assigned = tuple(worker for worker in workers if takes(worker, name))
+    live = tuple(worker for worker in assigned if is_live(worker, g.view.now_ms))
+    context = Queue(
+        queue=queue,
+        tabs=_tabs(queue, state),
+        state=state,
+        listing=listing(page, inspector, state=state),
+        problems=tuple(problem for problem in g.view.problems if any(q.name == name for q in problem.queues)),
+        workers=live,
+        silent=tuple(worker for worker in assigned if worker not in live and worker.state != "stopped"),
+        slots=sum(worker.concurrency for worker in live),
+    )
+    panels = {"queue-head": "queues/_head.html", "tabs": "queues/_tabs.html", "list": "tasks/_list.html"}
+    return render_page("queues/show.html", panels, context)
+
+
+@blueprint.get("/queues/<name>/pause")
+def pause_form(name: str) -> Response:
+    queue = parts().inspector.queue(name)
+    return _pause_form(queue, task=request.args.get("task", ""))
+
+
+@blueprint.post("/queues/<name>/pause")
+def pause(name: str) -> Response:
+    """The whole queue, or, where a task name is given, only its tasks."""
+    task, why = request.form.get("task", "").strip(), reason()
+    control = parts().control
+    if not why:
+        return _pause_form(parts().inspector.queue(name), task=task, wrong="Say why: whoever looks next will ask.")
+    if task:
+        lane = f"name:{task}"
+        outcome = control.close_lane(name, lane, by=ACTOR, reason=why, action_id=action_id(lane, why))
+        say(f"{task} is paused in {name}. Its tasks are held until it is resumed.", kind="warn")
+    else:
+        outcome = control.pause(name, by=ACTOR, reason=why, action_id=action_id(why))
+        say(f"{name} is paused. Nothing is given out until it is resumed; what runs now is finished.", kind="warn")
+    return done(outcome.server_ms, to=url_for("queues.show", name=name))
+
+
+@blueprint.post("/queues/<name>/resume")
+def resume(name: str) -> Response:
+    lane = request.form.get("lane", "")
+    control = parts().control
+    if lane:
+        outcome = control.open_lane(name, lane, by=ACTOR, action_id=action_id(lane))
+        say(f"{lane.partition(':')[2]} is given out again in {name}.")
+    else:
+        outcome = control.resume(name, by=ACTOR, action_id=action_id())
+        say(f"{name} is resumed.")
+    return done(outcome.server_ms, to=url_for("queues.show", name=name))
+
+
+def _pause_form(queue: QueueSnapshot, *, task: str, wrong: str = "") -> Response:
+    context = {"queue": queue, "task": task, "wrong": wrong, "reason": request.form.get("reason", "")}
+    return render_page("queues/pause.html", {}, context, status=422 if wrong else 200)
+
+
+def _tabs(queue: QueueSnapshot, current: State) -> tuple[Tab, ...]:
+    tabs = []
+    for state in TABS:
+        count = getattr(queue.counts, state.value)
+        if count or state is current or state not in RARE_TABS:
+            tabs.append(Tab(state, count, state is current))
+    return tuple(tabs)
+
+
+def _state(text: str | None, queue: QueueSnapshot) -> State:
+    """Without a choice: what waits; where nothing waits, what runs, else what failed."""
+    if text is None:
+        counts = queue.counts
+        for state in (State.READY, State.RUNNING, State.RETRYING, State.DEAD, State.SCHEDULED):
+            if getattr(counts, state.value):
+                return state
+        return State.READY
+    if text not in {state.value for state in TABS}:
+        raise InvalidArgument(f"{text!r} is not a state in which a queue keeps tasks.")
+    return State(text)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1

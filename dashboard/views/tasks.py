@@ -1,0 +1,129 @@
+"""One task, in every state: why it is there, what happens next, what happened so far, and what can be done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request, url_for
+
+from dashboard.actions import ACTOR, action_id, done, reason, say_outcome, skipped_sentence, whole_number
+from dashboard.explain import Explanation, explain
+from dashboard.filters import clock, short_id
+from dashboard.htmx import render_page
+from dashboard.parts import parts
+from dashboard.payload import Copies, copies, pretty
+from dashboard.rendering import viewer
+from dashboard.timeline import Event, timeline
+from dashboard.toasts import say
+from dashboard.tracebacks import Traceback, parse_traceback
+from queue_core.errors import UnknownFault
+from queue_core.snapshot import Fault, State, TaskDetail
+
+blueprint = Blueprint("tasks", __name__)
+
+TRASHABLE = (State.DEAD, State.RETRYING, State.SCHEDULED, State.READY, State.HELD)
+PROMOTABLE = (State.SCHEDULED, State.RETRYING)
+ENDED = (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.DISCARDED)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskPage:
+    task: TaskDetail
+    explanation: Explanation
+    events: tuple[Event, ...]
+    payload: str
+    copies: Copies
+    traceback: Traceback
+    fault: Fault | None
+
+    @property
+    def letter(self) -> str:
+        return f"{self.task.queue}/{self.task.id}/{self.task.at or 0}"
+
+    @property
+    def can_retry(self) -> bool:
+        return self.task.state is State.DEAD
+
+    @property
+    def can_restore(self) -> bool:
+        return self.task.state is State.TRASHED
+
+    @property
+    def can_promote(self) -> bool:
+        return self.task.state in PROMOTABLE
+
+    @property
+    def can_trash(self) -> bool:
+        return self.task.state in TRASHABLE
+
+    @property
+    def is_ended(self) -> bool:
+        return self.task.state in ENDED
+
+
+@blueprint.get("/queues/<name>/tasks/<task_id>")
+def show(name: str, task_id: str) -> Response:
+    inspector = parts().inspector
+    task = inspector.task(name, task_id)
+    context = TaskPage(
+        task=task,
+        explanation=explain(task, g.view),
+        events=timeline(task),
+        payload=pretty(task.payload_json),
+        copies=copies(task),
+        traceback=parse_traceback(task.traceback),
+        fault=_fault(name, task.fingerprint),
+    )
+    panels = {
+        "task-head": "tasks/_head.html",
+        "timeline": "tasks/_timeline.html",
+        "task-traceback": "tasks/_traceback.html",
+        "options": "tasks/_options.html",
+    }
+    return render_page("tasks/show.html", panels, context)
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/requeue")
+def requeue(name: str, task_id: str) -> Response:
+    died_at = whole_number(request.form.get("died_at"), "The time of death")
+    letters = [(task_id, died_at)]
+    outcome = parts().control.requeue(name, letters, by=ACTOR, reason=reason(), action_id=action_id(died_at))
+    say_outcome([outcome], "dead letter", "retried")
+    return done(outcome.server_ms)
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/trash")
+def trash(name: str, task_id: str) -> Response:
+    outcome = parts().control.trash(name, [task_id], by=ACTOR, reason=reason(), action_id=action_id())
+    if outcome.done:
+        until = outcome.restorable_until
+        ends = f" It can be restored until {clock(until, g.now_ms, viewer().zone)}." if until else ""
+        undo = url_for("tasks.restore", name=name, task_id=task_id)
+        say(f"{short_id(task_id)} purged.{ends}", undo_action=undo)
+    else:
+        say(f"Nothing purged. {skipped_sentence(outcome.skipped)}.", kind="warn")
+    return done(outcome.server_ms)
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/restore")
+def restore(name: str, task_id: str) -> Response:
+    outcome = parts().control.restore(name, [task_id], by=ACTOR, action_id=action_id())
+    say_outcome([outcome], "task", "restored")
+    return done(outcome.server_ms)
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/promote")
+def promote(name: str, task_id: str) -> Response:
+    outcome = parts().control.promote(name, [task_id], by=ACTOR, action_id=action_id())
+    say_outcome([outcome], "task", "ready to run now", many="tasks")
+    return done(outcome.server_ms)
+
+
+def _fault(queue: str, fingerprint: str) -> Fault | None:
+    """The fault that the task belongs to; faults without letters may be forgotten while their tasks are not."""
+    if not fingerprint:
+        return None
+    try:
+        return parts().inspector.fault(queue, fingerprint)[0]
+    except UnknownFault:
+        return None
