@@ -34,6 +34,7 @@ from queue_core.errors import (
     ServerUnavailable,
     Stale,
     TaskyardError,
+    UnknownQueue,
 )
 from queue_core.keys import FORMAT
 from queue_core.settings import mask_url
@@ -96,6 +97,8 @@ def translate(error: Exception, url: str) -> TaskyardError:
                 "Use the version that wrote it, or one newer",
                 found=rest,
             )
+        if word == "NOQUEUE":
+            return UnknownQueue()
         if word == "WRONGKEY" or "WRONGTYPE" in text:
             return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
     return ServerRefused(f"Redis at {mask_url(url)} refused: {text or type(error).__name__}", url=url)

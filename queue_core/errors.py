@@ -64,6 +64,10 @@ class Stale(TaskyardError):
     """A later call of this session was already answered, so this one changed nothing."""
 
 
+class ActionUnderWay(TaskyardError):
+    """This very action was begun before and is still under way: its outcome is there when it has ended."""
+
+
 class ServerUnavailable(TaskyardError, ConnectionError):
     """The Redis server does not answer."""
 

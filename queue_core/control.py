@@ -1,0 +1,347 @@
+"""What operators do: each action acts once however often its form is sent, and says what it did and what it left alone.
+
+An action has an id of its own. The calls that it takes are numbered under it, so that the same form sent again within
+ten minutes gets the same answers from the server and changes nothing more.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from queue_core import connection, decoding, protocol, reading, scripts, settings
+from queue_core.client import Client
+from queue_core.errors import ActionUnderWay, InvalidArgument, UnknownFault, UnknownQueue
+from queue_core.ids import is_task_id
+from queue_core.keys import QueueKeys
+from queue_core.protocol import Acted, Argument, Call, Session, Switched
+from queue_core.snapshot import Outcome
+
+MAX_IDS = 10_000
+"""In one action."""
+MAX_ACTOR, MAX_ACTION_ID, MAX_REASON = 200, 200, 500
+"""Characters."""
+HISTORY_BYTES = 240
+"""Of an actor's name, or of a reason, in the histories of the tasks: what happened before has to stay there, too."""
+MARK_MS = 30_000
+"""How long an action that takes several calls counts as under way after its last sign of life."""
+OUTCOME_MS = 600_000
+NO_ID = "no task has such an id"
+
+
+class Control:
+    """Operators' actions on queues; threads may share one.
+
+    Raises `UnknownQueue`, and then nothing was written; `InvalidArgument`, `ServerUnavailable`, `ServerRefused`,
+    `ServerFull`, `FormatMismatch`, `CorruptQueue`. `by`: who acts; `reason`: why, in free words; `action_id`: the form.
+    """
+
+    def __init__(self, url: str | None = None, namespace: str | None = None, *, client: Client | None = None) -> None:
+        self._client = client or Client(url, namespace)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # Tasks.
+
+    def requeue(
+        self, queue: str, letters: Sequence[tuple[str, int]], *, by: str, action_id: str, reason: str = ""
+    ) -> Outcome:
+        """Dead letters (id, time of death) become ready. Skipped: `changed` (it died again since), `not dead`."""
+        facts = _facts(by, action_id, reason)
+        died: dict[str, int] = {}
+        for task_id, died_at in letters:
+            died[task_id] = max(_check_ms("time of death", died_at), died.get(task_id, 0))
+
+        def call(keys: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
+            return protocol.requeue(keys, [(task_id, died[task_id]) for task_id in ids], facts)
+
+        return self._act("requeue", queue, list(died), action_id, call)
+
+    def trash(
+        self,
+        queue: str,
+        ids: Sequence[str],
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        keep_seconds: float = settings.TRASH_SECONDS,
+    ) -> Outcome:
+        """Tasks are put out of the way, restorable for a while. Skipped: `running`, `in the trash`, `gone`."""
+        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
+        if not 1 <= keep_seconds <= 366 * 86_400:
+            raise InvalidArgument(f"keep_seconds {keep_seconds!r:.40} is not accepted: 1 second to a year")
+        keep_ms = int(keep_seconds * 1000)
+        return self._act(
+            "trash", queue, ids, action_id, lambda keys, chunk: protocol.trash(keys, chunk, keep_ms, by, reason)
+        )
+
+    def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+        """Tasks leave the trash for where they were. Skipped: `not in the trash`."""
+        _check_text("by", by, MAX_ACTOR)
+        return self._act("restore", queue, ids, action_id, protocol.restore)
+
+    def promote(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+        """Scheduled and retrying tasks become ready now. Skipped: `not waiting for a time`."""
+        _check_text("by", by, MAX_ACTOR)
+        return self._act("promote", queue, ids, action_id, protocol.promote)
+
+    def delete(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+        """Tasks in the trash are deleted for good. Skipped: `not in the trash`."""
+        _check_text("by", by, MAX_ACTOR)
+        return self._act("delete", queue, ids, action_id, protocol.delete)
+
+    # A fault.
+
+    def requeue_fault(
+        self,
+        queue: str,
+        fingerprint: str,
+        *,
+        until: int,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        limit: int = MAX_IDS,
+    ) -> Outcome:
+        """The fault's letters that died at or before `until` become ready, the oldest first, at most `limit`.
+
+        `remaining`: how many of those are left. The same form sent again gets the same outcome; while it is under way,
+        `ActionUnderWay`. Where its runner died in the midst, a form sent half a minute later goes on with what is left.
+        Raises `UnknownFault`.
+        """
+        facts, until = _facts(by, action_id, reason), _check_ms("until", until)
+        if not isinstance(limit, int) or not 1 <= limit <= MAX_IDS:
+            raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_IDS:,} letters")
+        keys = self._client.queue(queue)
+        if not reading.is_fingerprint(fingerprint):
+            raise UnknownFault(f"there is no fault {fingerprint!r:.80} in {queue}: no fingerprint looks like that")
+        letters = _Letters(keys, fingerprint, until)
+        exists, stored, is_known, count = self._read(
+            ("EXISTS", keys.control),
+            ("GET", keys.action(action_id)),
+            ("HEXISTS", keys.faults, fingerprint),
+            letters.count(),
+        )
+        if not exists:
+            raise _unknown(queue)
+        if stored is None and not is_known and not count:
+            raise UnknownFault(f"there is no fault {fingerprint} in {queue}")
+        run = _Run(secrets.token_urlsafe(9), action_id)
+        found = self._mark(keys, run)
+        if found:
+            return found
+        done: list[str] = []
+        skipped: dict[str, str] = {}
+        server_ms = looked_at = 0
+        while looked_at < limit:
+            (members,) = self._read(letters.next(min(settings.MAX_BATCH, limit - looked_at)))
+            if not members:
+                break
+            batch = letters.advance(members)
+            acted = self._client.run(protocol.requeue(keys, batch, facts), run.session(looked_at))
+            done += [task_id for task_id, _ in batch if task_id not in acted.skipped]
+            skipped.update(acted.skipped)
+            server_ms, looked_at = max(server_ms, acted.now_ms), looked_at + len(members)
+            self._mark(keys, run)
+        remaining, (seconds, micros) = self._read(letters.count(), ("TIME",))
+        server_ms = server_ms or (self._client.clock() if self._client.clock else seconds * 1000 + micros // 1000)
+        outcome = Outcome("requeue", tuple(done), skipped, server_ms, remaining=remaining)
+        self._mark(keys, run, outcome)
+        return outcome
+
+    # The queue.
+
+    def pause(self, queue: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Nothing is given out until `resume`. Skipped: `paused already`; who paused it first, and why, stays."""
+        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
+        return self._switch("pause", queue, queue, action_id, "paused already", lambda k: protocol.pause(k, by, reason))
+
+    def resume(self, queue: str, *, by: str, action_id: str) -> Outcome:
+        """Tasks are given out again. Skipped: `not paused`."""
+        _check_text("by", by, MAX_ACTOR)
+        return self._switch("resume", queue, queue, action_id, "not paused", protocol.resume)
+
+    def close_lane(self, queue: str, lane: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Tasks of a lane (`name:<task>`) are held. Skipped: `closed already`."""
+        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
+        return self._switch(
+            "close_lane", queue, lane, action_id, "closed already",
+            lambda keys: protocol.close_lane(keys, lane, by, reason),
+        )  # fmt: skip
+
+    def open_lane(self, queue: str, lane: str, *, by: str, action_id: str) -> Outcome:
+        """Tasks of a lane are given out again. Skipped: `not closed`."""
+        by = _check_text("by", by, MAX_ACTOR)
+        return self._switch(
+            "open_lane", queue, lane, action_id, "not closed", lambda keys: protocol.open_lane(keys, lane, by)
+        )
+
+    # How it is done.
+
+    def _act(
+        self,
+        verb: str,
+        queue: str,
+        ids: Sequence[str],
+        action_id: str,
+        call: Callable[[QueueKeys, Sequence[str]], Call[Acted]],
+    ) -> Outcome:
+        """Send the ids in batches, each in a session of its own."""
+        _check_action_id(action_id)
+        if not ids:
+            raise InvalidArgument(f"no id was given to {verb}")
+        if len(ids) > MAX_IDS:
+            raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_IDS:,} in one action")
+        keys = self._known(queue)
+        skipped = {decoding.line(str(task_id), 300): NO_ID for task_id in ids if not is_task_id(task_id)}
+        wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
+        done: list[str] = []
+        acted: list[Acted] = []
+        for number, batch in enumerate(_batches(wanted)):
+            acted.append(self._client.run(call(keys, batch), Session(f"{action_id}.{number}")))
+            skipped.update(acted[-1].skipped)
+            done += [task_id for task_id in batch if task_id not in acted[-1].skipped]
+        until = [a.until_ms for a in acted if a.until_ms is not None]
+        server_ms = max((a.now_ms for a in acted), default=0)
+        return Outcome(
+            verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
+        )
+
+    def _switch(
+        self,
+        verb: str,
+        queue: str,
+        what: str,
+        action_id: str,
+        why_not: str,
+        call: Callable[[QueueKeys], Call[Switched]],
+    ) -> Outcome:
+        _check_action_id(action_id)
+        keys = self._client.queue(queue)
+        made = call(keys)  # checks the lane before anything is sent
+        self._known(queue)
+        switched = self._client.run(made, Session(f"{action_id}.0"))
+        done = (what,) if switched.has_changed else ()
+        return Outcome(verb, done, {} if done else {what: why_not}, switched.now_ms)
+
+    def _known(self, queue: str) -> QueueKeys:
+        """The keys of a queue that there is: acting on another one would make it."""
+        keys = self._client.queue(queue)
+        (exists,) = self._read(("EXISTS", keys.control))
+        if not exists:
+            raise _unknown(queue)
+        return keys
+
+    def _mark(self, keys: QueueKeys, run: _Run, outcome: Outcome | None = None) -> Outcome | None:
+        """Say that the action is under way, or what came of it. Returns the outcome that somebody else's run had."""
+        text = b"" if outcome is None else msgspec.json.encode(outcome)
+        keep_ms = MARK_MS if outcome is None else OUTCOME_MS
+        standing = self._client.run(_mark(keys, run, text, keep_ms))
+        if not standing:
+            return None
+        try:
+            return msgspec.json.decode(standing.partition(b" ")[2], type=Outcome)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            raise ActionUnderWay from None
+
+    def _read(self, *commands: Sequence[Any]) -> list[Any]:
+        answers = self._client.read(*commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise connection.translate(answer, self._client.url) from answer
+        return answers
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One runner of an action, who goes by `token`. Its calls are its own: another runner's letters are other ones."""
+
+    token: str
+    action_id: str
+
+    def session(self, number: int) -> Session:
+        return Session(f"{self.action_id}.{self.token}.{number}")
+
+
+def _mark(keys: QueueKeys, run: _Run, outcome: bytes, keep_ms: int) -> Call[bytes]:
+    """Shape: empty, or what another runner's mark says. Source: mark.lua."""
+    arguments = (run.token, outcome, keep_ms)
+    return Call(scripts.load("mark"), keys, (keys.action(run.action_id),), arguments, bytes, has_session=False)
+
+
+class _Letters:
+    """A fault's letters that died at or before a time, oldest first, each once."""
+
+    def __init__(self, keys: QueueKeys, fingerprint: str, until: int) -> None:
+        self._key = keys.dead_by_fault
+        self._first = b"[%b:" % fingerprint.encode()
+        self._from = self._first
+        self._to = b"[%b:%013d:\xff" % (fingerprint.encode(), until)
+
+    def count(self) -> Sequence[Argument]:
+        """The command that counts all of them."""
+        return "ZLEXCOUNT", self._key, self._first, self._to
+
+    def next(self, limit: int) -> Sequence[Argument]:
+        """The command that lists those behind the last ones."""
+        return "ZRANGEBYLEX", self._key, self._from, self._to, "LIMIT", 0, limit
+
+    def advance(self, members: Sequence[bytes]) -> list[tuple[str, int]]:
+        """What was listed, as letters, is done with. What is no letter is left where it is."""
+        self._from = b"(" + members[-1]
+        letters = []
+        for member in members:
+            before, _, task_id = member.rpartition(b":")
+            died_at = before.rpartition(b":")[2]
+            if died_at.isdigit() and is_task_id(decoding.text(task_id)):
+                letters.append((task_id.decode(), int(died_at)))
+        return letters
+
+
+def _unknown(queue: str) -> UnknownQueue:
+    return UnknownQueue(f"there is no queue {queue}", queue=queue)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), settings.MAX_BATCH):
+        yield ids[start : start + settings.MAX_BATCH]
+
+
+def _facts(by: str, action_id: str, reason: str) -> dict[str, object]:
+    """What the histories of requeued tasks say about it."""
+    facts = {
+        "by": _shorten(_check_text("by", by, MAX_ACTOR)),
+        "operation": _shorten(_check_action_id(action_id)),
+        "reason": _shorten(_check_text("reason", reason, MAX_REASON)),
+    }
+    return {name: fact for name, fact in facts.items() if fact}
+
+
+def _shorten(text: str) -> str:
+    data = text.encode()
+    return text if len(data) <= HISTORY_BYTES else data[: HISTORY_BYTES - 3].decode("utf-8", "ignore") + "…"
+
+
+def _check_text(what: str, value: str, most: int) -> str:
+    """On one line and without control characters."""
+    if not isinstance(value, str) or len(value) > most:
+        raise InvalidArgument(f"{what} {value!r:.40} is not accepted: a text of at most {most} characters")
+    return " ".join(decoding.line(value, most).split())
+
+
+def _check_action_id(action_id: str) -> str:
+    if not isinstance(action_id, str) or not 1 <= len(action_id) <= MAX_ACTION_ID or not action_id.isprintable():
+        raise InvalidArgument(f"action id {action_id!r:.40} is not accepted: 1 to {MAX_ACTION_ID} printable characters")
+    return action_id
+
+
+def _check_ms(what: str, ms: int) -> int:
+    if not isinstance(ms, int) or not 0 <= ms < 10**13:
+        raise InvalidArgument(f"{what} {ms!r:.40} is not accepted: it is in milliseconds since 1970")
+    return ms

@@ -1,0 +1,273 @@
+"""From bytes that may be anything to values that can be shown. Nothing here raises."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from queue_core.codec import decode_payload
+from queue_core.errors import UnreadableEnvelope
+from queue_core.ids import EPOCH_MS, decode_time, id_time_ms
+from queue_core.keys import MAX_PRIORITY, PRIORITY_STEP
+from queue_core.protocol import Counters
+from queue_core.snapshot import Fault, HistoryEntry, Pause, RunningTask, ServerSnapshot, WorkerSnapshot
+
+MAX_SHOWN_PAYLOAD = 120
+"""Characters of a payload in a list."""
+LAST_MOMENT_MS = 253_402_300_799_999
+"""The end of the year 9999: what lies behind it is no time."""
+LARGEST_NUMBER = 1 << 63
+
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160), 8232, 8233), " ")
+
+
+def text(data: bytes | None) -> str:
+    r"""What is not UTF-8 is shown as `\xff`."""
+    return (data or b"").decode("utf-8", "backslashreplace")
+
+
+def line(value: str, most: int = 1_000) -> str:
+    """On one line, at most so many characters."""
+    value = value[: 2 * most].translate(_CONTROLS).encode("utf-8", "replace").decode()
+    return value if len(value) <= most else value[: most - 1] + "…"
+
+
+def shorten_payload(data: bytes, total_bytes: int) -> str:
+    """The beginning of a payload, of which `data` may be no more than the beginning, even of a character."""
+    decoder = codecs.getincrementaldecoder("utf-8")("backslashreplace")
+    shown = decoder.decode(data, final=len(data) >= total_bytes).translate(_CONTROLS)
+    if len(shown) <= MAX_SHOWN_PAYLOAD and len(data) >= total_bytes:
+        return shown
+    return shown[: MAX_SHOWN_PAYLOAD - 1] + "…"
+
+
+def number(data: object, default: int = 0) -> int:
+    try:
+        value = int(data) if isinstance(data, int | float) else int(data[:40])  # type: ignore[index]
+    except (TypeError, ValueError, OverflowError):
+        return default
+    return value if abs(value) < LARGEST_NUMBER else default
+
+
+def moment(data: object) -> int | None:
+    """A score, or another text of a number, as a time in ms; `None` for what is no time."""
+    try:
+        value = float(data[:40] if isinstance(data, bytes) else data)  # type: ignore[arg-type]
+        return int(value) if 0 < value <= LAST_MOMENT_MS else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def json_object(data: bytes | None) -> dict[str, Any] | None:
+    if not data:
+        return None
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def string(value: object, most: int = 1_000) -> str:
+    """A value out of a JSON object as text on one line; empty where there is none."""
+    if value is None:
+        return ""
+    try:
+        return line(value if isinstance(value, str) else str(value), most)
+    except ValueError:  # a number of thousands of digits
+        return ""
+
+
+# Tasks.
+
+
+def enqueued_at(task_id: str, now_ms: int) -> int | None:
+    """When an id of ours was made; `None` where its time makes no sense, as in one that a user chose."""
+    ms = id_time_ms(task_id)
+    return ms if ms is not None and EPOCH_MS <= ms <= now_ms + 86_400_000 else None
+
+
+def ready_at(task_id: str, digits: bytes, score: bytes) -> int | None:
+    """Since when a task is ready, by its score in `prioritized` or the digits of its element in `ready`."""
+    try:
+        if score:
+            return int(float(score)) % PRIORITY_STEP + EPOCH_MS
+        return decode_time(digits.decode("ascii")) if digits else id_time_ms(task_id)
+    except (KeyError, ValueError, OverflowError):
+        return None
+
+
+def priority_of(options: Mapping[str, object]) -> int:
+    priority = options.get("priority")
+    if isinstance(priority, int) and not isinstance(priority, bool) and abs(priority) <= MAX_PRIORITY:
+        return priority
+    return 0
+
+
+def split_envelope(envelope: bytes) -> tuple[str, dict[str, Any], bytes]:
+    """Name, options and payload as far as they can be told."""
+    head, _, payload = envelope.partition(b"\n")
+    name, _, options = head.partition(b" ")
+    return line(text(name[:512]), 128), json_object(options) or {}, payload
+
+
+def why_unreadable(payload: bytes) -> str:
+    """Why a payload cannot be read; empty when it can."""
+    try:
+        decode_payload(payload)
+    except UnreadableEnvelope as error:
+        return line(str(error), 300)
+    return ""
+
+
+def counters(first_line: bytes) -> Counters:
+    try:
+        return Counters.parse(text(first_line))
+    except ValueError:
+        return Counters()
+
+
+def fingerprint(found: Counters) -> str:
+    return "" if found.fingerprint == "-" else line(found.fingerprint, 64)
+
+
+def history(lines: bytes) -> tuple[HistoryEntry, ...]:
+    """The entries, oldest first; a line without a time is left out."""
+    entries = []
+    for entry in lines.split(b"\n"):
+        at, _, rest = entry.partition(b" ")
+        kind, _, facts = rest.partition(b" ")
+        ms = moment(at)
+        if ms is not None:
+            known = json_object(facts)
+            shown = {"unreadable": line(text(facts), 200)} if known is None and facts else _facts(known or {})
+            entries.append(HistoryEntry(ms, line(text(kind), 40), shown))
+    return tuple(entries)
+
+
+def _facts(found: Mapping[str, object]) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    for name, value in found.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+        facts[line(name, 64)] = value if is_number else string(value)
+    return facts
+
+
+def error_of(entries: Iterable[HistoryEntry]) -> tuple[str, str]:
+    """What went wrong in the newest of these entries that tells it, and which worker it was."""
+    for entry in reversed(tuple(entries)):
+        error = entry.facts.get("error") or entry.facts.get("evidence")
+        if error:
+            return string(error, 300), string(entry.facts.get("worker"), 128)
+    return "", ""
+
+
+# Queues, faults, workers, the server.
+
+
+def pause(data: bytes) -> Pause:
+    """Whatever stands there, the queue is paused."""
+    found = json_object(data) or {}
+    return Pause(string(found.get("by"), 200), string(found.get("reason"), 500), moment(found.get("at")) or 0)
+
+
+def fault(queue: str, parts: list[Any]) -> Fault | None:
+    """A fault as list_faults.lua gives it; `None` where nothing is known of it."""
+    name, seen, letters, info, attempts, retrying, versions = parts
+    if not info:
+        return None
+    known = json_object(info)
+    found = {"class": "(unreadable)"} if known is None else known
+    seen_at = moment(seen)
+    first_at = moment(found.get("first"))
+    return Fault(
+        queue=queue,
+        fingerprint=line(text(name), 64),
+        task_name=string(found.get("task"), 128),
+        error_class=string(found.get("class"), 200),
+        message=string(found.get("message"), 400),
+        frame=string(found.get("frame"), 400),
+        first_seen_at=first_at or seen_at or 0,
+        last_seen_at=seen_at or first_at or 0,
+        attempts=number(attempts),
+        dead=number(letters),
+        retrying=max(0, number(retrying)),
+        versions=tuple(line(version, 64) for version in text(versions).split("\n") if version),
+        is_overflow=found.get("overflow") is True,
+    )
+
+
+class _Running(msgspec.Struct):
+    queue: str
+    task_id: str
+    task_name: str = ""
+    started_at: int = 0
+
+
+class _Worker(msgspec.Struct):
+    host: str = ""
+    pid: int = 0
+    queues: dict[str, int] = {}
+    concurrency: int = 0
+    state: str = ""
+    version: str = ""
+    started_at: int = 0
+    busy: int = 0
+    completed: int = 0
+    failed: int = 0
+    memory_bytes: int = 0
+    task_names: list[str] = []
+    running: list[_Running] = []
+
+
+_worker_decoder = msgspec.json.Decoder(_Worker, strict=False)
+
+
+def worker(worker_id: bytes, heartbeat_at: int, data: bytes | None) -> WorkerSnapshot:
+    """A worker by its own description; what cannot be read leaves one whose state is `unreadable`."""
+    name = line(text(worker_id), 128)
+    try:
+        found = _worker_decoder.decode(data or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        found = _Worker(host=name, state="unreadable")
+    return WorkerSnapshot(
+        id=name,
+        host=line(found.host, 255),
+        pid=number(found.pid),
+        queues={line(queue, 128): number(weight) for queue, weight in found.queues.items()},
+        concurrency=number(found.concurrency),
+        state=line(found.state, 40) or "unreadable",
+        version=line(found.version, 64),
+        started_at=moment(found.started_at) or 0,
+        heartbeat_at=heartbeat_at,
+        busy=number(found.busy),
+        completed=number(found.completed),
+        failed=number(found.failed),
+        memory_bytes=number(found.memory_bytes),
+        task_names=tuple(line(task_name, 128) for task_name in found.task_names),
+        running=tuple(
+            RunningTask(line(task.queue, 128), line(task.task_id, 128), line(task.task_name, 128), at)
+            for task in found.running
+            if (at := moment(task.started_at)) is not None
+        ),
+    )
+
+
+def server(info: object, save: object) -> ServerSnapshot:
+    """Out of INFO and of the setting `save`: each may be refused. Valkey calls itself `redis_version:7.2.4` as well."""
+    found = info if isinstance(info, dict) else {}
+    product = "Valkey" if "valkey_version" in found else str(found.get("server_name") or "redis").capitalize()
+    version = found.get("valkey_version") or found.get("redis_version") or ""
+    policy = found.get("maxmemory_policy")
+    return ServerSnapshot(
+        product=line(product, 40),
+        version=line(str(version), 40),
+        used_memory=number(found["used_memory"]) if "used_memory" in found else None,
+        max_memory=number(found["maxmemory"]) if "maxmemory" in found else None,
+        eviction_policy=None if policy is None else line(str(policy), 40),
+        is_aof_on=bool(number(found["aof_enabled"])) if "aof_enabled" in found else None,
+        is_saving_on=bool(next(iter(save.values()), b"")) if isinstance(save, dict) and save else None,
+    )

@@ -1,0 +1,451 @@
+"""What is going on: reads for the console, the command line and the metrics. Nothing here changes anything.
+
+Each docstring says how many round trips a call takes; the server's costs follow what is shown, never the length of a
+queue. The first call after a server's start takes one more: its scripts are not known there yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from queue_core import connection, decoding, keys, reading, settings
+from queue_core.client import Client
+from queue_core.errors import (
+    CorruptQueue,
+    InvalidArgument,
+    ServerUnavailable,
+    TaskyardError,
+    UnknownFault,
+    UnknownQueue,
+    UnknownTask,
+)
+from queue_core.ids import is_task_id
+from queue_core.protocol import Argument, Call, Session, with_text
+from queue_core.reading import Described, Position
+from queue_core.snapshot import (
+    Fault,
+    Page,
+    QueueSnapshot,
+    Snapshot,
+    State,
+    TaskDetail,
+    TaskSummary,
+    WorkerSnapshot,
+)
+
+T = TypeVar("T")
+MAX_ROWS = 200
+"""Of one page."""
+SNAPSHOT_FAULTS = 50
+MAX_FAULTS = 2_000
+MAX_WORKERS = 1_000
+WORKER_MS = 3_600_000
+"""A worker without a heartbeat for so long is not shown any more."""
+
+
+class Inspector:
+    """Reads for people and programs that watch; threads may share one.
+
+    Raises `ServerUnavailable`, `ServerRefused`, `FormatMismatch`, `CorruptQueue`; `UnknownQueue` for a queue without
+    its control key, registered or not; `InvalidArgument` for names, cursors and limits that cannot be. What is stored
+    for a task may be anything: what can be shown of it is shown.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        client: Client | None = None,
+        patience_seconds: float = settings.PATIENCE_SECONDS,
+    ) -> None:
+        self._client = client or Client(url, namespace, patience_seconds=patience_seconds)
+        self._session = Session("")  # none of these calls has one
+
+    def close(self) -> None:
+        self._client.close()
+
+    # The whole.
+
+    def snapshot(self) -> Snapshot:
+        """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips."""
+        namespace = self._client.namespace
+        time, info, save, registry, heartbeats = self._client.read(
+            ("TIME",),
+            ("INFO", "server", "memory", "persistence"),
+            ("CONFIG", "GET", "save"),
+            ("SMEMBERS", keys.queues(namespace)),
+            _heartbeats(namespace),
+        )
+        now_ms = self._now_ms(time)
+        names, unreadable = self._names(registry)
+        seen = self._seen(heartbeats, now_ms)
+        queues = [self._client.queue(name) for name in names]
+        calls: list[Call[Any]] = [reading.observe(queue) for queue in queues]
+        calls += [reading.list_faults(queue, SNAPSHOT_FAULTS) for queue in queues]
+        answers: list[Any]
+        answers, (records,) = self._ask(calls, self._records(seen))
+        observed: list[QueueSnapshot] = []
+        faults: list[Fault] = []
+        for i, name in enumerate(names):
+            error = next((a for a in (answers[i], answers[i + len(names)]) if isinstance(a, TaskyardError)), None)
+            if error is None:
+                observed.append(answers[i])
+                faults += answers[i + len(names)]
+            elif not isinstance(error, UnknownQueue):
+                unreadable[name] = str(error)
+        return Snapshot(
+            taken_at=now_ms,
+            server=decoding.server(info, save),
+            queues=tuple(observed),
+            workers=self._workers(seen, records),
+            faults=_last_seen_first(faults),
+            unreadable=unreadable,
+        )
+
+    def workers(self) -> tuple[WorkerSnapshot, ...]:
+        """Those heard of within the last hour, last heard first. Two round trips."""
+        time, heartbeats = self._client.read(("TIME",), _heartbeats(self._client.namespace))
+        seen = self._seen(heartbeats, self._now_ms(time))
+        _, (records,) = self._ask([], self._records(seen))
+        return self._workers(seen, records)
+
+    def server_ms(self) -> int:
+        """The server's time. One round trip."""
+        return self._now_ms(*self._client.read(("TIME",)))
+
+    # One queue.
+
+    def queue(self, name: str) -> QueueSnapshot:
+        """One round trip."""
+        return self._one(reading.observe(self._client.queue(name)))
+
+    def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """A page of the tasks in one place. Two round trips.
+
+        Order: ready ones as claims give them out, running ones by their start (at most 1,000 of them), scheduled and
+        retrying ones by when they are due, held ones by lane, dead and trashed ones newest first.
+        """
+        limit, position = _check_limit(limit), Position.parse(cursor)
+        if state is State.READY:
+            return self._ready_page(queue, position, limit)
+        if state is State.RUNNING:
+            return self._running_page(queue, position, limit)
+        if state in reading.SORTED_STATES:
+            return self._sorted_page(queue, state, position, limit)
+        raise InvalidArgument(f"state {str(state)!r:.80} is not accepted: no queue keeps tasks in it")
+
+    def peek(self, queue: str, count: int = 10) -> tuple[TaskSummary, ...]:
+        """The next ready tasks in the order in which a strict claim would give them. Two round trips."""
+        return self._ready_page(queue, None, _check_limit(count)).rows
+
+    def summaries(self, queue: str, ids: Sequence[str]) -> tuple[TaskSummary, ...]:
+        """What became of exactly these (at most 200), in their order. Those that ended are there where they left a
+        record; unknown ones are missing. One round trip."""
+        if len(ids) > MAX_ROWS:
+            raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_ROWS} at once")
+        known = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
+        found = self._one(reading.describe(self._client.queue(queue), known, finds_ready_time=True))
+        return tuple(reading.summary(queue, task) for task_id in known if (task := found.get(task_id.encode())))
+
+    def task(self, queue: str, task_id: str) -> TaskDetail:
+        """One task, in every state, and for 24 h after its end where it left a record. Two round trips.
+
+        Raises `UnknownTask`.
+        """
+        known = self._client.queue(queue)
+        if not is_task_id(task_id):
+            raise UnknownTask(f"there is no task {task_id!r:.80} in {queue}: no id looks like that")
+        (found,), (time,) = self._ask(
+            [reading.describe(known, [task_id], is_whole=True, finds_ready_time=True)], ("TIME",)
+        )
+        task = _value(found).get(task_id.encode())
+        if task is None:
+            raise UnknownTask(f"there is no task {task_id} in {queue}, or it ended and left no record")
+        fault = decoding.counters(task.first_line).fingerprint
+        tracebacks = self._client.read(
+            ("HGET", known.record(task_id), "traceback") if task.is_ended else ("HGET", known.history, f":{task_id}"),
+            ("HGET", known.faults, f"{fault}:traceback"),
+        )
+        own, fault_s = (found if isinstance(found, bytes) else b"" for found in tracebacks)
+        return reading.detail(queue, task, self._now_ms(time), own or fault_s)
+
+    def find(self, task_id: str) -> tuple[str, ...]:
+        """The registered queues that know this task. Two round trips."""
+        if not is_task_id(task_id):
+            raise InvalidArgument(f"task id {task_id!r:.80} is not accepted: 1 to 128 letters, digits, _ and -")
+        names = self._registered()
+        commands: list[tuple[Argument, ...]] = []
+        for name in names:
+            queue = self._client.queue(name)
+            commands += [("HEXISTS", queue.tasks, task_id), ("EXISTS", queue.record(task_id))]
+        answers = self._client.read(*commands)
+        knows = [any(a in (1, True) for a in answers[i : i + 2]) for i in range(0, len(answers), 2)]
+        return tuple(name for name, is_known in zip(names, knows, strict=True) if is_known)
+
+    # Failures.
+
+    def faults(self, queue: str | None = None) -> tuple[Fault, ...]:
+        """Of one queue (one round trip) or of all that can be read (two), last seen first."""
+        if queue is not None:
+            return self._one(reading.list_faults(self._client.queue(queue), MAX_FAULTS))
+        calls = [reading.list_faults(self._client.queue(name), MAX_FAULTS) for name in self._registered()]
+        answers, _ = self._ask(calls)
+        return _last_seen_first(fault for found in answers if not isinstance(found, TaskyardError) for fault in found)
+
+    def fault(self, queue: str, fingerprint: str) -> tuple[Fault, str]:
+        """One fault and its newest traceback. One round trip. Raises `UnknownFault`."""
+        known = self._client.queue(queue)
+        if not reading.is_fingerprint(fingerprint):
+            raise UnknownFault(f"there is no fault {fingerprint!r:.80} in {queue}: no fingerprint looks like that")
+        (found,), (traceback,) = self._ask(
+            [reading.list_faults(known, 1, fingerprint)], ("HGET", known.faults, f"{fingerprint}:traceback")
+        )
+        faults = _value(found)
+        if not faults:
+            raise UnknownFault(f"there is no fault {fingerprint} in {queue}, or it was forgotten: nothing died of it")
+        return faults[0], decoding.text(traceback if isinstance(traceback, bytes) else b"")
+
+    def letters(
+        self, queue: str | None = None, *, fingerprint: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (four)."""
+        limit, position = _check_limit(limit), Position.parse(cursor)
+        if fingerprint is None:
+            return self._sorted_page(queue, State.DEAD, position, limit)
+        if queue is None or not reading.is_fingerprint(fingerprint):
+            raise InvalidArgument(f"fingerprint {fingerprint!r:.80} is not accepted: it is one of a fault of a queue")
+        return self._sorted_page(queue, State.DEAD, position, limit, fingerprint)
+
+    def trash(self, queue: str | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """What was put into the trash, newest first. Two round trips, of all queues four."""
+        limit, position = _check_limit(limit), Position.parse(cursor)
+        return self._sorted_page(queue, State.TRASHED, position, limit)
+
+    # Pages.
+
+    def _ready_page(self, queue: str, position: Position | None, limit: int) -> Page:
+        rank = decoding.number(position.score) if position else 0
+        if rank < 0:
+            raise InvalidArgument(f"rank {rank} is not accepted")
+        known = self._client.queue(queue)
+        listed = self._one(reading.list_ready(known, rank, limit))
+        tasks = self._one(reading.describe(known, list(listed.since))) if listed.since else {}
+        rows = [
+            reading.summary(queue, task, state=State.READY, at=listed.since[task_id])
+            for task_id in listed.since
+            if (task := tasks.get(task_id)) and task.state is State.READY
+        ]
+        older = None if listed.next_rank is None else str(Position("after", b"%d" % listed.next_rank, queue))
+        newer = str(Position("after", b"%d" % max(0, rank - limit), queue)) if rank else None
+        return Page(tuple(rows), listed.total, older, newer)
+
+    def _running_page(self, queue: str, position: Position | None, limit: int) -> Page:
+        known = self._client.queue(queue)
+        total, running = self._one(reading.list_running(known))
+        begin = 0
+        if position:
+            mark = (int(position.order), position.member)
+            is_after = position.side == "after"
+            begin = sum(row <= mark for row in running) if is_after else sum(row < mark for row in running) - limit
+            begin = max(0, begin)
+        shown = running[begin : begin + limit]
+        tasks = self._one(reading.describe(known, [task_id for _, task_id in shown])) if shown else {}
+        rows = [
+            reading.summary(queue, task, state=State.RUNNING)
+            for _, task_id in shown
+            if (task := tasks.get(task_id)) and task.state is State.RUNNING
+        ]
+        older = newer = None
+        if shown and begin + limit < len(running):
+            older = str(Position("after", b"%d" % shown[-1][0], queue, shown[-1][1]))
+        if shown and begin:
+            newer = str(Position("before", b"%d" % shown[0][0], queue, shown[0][1]))
+        return Page(tuple(rows), total, older, newer)
+
+    def _sorted_page(
+        self, queue: str | None, state: State, position: Position | None, limit: int, fingerprint: str = ""
+    ) -> Page:
+        """A page of one place of a queue, or of all queues, merged.
+
+        There a first look at each one's next row finds those that can have a part in this page; a queue that cannot be
+        read has none.
+        """
+        is_one = queue is not None
+        queues = {name: self._client.queue(name) for name in ([queue] if queue is not None else self._registered())}
+
+        def look(names: Collection[str], most: int) -> dict[str, reading.Listed]:
+            calls = [reading.list_sorted(queues[name], state, position, most, fingerprint) for name in names]
+            answers, _ = self._ask(calls)
+            if is_one:
+                answers = [_value(answers[0])]
+            return {n: a for n, a in zip(names, answers, strict=True) if not isinstance(a, TaskyardError)}
+
+        listed = look(queues, limit if is_one else 1)
+        total = sum(found.total for found in listed.values())
+        begin = sum(found.skipped for found in listed.values())
+        is_before = position is not None and position.side == "before"
+        if is_before:
+            before = begin + sum(len(found.members) for found in listed.values())
+            if before <= limit:
+                return self._sorted_page(queue, state, None, limit, fingerprint)
+            begin = before - limit
+        if not is_one:
+            nearest = sorted(
+                ((_order(n, f.members[0][1]), n) for n, f in listed.items() if f.members), reverse=is_before
+            )
+            listed = look([name for _, name in nearest[:limit]], limit)
+        merged = [(name, member, score) for name, found in listed.items() for member, score in found.members]
+        if not is_one:
+            merged.sort(key=lambda row: _order(row[0], row[2]))
+        shown = merged[-limit:] if is_before else merged[:limit]
+        older = newer = None
+        if shown and begin + len(shown) < total:
+            older = str(Position("after", shown[-1][2], shown[-1][0], shown[-1][1]))
+        if shown and begin:
+            newer = str(Position("before", shown[0][2], shown[0][0], shown[0][1]))
+        elif position and begin:  # nothing is left behind the position
+            newer = str(replace(position, side="before"))
+        return Page(tuple(self._rows(queues, state, shown)), total, older, newer)
+
+    def _rows(
+        self, queues: dict[str, keys.QueueKeys], state: State, shown: list[tuple[str, bytes, bytes]]
+    ) -> list[TaskSummary]:
+        """The rows of a page, in its order. What left the place since it was listed is left out."""
+        ids: dict[str, list[bytes]] = {}
+        for name, member, _ in shown:
+            ids.setdefault(name, []).append(reading.id_of(member))
+        if not ids:
+            return []
+        answers, _ = self._ask([reading.describe(queues[name], wanted) for name, wanted in ids.items()])
+        found = dict(zip(ids, map(_value, answers), strict=True))
+        rows = []
+        for name, member, _ in shown:
+            task: Described | None = found[name].get(reading.id_of(member))
+            if task is None:
+                continue
+            if state is State.HELD and task.state in (State.HELD, State.READY):
+                # An envelope that names no task hides in which lane it is held: the list knows.
+                lane = decoding.line(decoding.text(member.rpartition(b"/")[0]), 140)
+                rows.append(reading.summary(name, task, state=State.HELD, lane=lane))
+            elif task.state is state:
+                rows.append(reading.summary(name, task))
+        return rows
+
+    # Asking.
+
+    def _one(self, call: Call[T]) -> T:
+        answers, _ = self._ask([call])
+        return _value(answers[0])
+
+    def _ask(
+        self, calls: Sequence[Call[T]], *commands: Sequence[Argument]
+    ) -> tuple[list[T | TaskyardError], list[Any]]:
+        """Calls and commands in one round trip. An error stands in its answer's place.
+
+        A server that does not know a script yet is sent its text, with the first call of it.
+        """
+        now = self._client.clock() if self._client.clock else None
+        sent = [_read_only(self._session.command(call, now)) for call in calls]
+        answers = self._client.read(*sent, *commands) if sent or commands else []
+        unknown = [i for i, a in enumerate(answers[: len(calls)]) if isinstance(a, connection.NO_SCRIPT)]
+        if unknown:
+            told: set[str] = set()
+            again = []
+            for i in unknown:
+                script = calls[i].script
+                again.append(sent[i] if script.sha in told else ["EVAL_RO", *with_text(sent[i], script)[1:]])
+                told.add(script.sha)
+            for i, answer in zip(unknown, self._client.read(*again), strict=True):
+                answers[i] = answer
+        values = [self._value_of(call, answer) for call, answer in zip(calls, answers, strict=False)]
+        away = next((value for value in values if isinstance(value, ServerUnavailable)), None)
+        if away:
+            raise away
+        return values, answers[len(calls) :]
+
+    def _value_of(self, call: Call[Any], answer: Any) -> Any:
+        if not isinstance(answer, Exception):
+            return call.read(answer)
+        error = connection.translate(answer, self._client.url)
+        if isinstance(error, UnknownQueue):
+            return UnknownQueue(f"there is no queue {call.queue.queue}", queue=call.queue.queue)
+        if "WRONGTYPE" in str(answer):  # every other key is looked at before
+            return CorruptQueue(f"the queue's data is damaged: {call.queue.control} is no hash")
+        return error
+
+    def _now_ms(self, time: Any) -> int:
+        if self._client.clock:
+            return self._client.clock()
+        if isinstance(time, Exception):
+            raise connection.translate(time, self._client.url) from time
+        return int(time[0]) * 1000 + int(time[1]) // 1000
+
+    def _registered(self) -> list[str]:
+        (registry,) = self._client.read(("SMEMBERS", keys.queues(self._client.namespace)))
+        return self._names(registry)[0]
+
+    def _names(self, registry: Any) -> tuple[list[str], dict[str, str]]:
+        """The registered names in order, and what stands there and is no name."""
+        names, unreadable = [], {}
+        for member in self._checked(registry, keys.queues(self._client.namespace)):
+            name = decoding.text(member)
+            try:
+                names.append(keys.check_name("queue", name))
+            except InvalidArgument:
+                unreadable[decoding.line(name, 140)] = "this is not the name of a queue"
+        return sorted(names), unreadable
+
+    def _seen(self, heartbeats: Any, now_ms: int) -> dict[bytes, int]:
+        """Worker id → last heartbeat, last heard first."""
+        answer = self._checked(heartbeats, keys.workers(self._client.namespace))
+        seen = {member: decoding.moment(score) or 0 for member, score in answer}
+        return {worker_id: at for worker_id, at in seen.items() if at > now_ms - WORKER_MS}
+
+    def _records(self, seen: dict[bytes, int]) -> Sequence[Argument]:
+        """One key for each. There is always one, so that the answer is a list."""
+        names = [decoding.text(worker_id) for worker_id in seen] or ["-"]
+        return ["MGET", *(keys.worker(self._client.namespace, name) for name in names)]
+
+    def _workers(self, seen: dict[bytes, int], records: Any) -> tuple[WorkerSnapshot, ...]:
+        found = records if isinstance(records, list) else []
+        described = zip(seen.items(), [*found, *[None] * len(seen)], strict=False)
+        return tuple(decoding.worker(worker_id, at, record) for (worker_id, at), record in described)
+
+    def _checked(self, answer: Any, key: str) -> Any:
+        if not isinstance(answer, Exception):
+            return answer
+        if "WRONGTYPE" in str(answer):
+            raise CorruptQueue(f"{key} has a type that Taskyard did not give it") from answer
+        raise connection.translate(answer, self._client.url) from answer
+
+
+def _heartbeats(namespace: str) -> Sequence[Argument]:
+    return "ZRANGE", keys.workers(namespace), 0, MAX_WORKERS - 1, "REV", "WITHSCORES"
+
+
+def _read_only(command: list[Argument]) -> list[Argument]:
+    return ["EVALSHA_RO", *command[1:]]
+
+
+def _value(answer: T | TaskyardError) -> T:
+    if isinstance(answer, TaskyardError):
+        raise answer
+    return answer
+
+
+def _check_limit(limit: int) -> int:
+    if not isinstance(limit, int) or not 1 <= limit <= MAX_ROWS:
+        raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_ROWS} rows")
+    return limit
+
+
+def _order(queue: str, score: bytes) -> tuple[float, str]:
+    """Newest first, at the same time by the queue's name; within a queue as the server lists them."""
+    return -float(score), queue
+
+
+def _last_seen_first(faults: Iterable[Fault]) -> tuple[Fault, ...]:
+    return tuple(sorted(faults, key=lambda fault: (-fault.last_seen_at, fault.queue, fault.fingerprint)))

@@ -1,0 +1,46 @@
+#!lua flags=no-writes,allow-oom
+-- Reads ready tasks in the order in which a strict claim gives them out: higher priorities, the list, lower priorities.
+-- KEYS[1] control: HASH   KEYS[2] ready: LIST   KEYS[3] removed: SET   KEYS[4] prioritized: ZSET
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] rank of the first, counted from 0 with what was struck out
+-- ARGV[4] limit, tasks
+-- Returns: now ms, number of ready tasks, rank of the next one or '', then three for each task: id, ready time's digits
+-- or '', score or '' (in the list).
+-- include begin
+local ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4]
+-- include envelope ready known
+local wrong = check_types('list', ready, 'set', removed, 'zset', prioritized)
+if wrong then return wrong end
+local LOOK_AT_MOST = 1024
+
+local rank, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
+local lowest = fmt('%.0f', PRIORITY_STEP)
+local higher = call('ZCOUNT', prioritized, '-inf', '(0')
+local before_lower = higher + call('LLEN', ready)
+local total = before_lower + call('ZCOUNT', prioritized, lowest, '+inf')
+local reply, count = {fmt('%.0f', now), math.max(0, ready_count()), ''}, 0
+
+local function add(id, digits, score)
+  count = count + 1
+  local n = #reply
+  reply[n + 1], reply[n + 2], reply[n + 3] = id, digits, score
+end
+
+local function add_prioritized(from, to, offset)
+  local found = call('ZRANGEBYSCORE', prioritized, from, to, 'WITHSCORES', 'LIMIT', offset, limit - count)
+  for i = 1, #found, 2 do add(found[i], '', found[i + 1]) end
+  rank = rank + #found / 2
+end
+
+if rank < higher then add_prioritized('-inf', '(0', rank) end
+local struck_out, looked_at = call('SCARD', removed) > 0, 0
+while rank >= higher and rank < before_lower and count < limit and looked_at < LOOK_AT_MOST do
+  local first = rank - higher
+  for _, element in ipairs(call('LRANGE', ready, first, first + limit - count - 1)) do
+    local id, digits = split_element(element)
+    rank, looked_at = rank + 1, looked_at + 1
+    if not (struck_out and call('SISMEMBER', removed, id) == 1) then add(id, digits, '') end
+  end
+end
+if rank >= before_lower and count < limit then add_prioritized(lowest, '+inf', rank - before_lower) end
+if rank < total then reply[3] = fmt('%.0f', rank) end
+return reply

@@ -1,0 +1,72 @@
+#!lua flags=no-writes,allow-oom
+-- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
+-- KEYS[1] control: HASH   KEYS[2] stats: HASH   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] held: ZSET   KEYS[8] closed: HASH   KEYS[9] scheduled: ZSET
+-- KEYS[10] retrying: ZSET   KEYS[11] leases: ZSET   KEYS[12] running: HASH   KEYS[13] blocked: ZSET
+-- KEYS[14] dead: ZSET   KEYS[15] dead_by_fault: ZSET   KEYS[16] trash: ZSET   KEYS[17] trashed: HASH
+-- KEYS[18] history: HASH   KEYS[19] faults: HASH   KEYS[20] faults_seen: ZSET   KEYS[21] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
+-- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the
+-- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;
+-- list of the oldest score of each priority; list of the earliest due time of each place that has one; pause or '';
+-- then for each lane: lane, what `closed` says of it, number of tasks held in it.
+-- include begin
+local stats, tasks, ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local held, closed, scheduled, retrying = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local leases, running, blocked, dead, dead_by_fault = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
+local trash, trashed, history, faults, faults_seen, notify = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
+-- include envelope ready lanes known
+local wrong = check_types('hash', stats, 'hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized,
+  'zset', held, 'hash', closed, 'zset', scheduled, 'zset', retrying, 'zset', leases, 'hash', running,
+  'zset', blocked, 'zset', dead, 'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history,
+  'hash', faults, 'zset', faults_seen, 'list', notify)
+if wrong then return wrong end
+local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
+
+-- The first element of the list that was not struck out.
+local function oldest_in_list()
+  local elements = call('LRANGE', ready, 0, 0)
+  if #elements > 0 and call('SCARD', removed) > 0 then elements = call('LRANGE', ready, 0, LOOK_AT_MOST - 1) end
+  for _, element in ipairs(elements) do
+    local id, digits = split_element(element)
+    if call('SISMEMBER', removed, id) == 0 then return {id, digits} end
+  end
+  return {}
+end
+
+-- The lowest score of each priority, from the lowest priority on: one jump for each.
+local function oldest_of_each_priority()
+  local scores, below = {}, '+inf'
+  for _ = 1, LEVELS_AT_MOST do
+    local last = call('ZREVRANGEBYSCORE', prioritized, below, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    if not last[1] then break end
+    local first = fmt('%.0f', floor(last[2] / PRIORITY_STEP) * PRIORITY_STEP)
+    scores[#scores + 1] = call('ZRANGEBYSCORE', prioritized, first, last[2], 'WITHSCORES', 'LIMIT', 0, 1)[2]
+    below = '(' .. first
+  end
+  return scores
+end
+
+local due = {}
+for _, place in ipairs({scheduled, retrying}) do
+  due[#due + 1] = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
+end
+local counters = {}
+for i = 4, #ARGV do counters[i - 3] = call('HGET', stats, ARGV[i]) or '0' end
+local leased = call('ZCARD', leases)
+if leased > 0 and call('ZSCORE', leases, ARGV[3]) then leased = leased - 1 end
+local reply = {
+  fmt('%.0f', now),
+  {call('HLEN', tasks), ready_count(), call('ZCARD', held), call('ZCARD', scheduled), call('ZCARD', blocked), leased,
+    call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen)},
+  counters, oldest_in_list(), oldest_of_each_priority(), due, paused or '',
+}
+if call('HLEN', closed) > 0 then
+  local lanes = call('HGETALL', closed)
+  for i = 1, math.min(#lanes, 2 * LANES_AT_MOST), 2 do
+    reply[#reply + 1] = lanes[i]
+    reply[#reply + 1] = lanes[i + 1]
+    reply[#reply + 1] = lane_count(lanes[i])
+  end
+end
+return reply

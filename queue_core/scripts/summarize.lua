@@ -1,0 +1,78 @@
+#!lua flags=no-writes,allow-oom
+-- Reads where tasks are and what a list shows of them, in bounded bytes; also of ended ones that left a record.
+-- KEYS[1] control: HASH   KEYS[2] tasks: HASH   KEYS[3] history: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
+-- KEYS[6] ready: LIST   KEYS[7] prioritized: ZSET   KEYS[8] scheduled: ZSET   KEYS[9] retrying: ZSET   KEYS[10] held: ZSET
+-- KEYS[11] blocked: ZSET   KEYS[12] dead: ZSET   KEYS[13] trash: ZSET   KEYS[14] trashed: HASH
+-- then a record: HASH for each task, in order
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] bytes of an envelope, at most   ARGV[4] '1': all of the history, '':
+-- its last entry   ARGV[5] how many elements at each end of `ready` are searched for ready times   then the ids
+-- Returns: now ms, then a list for each task that is known: id, place or end (`ready` when it is nowhere else), score
+-- there or time of the end, member there, what else is known of it there (running: its claim, trashed: its JSON object,
+-- ready: `=` and the ready time's digits where it was found, ended: its worker), the envelope's first bytes or '',
+-- length of the envelope or -1, first line of the history or '', entries.
+-- include begin
+local tasks, history, leases, running, ready = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local prioritized, scheduled, retrying, held = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local blocked, dead, trash, trashed = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+-- include envelope ready places known
+local wrong = check_types('hash', tasks, 'hash', history, 'zset', leases, 'hash', running, 'list', ready,
+  'zset', prioritized, 'zset', scheduled, 'zset', retrying, 'zset', held, 'zset', blocked, 'zset', dead,
+  'zset', trash, 'hash', trashed)
+if wrong then return wrong end
+
+local max_bytes, is_whole, look_at = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
+
+local function entries_of(text)
+  local line, lines = match(text, '^([^\n]*)\n?(.*)$')
+  if is_whole then return line, lines end
+  return line, match(lines, '([^\n]*)\n?$')
+end
+
+-- Ready times of the tasks at both ends of the list, read at most once.
+local digits_of
+local function find_digits(id)
+  if not digits_of then
+    digits_of = {}
+    for _, range in ipairs({{0, look_at - 1}, {-look_at, -1}}) do
+      for _, element in ipairs(look_at > 0 and call('LRANGE', ready, range[1], range[2]) or {}) do
+        local found, digits = split_element(element)
+        digits_of[found] = digits
+      end
+    end
+  end
+  return digits_of[id] and '=' .. digits_of[id] or ''
+end
+
+local function describe(id, envelope)
+  local place, score, member = place_of(id, envelope or '')
+  if place == 'ready' then
+    local waits = call('ZSCORE', blocked, id)
+    if waits then place, score = 'blocked', waits end
+  end
+  local about = ''
+  if place == 'ready' then
+    if not envelope then return nil end
+    about = find_digits(id)
+  elseif place == 'running' then
+    about = call('HGET', running, id) or ''
+  elseif place == 'trashed' then
+    about = call('HGET', trashed, id) or ''
+  end
+  local line, entries = entries_of(call('HGET', history, id) or '')
+  return {id, place, score, member, about, sub(envelope or '', 1, max_bytes), envelope and #envelope or -1, line, entries}
+end
+
+local function describe_record(id, key)
+  if call('TYPE', key).ok ~= 'hash' then return nil end
+  local record = call('HMGET', key, 'state', 'at', 'worker', 'envelope', 'bytes', 'history')
+  local line, entries = entries_of(record[6] or '')
+  return {id, record[1] or '', record[2] or '', id, record[3] or '', sub(record[4] or '', 1, max_bytes),
+    tonumber(record[5]) or -1, line, entries}
+end
+
+local reply = {fmt('%.0f', now)}
+for i = 6, #ARGV do
+  local id = ARGV[i]
+  reply[#reply + 1] = describe(id, call('HGET', tasks, id)) or describe_record(id, KEYS[9 + i])
+end
+return reply
