@@ -56,13 +56,12 @@ def copies(task: TaskDetail) -> Copies:
 
 
 def _python(name: str, payload: object) -> str:
-    """A call of the task with the same arguments; every value is a literal."""
-    if isinstance(payload, dict) and set(payload) == {"args", "kwargs"} and isinstance(payload["args"], list):
-        args, kwargs = payload["args"], payload["kwargs"]
-    elif isinstance(payload, list) and len(payload) == 2 and isinstance(payload[0], list):
-        args, kwargs = payload
-    else:
-        args, kwargs = [], payload
+    """A call of the task with the same arguments; every value is a literal.
+
+    A payload is an object of named arguments, or a list of the unnamed ones and that object.
+    """
+    is_pair = isinstance(payload, list) and len(payload) == 2 and isinstance(payload[0], list)
+    args, kwargs = payload if isinstance(payload, list) and is_pair else ([], payload)
     written = [ascii(value) for value in args]
     if isinstance(kwargs, dict):
         plain = {key: value for key, value in kwargs.items() if key.isidentifier() and key.isascii()}

@@ -44,7 +44,7 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
         return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", error)
     if kind == "crashed":
         evidence = _text(facts, "evidence") or _text(facts, "reason") or error
-        return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}: the worker died", evidence)
+        return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}, no retry used", evidence)
     if kind == "released":
         return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
     if kind == "requeued":

@@ -1,0 +1,240 @@
+"""What is wrong, as tables: a snapshot and what was seen before → the lines of the overview."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from dashboard.problems import Kind, Observations, find_problems, shown_workers, unsafe_settings, worker_condition
+from queue_core.snapshot import (
+    Books,
+    Counts,
+    Fault,
+    Pause,
+    QueueSnapshot,
+    ServerSnapshot,
+    Snapshot,
+    WorkerSnapshot,
+)
+
+NOW = 1_700_000_000_000
+SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+SERVER = ServerSnapshot("Valkey", "9.1.2", 1_000, 0, "noeviction", True, False)
+
+
+def queue(name: str = "images", **about: Any) -> QueueSnapshot:
+    counts = Counts(**{key: about.pop(key) for key in ("ready", "dead", "running") if key in about})
+    books = Books(tasks=counts.total, enqueued=counts.total)
+    return QueueSnapshot(name=name, counts=counts, books=books, **about)
+
+
+def worker(
+    host: str = "web-7", *, queues: tuple[str, ...] = ("images",), silent_ms: int = 0, **about: Any
+) -> WorkerSnapshot:
+    return WorkerSnapshot(
+        id=host,
+        host=host,
+        pid=1,
+        queues=dict.fromkeys(queues, 1),
+        concurrency=4,
+        state=about.pop("state", "running"),
+        version="1.0",
+        started_at=NOW - HOUR,
+        heartbeat_at=NOW - silent_ms,
+        **about,
+    )
+
+
+def fault(queue: str = "billing", *, age_ms: int = 12 * MINUTE, attempts: int = 3, **about: Any) -> Fault:
+    return Fault(
+        queue=queue,
+        fingerprint=about.pop("fingerprint", "7f3a"),
+        task_name="charge",
+        error_class=about.pop("error_class", "ConnectionError"),
+        message="refused",
+        frame="",
+        first_seen_at=NOW - age_ms,
+        last_seen_at=NOW,
+        attempts=attempts,
+        dead=1,
+        retrying=0,
+    )
+
+
+def snapshot(*queues: QueueSnapshot, workers: Any = (), faults: Any = (), server: ServerSnapshot = SERVER) -> Snapshot:
+    return Snapshot(NOW, server, tuple(queues), tuple(workers), tuple(faults))
+
+
+def kinds(taken: Snapshot, seen: Observations | None = None) -> list[Kind]:
+    return [problem.kind for problem in find_problems(taken, seen or Observations(), NOW)]
+
+
+def test_nothing_is_wrong_with_a_queue_that_is_worked() -> None:
+    assert kinds(snapshot(queue(ready=5, oldest_ready_at=NOW - SECOND), workers=[worker()])) == []
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "attempts", "is_shown"),
+    [(12 * MINUTE, 3, True), (12 * MINUTE, 2, False), (HOUR, 30, False), (HOUR - 1, 3, True)],
+)
+def test_a_fault_is_new_for_an_hour_and_from_three_attempts_on(age_ms: int, attempts: int, is_shown: bool) -> None:
+    taken = snapshot(queue("billing"), faults=[fault(age_ms=age_ms, attempts=attempts)])
+    assert kinds(taken) == ([Kind.NEW_FAULT] if is_shown else [])
+    if is_shown:
+        (problem,) = find_problems(taken, Observations(), NOW)
+        assert problem.since == NOW - age_ms
+
+
+@pytest.mark.parametrize(
+    ("about", "workers", "is_shown"),
+    [
+        ({"ready": 3, "oldest_ready_at": NOW - 16 * SECOND}, [], True),
+        ({"ready": 3, "oldest_ready_at": NOW - 14 * SECOND}, [], False),
+        ({"ready": 0}, [], False),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR, "pause": Pause("bo", "", NOW)}, [], False),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR}, [worker(silent_ms=20 * SECOND)], True),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR}, [worker(silent_ms=14 * SECOND)], False),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR}, [worker(queues=("email",))], True),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR}, [worker(state="quiet", silent_ms=16 * SECOND)], True),
+        ({"ready": 3, "oldest_ready_at": NOW - HOUR}, [worker(state="stopped", silent_ms=16 * SECOND)], True),
+    ],
+)
+def test_no_worker_means_ready_tasks_that_nobody_takes_for_fifteen_seconds(
+    about: dict[str, Any], workers: list[WorkerSnapshot], is_shown: bool
+) -> None:
+    assert (Kind.NO_WORKER in kinds(snapshot(queue(**about), workers=workers))) is is_shown
+
+
+def test_no_worker_began_with_the_later_of_last_heartbeat_and_oldest_wait() -> None:
+    taken = snapshot(queue(ready=3, oldest_ready_at=NOW - HOUR), workers=[worker(silent_ms=16 * MINUTE)])
+    (problem,) = find_problems(taken, Observations(), NOW)
+    assert problem.since == NOW - 16 * MINUTE
+    assert [last.host for last in problem.workers] == ["web-7"]
+
+
+def test_no_worker_hides_the_long_wait_and_the_lost_worker() -> None:
+    taken = snapshot(queue(ready=3, oldest_ready_at=NOW - HOUR), workers=[worker(silent_ms=16 * MINUTE)])
+    assert kinds(taken) == [Kind.NO_WORKER]
+
+
+def test_queues_without_worker_are_one_line() -> None:
+    queues = [queue(f"q{n}", ready=100, oldest_ready_at=NOW - HOUR - n) for n in range(41)]
+    (problem,) = find_problems(snapshot(*queues), Observations(), NOW)
+    assert (len(problem.queues), problem.ready) == (41, 4_100)
+    assert problem.since == NOW - HOUR - 40
+
+
+@pytest.mark.parametrize(("wait_ms", "is_shown"), [(5 * MINUTE + 1, True), (5 * MINUTE, False)])
+def test_waits_too_long_is_five_minutes(wait_ms: int, is_shown: bool) -> None:
+    taken = snapshot(queue(ready=1, oldest_ready_at=NOW - wait_ms), workers=[worker()])
+    assert kinds(taken) == ([Kind.WAITS_TOO_LONG] if is_shown else [])
+    if is_shown:
+        (problem,) = find_problems(taken, Observations(), NOW)
+        assert problem.since == NOW - wait_ms + 5 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("silent_ms", "state", "found"),
+    [
+        (14 * SECOND, "running", []),
+        (15 * SECOND, "running", [Kind.WORKER_STALE]),
+        (60 * SECOND, "running", [Kind.WORKER_LOST]),
+        (60 * SECOND, "stopped", []),
+        (HOUR - 1, "running", [Kind.WORKER_LOST]),
+        (HOUR, "running", []),
+    ],
+)
+def test_a_silent_worker_is_stale_then_lost_then_forgotten(silent_ms: int, state: str, found: list[Kind]) -> None:
+    silent = worker(silent_ms=silent_ms, state=state)
+    assert kinds(snapshot(queue(), workers=[silent])) == found
+    assert bool(shown_workers([silent], NOW)) is (state != "stopped" and silent_ms < HOUR)
+
+
+@pytest.mark.parametrize(
+    ("state", "silent_ms", "condition"),
+    [
+        ("running", 0, "alive"),
+        ("quiet", 0, "quiet"),
+        ("reconnecting", 0, "reconnecting"),
+        ("stopping", 20 * SECOND, "stale"),
+        ("quiet", 2 * MINUTE, "lost"),
+        ("stopped", 2 * MINUTE, "stopped"),
+    ],
+)
+def test_the_condition_of_a_worker(state: str, silent_ms: int, condition: str) -> None:
+    assert worker_condition(worker(state=state, silent_ms=silent_ms), NOW) == condition
+
+
+def test_paused_is_always_said_with_who_and_why() -> None:
+    pause = Pause("bo", "partner maintenance", NOW - 5 * HOUR)
+    (problem,) = find_problems(snapshot(queue("exports", ready=84, pause=pause)), Observations(), NOW)
+    assert (problem.kind, problem.since, problem.severity) == (Kind.PAUSED, NOW - 5 * HOUR, "warn")
+
+
+@pytest.mark.parametrize(
+    ("change", "count"),
+    [
+        ({}, 0),
+        ({"eviction_policy": "allkeys-lru"}, 1),
+        ({"eviction_policy": None}, 0),
+        ({"is_aof_on": False, "is_saving_on": False}, 1),
+        ({"is_aof_on": False, "is_saving_on": True}, 0),
+        ({"is_aof_on": None, "is_saving_on": None}, 0),
+        ({"used_memory": 81, "max_memory": 100}, 1),
+        ({"used_memory": 80, "max_memory": 100}, 0),
+        ({"used_memory": 81, "max_memory": 0}, 0),
+    ],
+)
+def test_what_makes_a_server_unsafe(change: dict[str, Any], count: int) -> None:
+    assert len(unsafe_settings(replace(SERVER, **change))) == count
+
+
+def test_an_unsafe_server_is_so_since_it_was_first_seen() -> None:
+    taken = snapshot(server=replace(SERVER, eviction_policy="allkeys-lru"))
+    first = Observations().after(replace(taken, taken_at=NOW - MINUTE))
+    (problem,) = find_problems(taken, first.after(taken), NOW)
+    assert (problem.kind, problem.since) == (Kind.REDIS_UNSAFE, NOW - MINUTE)
+    assert find_problems(snapshot(), first.after(snapshot()), NOW) == ()
+
+
+def test_books_are_off_after_three_snapshots_running() -> None:
+    wrong = replace(queue("email"), books=Books(tasks=0, enqueued=1))
+    seen = Observations()
+    found = []
+    for step in range(4):
+        taken = replace(snapshot(wrong), taken_at=NOW + step)
+        seen = seen.after(taken)
+        found.append(kinds(taken, seen))
+    assert found == [[], [], [Kind.BOOKS_OFF], [Kind.BOOKS_OFF]]
+    (problem,) = find_problems(snapshot(wrong), seen, NOW)
+    assert problem.since == NOW
+    assert seen.after(snapshot(queue("email"))).unbalanced == {}
+
+
+def test_a_queue_that_cannot_be_read_is_said() -> None:
+    taken = replace(snapshot(), unreadable={"legacy": "written by a newer version"})
+    assert kinds(taken) == [Kind.UNREADABLE]
+
+
+def test_worst_first_and_newest_first_among_equals() -> None:
+    pause = Pause("bo", "", NOW)
+    taken = snapshot(
+        queue("exports", pause=pause),
+        queue("images", ready=1, oldest_ready_at=NOW - HOUR),
+        faults=[
+            fault(age_ms=30 * MINUTE, fingerprint="a", error_class="A"),
+            fault(age_ms=MINUTE, fingerprint="b", error_class="B"),
+        ],
+    )
+    problems = find_problems(taken, Observations(), NOW)
+    assert [problem.kind for problem in problems] == [Kind.NEW_FAULT, Kind.NEW_FAULT, Kind.NO_WORKER, Kind.PAUSED]
+    assert [problem.faults[0].fingerprint for problem in problems[:2]] == ["b", "a"]
+
+
+def test_the_same_failure_in_several_queues_is_one_line() -> None:
+    taken = snapshot(faults=[fault("eu"), fault("us", age_ms=20 * MINUTE)])
+    (problem,) = find_problems(taken, Observations(), NOW)
+    assert [found.queue for found in problem.faults] == ["eu", "us"]
+    assert problem.since == NOW - 20 * MINUTE
