@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from redis import Redis
-
 from queue_core import ids, keys, protocol
 from queue_core.client import Client
 from queue_core.codec import Options, encode_envelope
@@ -40,7 +38,7 @@ class Engine:
         self.now = START_MS
         self.client = Client(url, namespace, clock=lambda: self.now)
         self.queue: QueueKeys = self.client.queue(queue)
-        self.redis: Redis = self.client.redis
+        self.redis: Any = self.client.redis
         self.prefix = self.queue.tasks.removesuffix("tasks")
         self.session = Session("seed")
         self._made = 0
@@ -194,11 +192,11 @@ class Engine:
 
     def state(self) -> State:
         """Everything that the queue's keys hold, sessions excluded."""
-        names = sorted(self.redis.keys(self.prefix + "*"))
+        names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
         names = [name for name in names if not name.startswith(self.queue.session("").encode())]
         reads = {b"string": "get", b"hash": "hgetall", b"list": "lrange", b"set": "smembers", b"zset": "zrange"}
         arguments: dict[bytes, tuple[Any, ...]] = {b"list": (0, -1), b"zset": (0, -1, False, True)}
-        with self.redis.pipeline() as pipeline:
+        with self.redis.pipeline(transaction=False) as pipeline:  # a full server refuses MULTI, even of reads
             for name in names:
                 pipeline.type(name)
             kinds = pipeline.execute()
@@ -334,8 +332,9 @@ def _problems_of_faults(state: State) -> Iterable[str]:
     fault_of = {task_id: text.split("\n")[0].split(" ")[4] for task_id, text in history.items() if task_id[0] != ":"}
     retrying = Counter(fault_of.get(task_id, "-") for task_id in state.get("retrying", {}))
     for fingerprint in known | retrying.keys():
-        if int(faults.get(f"{fingerprint}:retrying", 0)) != retrying[fingerprint]:
-            yield f"fault {fingerprint} counts {faults.get(f'{fingerprint}:retrying')} of {retrying[fingerprint]} retries"
+        count = int(faults.get(f"{fingerprint}:retrying", 0))
+        if count != retrying[fingerprint]:
+            yield f"fault {fingerprint} counts {count} of {retrying[fingerprint]} retries"
     letters = {
         f"{fault_of.get(task_id, '-')}:{died:013.0f}:{task_id}" for task_id, died in state.get("dead", {}).items()
     }

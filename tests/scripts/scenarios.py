@@ -1,0 +1,133 @@
+"""For each script a seeded queue and one call that changes it: what all scripts have in common is tested on these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from queue_core import protocol
+from queue_core.protocol import Call, Held, ReleasedTask
+from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, Engine
+
+Scenario = Callable[[Engine], Call[Any]]
+
+
+def enqueue(engine: Engine) -> Call[Any]:
+    engine.seed("ready", "met")
+    engine.seed("ready", "again")
+    engine.trash("again")
+    engine.delete("again")
+    tasks = [
+        engine.new_task(),
+        engine.new_task("met"),
+        engine.new_task("again"),
+        engine.new_task(priority=2),
+        engine.new_task(delay_ms=500),
+    ]
+    return protocol.enqueue(engine.queue, tasks)
+
+
+def claim(engine: Engine) -> Call[Any]:
+    engine.seed("held")
+    engine.seed("held", name="shrink")
+    engine.seed("retrying")
+    engine.enqueue("shut", name="shrink")
+    engine.seed("scheduled", delay_ms=100)
+    struck = engine.seed("ready")
+    engine.trash(struck)
+    engine.seed("ready")
+    engine.seed("prioritized")
+    engine.later(2_000)
+    return protocol.claim(engine.queue, "w1", 10, LEASE_MS, is_fair=True, lanes=["unknown:resize"])
+
+
+def complete(engine: Engine) -> Call[Any]:
+    return protocol.complete(engine.queue, [with_history(engine), engine.lease(), Held("gone", 1)])
+
+
+def fail(engine: Engine) -> Call[Any]:
+    verdicts = (protocol.RETRY, protocol.DEAD, protocol.DISCARD)
+    failed = [engine.failed(engine.lease(), verdict, trace="Traceback") for verdict in verdicts]
+    return protocol.fail(engine.queue, failed, "1.0")
+
+
+def extend(engine: Engine) -> Call[Any]:
+    held = engine.lease()
+    engine.later(5_000)
+    return protocol.extend(engine.queue, [held, Held("gone", 1)], LEASE_MS)
+
+
+def release(engine: Engine) -> Call[Any]:
+    first, second, third = engine.lease(), engine.lease(priority=-1), engine.lease(name="resize")
+    released = [
+        ReleasedTask(first.id, first.fence, facts={"why": "stop"}),
+        ReleasedTask(second.id, second.fence),
+        ReleasedTask(third.id, third.fence, "unknown:resize"),
+    ]
+    return protocol.release(engine.queue, released)
+
+
+def recover(engine: Engine) -> Call[Any]:
+    again, buried = engine.lease(), engine.lease(max_crashes=0)
+    return protocol.recover(engine.queue, LEASE_MS, held=[again, buried, Held("gone", 1)], seed=1)
+
+
+def requeue(engine: Engine) -> Call[Any]:
+    first, second = engine.seed("dead"), engine.seed("dead", priority=3)
+    return protocol.requeue(engine.queue, [(first, engine.now), (second, engine.now), ("gone", 1)], {"by": "ada"})
+
+
+def trash(engine: Engine) -> Call[Any]:
+    return protocol.trash(engine.queue, [engine.seed(place) for place in IDLE_PLACES], KEEP_MS, "ada", "test")
+
+
+def restore(engine: Engine) -> Call[Any]:
+    ids = [engine.seed(place) for place in IDLE_PLACES]
+    engine.trash(*ids)
+    return protocol.restore(engine.queue, [*ids, "gone"])
+
+
+def delete(engine: Engine) -> Call[Any]:
+    return protocol.delete(engine.queue, [engine.seed("trashed"), "gone"])
+
+
+def promote(engine: Engine) -> Call[Any]:
+    return protocol.promote(engine.queue, [engine.seed("retrying"), engine.seed("scheduled"), "gone"])
+
+
+def pause(engine: Engine) -> Call[Any]:
+    engine.seed("ready")
+    return protocol.pause(engine.queue, "ada", "test")
+
+
+def resume(engine: Engine) -> Call[Any]:
+    engine.seed("ready")
+    engine.run(protocol.pause(engine.queue, "ada", "test"))
+    return protocol.resume(engine.queue)
+
+
+def close_lane(engine: Engine) -> Call[Any]:
+    return protocol.close_lane(engine.queue, "name:send", "ada", "test")
+
+
+def open_lane(engine: Engine) -> Call[Any]:
+    engine.seed("held")
+    return protocol.open_lane(engine.queue, "unknown:resize", "ada")
+
+
+SCENARIOS: dict[str, Scenario] = {
+    scenario.__name__: scenario
+    for scenario in (
+        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, restore, delete, promote, pause,
+        resume, close_lane, open_lane,
+    )
+}  # fmt: skip
+
+
+def with_history(engine: Engine) -> Held:
+    """A lease on a task that has failed before."""
+    task_id = engine.seed("retrying")
+    engine.later(1_000)
+    claimed = engine.claim(1)
+    assert [task.id for task in claimed.tasks] == [task_id]
+    return Held(task_id, claimed.fence, True)

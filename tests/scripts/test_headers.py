@@ -1,0 +1,164 @@
+"""Every script's header tells its keys, arguments and answer, and is believed: it is compared with what the script uses
+and with what the protocol sends."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from queue_core import scripts
+from queue_core.keys import QueueKeys
+from tests.engine import Engine
+from tests.scripts.scenarios import SCENARIOS
+
+FOLDER = Path(scripts.__file__).parent
+VERBS = scripts.names()
+READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
+TRANSITIONS = sorted(set(VERBS) - set(READERS) - {"mark"})
+LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
+TYPES = {"HASH", "LIST", "SET", "ZSET", "STRING", "STREAM"}
+GROWING = {
+    "KEYS",
+    "SCAN",
+    "HSCAN",
+    "SSCAN",
+    "ZSCAN",
+    "SMEMBERS",
+    "HVALS",
+    "LREM",
+    "LINSERT",
+    "LPOS",
+    "SORT",
+    "FLUSHALL",
+}
+"""Commands whose cost grows with a queue, or that reach beyond it."""
+BOUNDED = {"HGETALL": {"closed"}, "HKEYS": {"closed"}}
+"""Commands that read a whole key, and the keys that are small enough."""
+
+
+def header_of(verb: str) -> str:
+    lines = (FOLDER / f"{verb}.lua").read_text().splitlines()[1:]
+    return "\n".join(line[3:] for line in lines[: next(i for i, line in enumerate(lines) if "include" in line)])
+
+
+def keys_of(verb: str) -> dict[int, tuple[str, str]]:
+    """Number → name and type, as the header has them."""
+    found = re.findall(r"KEYS\[(\d+)\] (\w+): (\w+)", header_of(verb))
+    return {int(number): (name, kind) for number, name, kind in found}
+
+
+def test_every_transition_has_a_scenario() -> None:
+    assert sorted(SCENARIOS) == TRANSITIONS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_header_says_what_becomes_true_and_what_is_returned(verb: str) -> None:
+    header = header_of(verb)
+    assert re.match(r"[A-Z].+?\.", header, re.DOTALL)
+    assert "Returns" in header
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_header_names_every_key_with_its_type(verb: str) -> None:
+    keys = keys_of(verb)
+    assert list(keys) == list(range(1, len(keys) + 1))
+    assert {kind for _, kind in keys.values()} <= TYPES
+    assert keys[1] == ("control", "HASH")
+    for name, kind in keys.values():
+        documented = getattr(QueueKeys, name).__doc__ if name != "place" else "ZSET, whichever it is"
+        assert re.match(rf"{kind}\b", documented), f"keys.py says of {name}: {documented}"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_script_uses_exactly_the_keys_of_its_header(verb: str) -> None:
+    used = {int(number) for number in re.findall(r"KEYS\[(\d+)\]", body_of(verb))}
+    assert used == set(keys_of(verb))
+    assert "KEYS[#" not in scripts.load(verb).text
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_keys_keep_their_names_in_the_script(verb: str) -> None:
+    named = {name: f"KEYS[{number}]" for number, (name, _) in keys_of(verb).items()}
+    for names, values in re.findall(r"^local ([\w, ]+) = ((?:KEYS\[\d+\][, ]*)+)$", body_of(verb), re.MULTILINE):
+        for name, value in zip(names.split(", "), values.split(", "), strict=True):
+            assert named[name] == value
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_header_names_every_argument(verb: str) -> None:
+    named = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", header_of(verb))}
+    used = {int(number) for number in re.findall(r"ARGV\[(\d+)\]", body_of(verb))}
+    assert used <= named
+    assert named == set(range(1, len(named) + 1))
+
+
+@pytest.mark.parametrize("verb", TRANSITIONS)
+def test_protocol_passes_the_keys_of_the_header(verb: str, engine: Engine) -> None:
+    call = SCENARIOS[verb](engine)
+    fixed = [name for name, _ in keys_of(verb).values()][2 if call.has_session else 1 :]
+    assert list(call.keys[: len(fixed)]) == [getattr(engine.queue, name) for name in fixed]
+    rest = call.keys[len(fixed) :]
+    assert all(key.startswith(engine.queue.record("")) for key in rest)
+    assert bool(rest) == ("then a record" in header_of(verb))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_only_enqueue_is_refused_by_a_full_server(verb: str) -> None:
+    flags = "flags=no-writes,allow-oom" if verb in READERS else "flags=allow-oom"
+    assert scripts.load(verb).text.startswith("#!lua\n" if verb == "enqueue" else f"#!lua {flags}\n")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_command_costs_more_in_a_longer_queue(verb: str) -> None:
+    for command, first in re.findall(r"call\('(\w+)'(?:, (\w+))?", scripts.load(verb).text):
+        assert command not in GROWING
+        assert command not in BOUNDED or first in BOUNDED[command]
+    assert not re.findall(r"call\('[LZ]\w*RANGE\w*', \w+, 0, -1", scripts.load(verb).text)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_key_that_is_touched_is_passed(verb: str) -> None:
+    """No key is put together in Lua: the first argument of a command is a name, never an expression."""
+    own = {name for name, _ in keys_of(verb).values()} | {"place", "key", "pairs_", "at_head"}
+    for argument in re.findall(r"call\('(?!TIME)\w+', ([^,)]+)", used_part_of(verb)):
+        assert argument in own | {"pairs_[i + 1]"}, argument
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_all_includes_are_there(verb: str) -> None:
+    assert "-- include" not in scripts.load(verb).text
+
+
+def test_every_library_is_used() -> None:
+    used = {
+        name
+        for verb in VERBS
+        for line in re.findall(r"^-- include (.+)$", source_of(verb), re.M)
+        for name in line.split()
+    }
+    assert used == set(LIBRARIES)
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_library_says_what_it_is_for(name: str) -> None:
+    assert (FOLDER / "lib" / f"{name}.lua").read_text().startswith("-- ")
+
+
+def source_of(verb: str) -> str:
+    return (FOLDER / f"{verb}.lua").read_text()
+
+
+def body_of(verb: str) -> str:
+    """The whole script with its includes, without comments."""
+    return re.sub(r"--.*", "", scripts.load(verb).text)
+
+
+def used_part_of(verb: str) -> str:
+    """The body without the functions that this script includes and never calls."""
+    body = body_of(verb)
+    for function, name in re.findall(r"^(local function (\w+)\(.*?^end$)", body, re.MULTILINE | re.DOTALL):
+        if len(re.findall(rf"\b{name}\b", body)) == 1:
+            body = body.replace(function, "")
+    return body
