@@ -1,0 +1,72 @@
+"""`taskyard worker`."""
+
+from __future__ import annotations
+
+import click
+
+from queue_core import settings as defaults
+
+
+@click.command("worker")
+@click.argument("app", metavar="MODULE:YARD")
+@click.option(
+    "--queues", default="", help="Queues to work on, with their weights.  [default: those of the yard's tasks]"
+)
+@click.option("--concurrency", type=int, default=16, show_default=True, help="Tasks that run at once.")
+@click.option(
+    "--lease-seconds",
+    type=float,
+    default=defaults.LEASE_SECONDS,
+    show_default=True,
+    help="After so long without a sign of life, others take over its tasks.",
+)
+@click.option(
+    "--grace-seconds",
+    type=float,
+    default=defaults.GRACE_SECONDS,
+    show_default=True,
+    help="What running tasks get to finish when it stops.",
+)
+@click.option("--allow-eviction", is_flag=True, help="Work even if the server may throw tasks away when it is full.")
+@click.option("--name", help="Its name in the console.  [default: host and process id]")
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),
+    default="info",
+    show_default=True,
+    help="How much it says on standard error.",
+)
+def command(
+    app: str,
+    queues: str,
+    concurrency: int,
+    lease_seconds: float,
+    grace_seconds: float,
+    allow_eviction: bool,
+    name: str | None,
+    log_level: str,
+) -> int:
+    """Run the tasks of an application.
+
+    MODULE:YARD is where the application has its Taskyard; modules are looked for in the working directory first.
+    SIGTERM and Ctrl-C stop it when the running tasks have finished; a second time, at once. SIGTSTP keeps it from
+    taking new tasks until SIGCONT.
+
+    \b
+    Examples:
+      taskyard worker shop.tasks:yard
+      taskyard worker shop.tasks:yard --queues email=3,images --concurrency 32
+    """
+    from queue_core.worker.settings import WorkerSettings, parse_queues
+    from queue_core.worker.supervisor import run_worker
+
+    settings = WorkerSettings(
+        app=app,
+        queues=parse_queues(queues) if queues else {},
+        concurrency=concurrency,
+        lease_seconds=lease_seconds,
+        grace_seconds=grace_seconds,
+        allow_eviction=allow_eviction,
+        name=name,
+    )
+    return run_worker(settings, log_level.upper())

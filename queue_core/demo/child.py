@@ -1,0 +1,29 @@
+"""Runs one `taskyard` command so that it cannot outlive the demo: `python -m queue_core.demo.child FD worker …`.
+
+FD is the reading end of a pipe whose only writing end is the demo's. When it closes, because the demo is gone in
+whatever way, this process and all that it has started are killed. The demo gives each child a session of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from importlib import import_module
+
+
+def main() -> None:
+    lifeline, *arguments = sys.argv[1:]
+    threading.Thread(target=_end_with, args=(int(lifeline),), name="lifeline", daemon=True).start()
+    import_module("queue_core.cli").main(arguments, prog_name="taskyard")  # by name: commands stand above the demo
+
+
+def _end_with(lifeline: int) -> None:
+    while os.read(lifeline, 1):
+        pass
+    os.killpg(0, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

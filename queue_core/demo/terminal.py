@@ -1,0 +1,228 @@
+"""What the demo's terminal shows of each fact: pure functions from values to lines."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from queue_core.demo import facts
+from queue_core.demo.facts import Fact, Totals
+from queue_core.demo.formats import clock, count, duration, short_id, shorten
+
+LABEL_WIDTH = 10
+STEP_WIDTH = 62
+NAME_OF_LOAD = {"e-mails": "e-mail", "images": "image", "orders": "order", "reports": "report"}
+
+
+@dataclass(frozen=True)
+class Style:
+    """`is_terminal`: the last line can be rewritten, and has `width` columns."""
+
+    is_terminal: bool = False
+    has_colour: bool = False
+    is_unicode: bool = True
+    width: int = 80
+
+    @property
+    def tick(self) -> str:
+        return self.good("✓" if self.is_terminal and self.is_unicode else "ok")
+
+    @property
+    def cross(self) -> str:
+        return self.bad("✗" if self.is_terminal and self.is_unicode else "not ok")
+
+    def good(self, text: str) -> str:
+        return self._coloured("32", text)
+
+    def bad(self, text: str) -> str:
+        return self._coloured("31", text)
+
+    def warn(self, text: str) -> str:
+        return self._coloured("33", text)
+
+    def dim(self, text: str) -> str:
+        return self._coloured("2", text)
+
+    def strong(self, text: str) -> str:
+        return self._coloured("1", text)
+
+    def _coloured(self, code: str, text: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if self.has_colour else text
+
+
+def lines(fact: Fact, at_seconds: float, style: Style) -> list[str]:
+    """The lines that tell of a fact; none for what a person need not read."""
+    match fact:
+        case facts.DemoStarted():
+            title = style.strong(f"Taskyard {fact.version} demo.")
+            return [f"{title} Everything runs on this machine and is removed when it ends.", ""]
+        case facts.PortMoved():
+            return [f"Port {fact.usual} is in use, so the console is on {fact.port}.", ""]
+        case facts.ServerReady():
+            return [_step(style, "server", f"{fact.product} with append-only file", fact.seconds)]
+        case facts.WorkersReady():
+            return [_step(style, "workers", _workers(fact), fact.seconds)]
+        case facts.LoadEnqueued():
+            return [_step(style, "tasks", _load(fact))]
+        case facts.ConsoleReady():
+            return [_step(style, "console", fact.url, fact.seconds, style.strong(fact.url))]
+        case facts.Ready():
+            return _try_this(fact)
+        case facts.Died():
+            return [_line(style, at_seconds, _died(fact, style))]
+        case facts.WarehouseOpened():
+            return [_line(style, at_seconds, _warehouse(fact, style))]
+        case facts.Retried():
+            return [_line(style, at_seconds, f"{style.good(_label('retried'))} {_retried(fact)}")]
+        case facts.Purged():
+            return [
+                _line(style, at_seconds, f"{_label('purged')} {count(fact.letters, 'dead letter')} by {_who(fact.by)}")
+            ]
+        case facts.Totals():
+            return [_line(style, at_seconds, status(fact))]
+        case facts.Stopping():
+            hint = " (Ctrl-C again to end at once)" if fact.by_signal else ""
+            return [f"Stopping{hint}"]
+        case facts.WorkersStopped():
+            return [_step(style, "", _stopped(fact), fact.seconds)]
+        case facts.Removed():
+            return _removed(fact, style)
+        case facts.Failed():
+            return [f"{style.bad('taskyard demo:')} {fact.reason}", *(f"    {line}" for line in fact.lines)]
+        case facts.Summary():
+            return ["", *_summary(fact, style)]
+    return []
+
+
+def brief_lines(fact: Fact, style: Style) -> list[str]:
+    """What `--quiet` leaves: the address, what went wrong, the summary."""
+    match fact:
+        case facts.ConsoleReady():
+            return [fact.url]
+        case facts.PortMoved() | facts.Failed():
+            return [line for line in lines(fact, 0.0, style) if line]
+        case facts.Removed() if fact.left:
+            return _removed(fact, style)
+        case facts.Summary():
+            return _summary(fact, style)[:-1]
+    return []
+
+
+def json_line(fact: Fact, at_seconds: float) -> str:
+    found = {"event": fact.event, "at": round(at_seconds, 3), **_rounded(asdict(fact))}
+    if isinstance(fact, facts.Summary):
+        found["is_balanced"] = fact.is_balanced
+    return json.dumps(found, ensure_ascii=False)
+
+
+def status(totals: Totals) -> str:
+    """`enqueued 371 · completed 322 · waiting 31 · running 10 · retrying 7 · dead 1`."""
+    always = {"completed", "waiting", "running", "retrying", "dead"}
+    parts = [("enqueued", totals.enqueued), *totals.parts]
+    return " · ".join(f"{word} {number:,}" for word, number in parts if number or word in always or word == "enqueued")
+
+
+def status_line(totals: Totals, at_seconds: float, style: Style) -> str:
+    """The line that is rewritten: never wider than the terminal, or it would leave pieces behind."""
+    text = shorten(status(totals), style.width - len(clock(at_seconds)) - 3)
+    return _line(style, at_seconds, text)
+
+
+def _step(style: Style, label: str, text: str, seconds: float | None = None, shown: str = "") -> str:
+    start = f"{_label(label)} " if label else ""
+    took = ""
+    if seconds is not None:
+        took = f"{seconds:.1f} s" if seconds >= 0.05 else "< 0.1 s"
+        room = STEP_WIDTH + LABEL_WIDTH + 1 + len("0.3 s") - len(start) - len(text) - len(took)
+        took = f"{' ' * max(room, 2)}{style.dim(took)}"
+    return f"  {style.tick} {start}{shown or text}{took}"
+
+
+def _line(style: Style, at_seconds: float, text: str) -> str:
+    return f"{style.dim(clock(at_seconds))}  {text}"
+
+
+def _label(word: str) -> str:
+    return f"{word:{LABEL_WIDTH}}"
+
+
+def _workers(fact: facts.WorkersReady) -> str:
+    workers = " and ".join(f"{name} ({number} at once)" for name, number in fact.concurrency.items())
+    return f"{workers}: {', '.join(fact.queues)}"
+
+
+def _load(fact: facts.LoadEnqueued) -> str:
+    parts = ", ".join(count(number, NAME_OF_LOAD[what]) for what, number in fact.load.items())
+    then = f"then {fact.rate:g} a second" if fact.rate else "no more after that"
+    return f"{sum(fact.load.values()):,} enqueued: {parts}; {then}"
+
+
+def _try_this(fact: facts.Ready) -> list[str]:
+    down = f'The "warehouse" is down for the first {fact.warehouse_opens_in:.0f} seconds'
+    return [
+        "",
+        f"  Try this:  1. Open the console. {down}: orders fail for good.",
+        "             2. Open the fault, read the traceback.",
+        "             3. When this window says that the warehouse is back, press Retry and watch them complete.",
+        "  Ctrl-C stops everything.",
+        "",
+    ]
+
+
+def _died(fact: facts.Died, style: Style) -> str:
+    which = f"{fact.task} {short_id(fact.id)}" if not fact.more else f"{fact.more} more of {fact.task}"
+    note = f"   ({fact.note})" if fact.note and not fact.more else ""
+    return f"{style.bad(_label('dead'))} {which}  {fact.error}{note}"
+
+
+def _warehouse(fact: facts.WarehouseOpened, style: Style) -> str:
+    told = style.warn("warehouse is back.")
+    return f"{told} {count(fact.dead, 'dead letter')} would now complete: {fact.url}" if fact.dead else told
+
+
+def _retried(fact: facts.Retried) -> str:
+    outcome = [
+        f"{fact.completed:,} completed" if fact.completed or not (fact.failed or fact.other) else "",
+        f"{fact.failed:,} failed again" if fact.failed else "",
+        f"{fact.other:,} taken elsewhere" if fact.other else "",
+    ]
+    return f"{count(fact.letters, 'dead letter')} by {_who(fact.by)}: {', '.join(filter(None, outcome))}"
+
+
+def _who(by: str) -> str:
+    return "the console" if by in ("console", "") else by
+
+
+def _stopped(fact: facts.WorkersStopped) -> str:
+    if not fact.running:
+        return "no task was running"
+    return f"{count(fact.running, 'running task')}: {fact.finished} finished, {fact.handed_back} handed back"
+
+
+def _removed(fact: facts.Removed, style: Style) -> list[str]:
+    if not fact.left:
+        return [f"  {style.tick} nothing left behind"]
+    return [f"  {style.cross} left behind: {', '.join(fact.left)}"]
+
+
+def _summary(fact: facts.Summary, style: Style) -> list[str]:
+    always = {"completed", "waiting"}
+    parts = " + ".join(f"{word} {number:,}" for word, number in fact.totals.parts if number or word in always)
+    verdict = style.good("The books balance.") if fact.is_balanced else style.bad("The books do not balance:")
+    retried = ""
+    if fact.retried:
+        retried = f"{count(fact.retried, 'dead letter')} retried, {fact.retried_completed:,} completed. "
+    return [
+        f"Ran {_whole_duration(fact.seconds)}. Enqueued {fact.totals.enqueued:,} = {parts}. {verdict}",
+        *(f"  {line}" for line in fact.imbalance),
+        f'{retried}Next: write your own task, README "Your first task".',
+    ]
+
+
+def _whole_duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else duration(seconds)
+
+
+def _rounded(values: Mapping[str, object]) -> dict[str, object]:
+    return {name: round(value, 3) if isinstance(value, float) else value for name, value in values.items()}
