@@ -15,6 +15,7 @@ from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.fingerprint import Failure
 from queue_core.keys import FORMAT, SENTINEL, QueueKeys, check_name
+from queue_core.task import NewTask as NewTask
 
 T = TypeVar("T")
 Argument = bytes | str | int | float
@@ -71,17 +72,6 @@ def _check_limit(verb: str, limit: int, least: int) -> None:
 
 
 # Enqueue.
-
-
-@dataclass(frozen=True, slots=True)
-class NewTask:
-    """A task as `enqueue` sends it. `delay_ms` from now, or `due_ms` by the clock; 0 and 0: at once."""
-
-    id: str
-    envelope: bytes
-    priority: int = 0
-    delay_ms: int = 0
-    due_ms: int = 0
 
 
 def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, str]]:

@@ -15,7 +15,6 @@ from queue_core.codec import Options
 from queue_core.errors import InvalidArgument, InvalidPayload
 from queue_core.ids import is_task_id, new_id
 from queue_core.keys import MAX_PRIORITY, check_name
-from queue_core.protocol import NewTask
 from queue_core.settings import MAX_CRASHES, MAX_RETRIES
 
 MAX_ALLOWED_RETRIES = 1_000
@@ -76,6 +75,17 @@ class Sending:
 
 
 DEFAULT_SENDING = Sending()
+
+
+@dataclass(frozen=True, slots=True)
+class NewTask:
+    """A task as `enqueue` sends it. `delay_ms` from now, or `due_ms` by the clock; 0 and 0: at once."""
+
+    id: str
+    envelope: bytes
+    priority: int = 0
+    delay_ms: int = 0
+    due_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

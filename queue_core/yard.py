@@ -8,22 +8,19 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 from queue_core import protocol, settings, task
 from queue_core.aio import AsyncClient
 from queue_core.client import Client
 from queue_core.consumer import Claim
+from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
+from queue_core.inspector import Inspector
 from queue_core.keys import check_name
-from queue_core.protocol import NewTask
 from queue_core.snapshot import State, TaskDetail, TaskSummary
-from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, Sending
-
-if TYPE_CHECKING:
-    from queue_core.control import Control
-    from queue_core.inspector import Inspector
+from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, NewTask, Sending
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -248,14 +245,10 @@ class Taskyard:
 
     @property
     def inspector(self) -> Inspector:
-        from queue_core.inspector import Inspector
-
         return Inspector(client=self.client)
 
     @property
     def control(self) -> Control:
-        from queue_core.control import Control
-
         return Control(client=self.client)
 
     # Connections.
