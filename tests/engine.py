@@ -205,12 +205,6 @@ class Engine:
             values = pipeline.execute()
         return _parsed({_text(n).removeprefix(self.prefix): _plain(v) for n, v in zip(names, values, strict=True)})
 
-    def place(self, task_id: str) -> str:
-        """Where a task is, by the state; '' where it is nowhere."""
-        found = [place for place, members in places_of(self.state()).items() if task_id in members]
-        assert len(found) < 2, found
-        return found[0] if found else ""
-
     def check_books(self) -> State:
         state = self.state()
         assert problems_of(state) == []
