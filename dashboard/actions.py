@@ -72,13 +72,25 @@ def by_queue(letters: Iterable[Letter]) -> dict[str, list[tuple[str, int]]]:
     return grouped
 
 
+WHY = {
+    "not dead": "it is not dead any more",
+    "changed": "it died again since",
+    "running": "it is running",
+    "gone": "it is gone",
+    "in the trash": "it is in the trash already",
+    "not in the trash": "it is not in the trash any more",
+    "not waiting for a time": "it does not wait any more",
+}
+"""An outcome's reason → how it is said of one task."""
+
+
 def skipped_sentence(skipped: Mapping[str, str]) -> str:
     """`3 skipped: 2 changed, 1 gone`; with the id where it is one."""
     if not skipped:
         return ""
     if len(skipped) == 1:
         ((task_id, why),) = skipped.items()
-        return f"{short_id(task_id)} was skipped: {why}"
+        return f"{short_id(task_id)} was skipped: {WHY.get(why, why)}"
     reasons = ", ".join(f"{count:,} {why}" for why, count in Counter(skipped.values()).most_common())
     return f"{len(skipped):,} skipped: {reasons}"
 

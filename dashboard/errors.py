@@ -9,9 +9,12 @@ from flask import Flask, Response, g, jsonify, make_response, render_template, r
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
+from dashboard.rendering import now_ms, viewer
 from dashboard.toasts import say
 from queue_core.errors import (
+    ActionUnderWay,
     InvalidArgument,
     ServerUnavailable,
     Stale,
@@ -50,7 +53,7 @@ def status_of(error: TaskyardError) -> int:
         return 400 if request.method == "GET" else 422
     if isinstance(error, ServerUnavailable):
         return 503
-    if isinstance(error, Stale):
+    if isinstance(error, Stale | ActionUnderWay):
         return 409
     return 502
 
@@ -58,13 +61,32 @@ def status_of(error: TaskyardError) -> int:
 def _taskyard_error(error: TaskyardError) -> Response:
     status = status_of(error)
     if status == 503:
-        if request.method == "GET" and wants_fragment():
-            # The page stays as it is, with the band over it.
-            return render_page("errors/show.html", {}, {})
-        return _answer(
-            status, "Nothing was done." if request.method == "POST" else "This page shows itself once it is back."
-        )
-    return _answer(status, str(error))
+        return _away()
+    if isinstance(error, UnknownTask):
+        return _answer(404, _missing_task(), title=_missing_task_title())
+    return _answer(status, _as_sentence(str(error)))
+
+
+def _away() -> Response:
+    """Redis does not answer: an open page keeps what it shows, with the band over it."""
+    if request.method == "GET" and wants_fragment():
+        return render_page("errors/show.html", {}, {})
+    return _answer(503, "Nothing was done." if request.method == "POST" else "This page shows itself once it is back.")
+
+
+def _missing_task_title() -> str:
+    task_id, queue = (request.view_args or {}).get("task_id", ""), (request.view_args or {}).get("name", "")
+    return f"No task {short_id(task_id)} in {queue}"
+
+
+def _missing_task() -> str:
+    made = id_made_at((request.view_args or {}).get("task_id", ""), now_ms())
+    when = f"Its id was made at {clock(made, now_ms(), viewer().zone)}. " if made is not None else ""
+    return f"{when}A task that simply succeeds leaves no record; one with a history is kept for 24 hours after its end."
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '!', '?')) else '.'}"
 
 
 def _form_error(error: CSRFError) -> Response:
@@ -98,17 +120,18 @@ def _sentence(error: HTTPException) -> str:
     return error.description or ""
 
 
-def _answer(status: int, sentence: str) -> Response:
-    title = TITLES.get(status) or HTTPStatus(status).phrase
-    if request.path.startswith("/api/") or request.path in ("/healthz",):
+def _answer(status: int, sentence: str, *, title: str = "") -> Response:
+    title = title or TITLES.get(status) or HTTPStatus(status).phrase
+    if request.path.startswith("/api/") or request.path == "/healthz":
         return fresh(make_response(jsonify(error=title, detail=sentence), status))
-    if request.method == "POST" and wants_fragment():
-        say(f"{title}. {sentence}", kind="bad")
-        return render_outcome(status=status)
     if g.get("view") is None:
         # Refused before anything was read: a page that needs nothing.
         return fresh(make_response(render_template("errors/bare.html", title=title, sentence=sentence), status))
+    if request.method == "POST" and wants_fragment():
+        say(f"{title}. {sentence}", kind="bad")
+        return render_outcome(status=status)
     page = {"title": title, "sentence": sentence, "status": status, "home": url_for("overview.index")}
     if wants_fragment():
-        return fresh(make_response(render_template("errors/_toast.html", page=page), status))
+        # What an open page shows is not there any more: it stays, and says so. Not an error to a refresh.
+        return fresh(make_response(render_template("errors/_gone.html", page=page)))
     return render_page("errors/show.html", {}, page, status=status)

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
+from queue_core.ids import id_time_ms
+
 THIN = "\u202f"
 """Between a figure and its unit: narrow, and the line never breaks there."""
 
@@ -149,6 +151,12 @@ def size(count: int | None) -> str:
 def short_id(identifier: str) -> str:
     """The last 8 characters: the first ones of our ids are time and alike."""
     return identifier if len(identifier) <= 9 else f"…{identifier[-8:]}"
+
+
+def id_made_at(identifier: str, now_ms: int) -> int | None:
+    """When an id of ours was made; `None` for others, and for what only looks like one of ours."""
+    made = id_time_ms(identifier)
+    return made if made is not None and 0 < made <= now_ms + _DAY else None
 
 
 def middle(text: str, most: int = 40) -> str:

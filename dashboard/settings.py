@@ -5,16 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
 
 from queue_core.errors import ConfigurationError
+from queue_core.settings import DEFAULT_NAMESPACE, DEFAULT_URL, mask_url
 
 COLOURS = ("grey", "green", "blue", "amber", "red", "violet")
 """Names that `TASKYARD_ENVIRONMENT_COLOUR` accepts; each has a pair of tokens in app.css."""
-
-
-DEFAULT_REDIS_URL = "redis://localhost:6379/0"
-DEFAULT_NAMESPACE = "qc"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +21,7 @@ class ConsoleSettings:
     proxies stand in front and set `X-Forwarded-*`. `no_login`: whoever reaches the console may use it.
     """
 
-    redis_url: str = DEFAULT_REDIS_URL
+    redis_url: str = DEFAULT_URL
     namespace: str = DEFAULT_NAMESPACE
     environment: str = ""
     environment_colour: str = "grey"
@@ -54,7 +50,7 @@ class ConsoleSettings:
         values = os.environ if env is None else env
         environment = values.get("TASKYARD_ENVIRONMENT", "").strip()
         return cls(
-            redis_url=values.get("TASKYARD_REDIS_URL", DEFAULT_REDIS_URL),
+            redis_url=values.get("TASKYARD_REDIS_URL", DEFAULT_URL),
             namespace=values.get("TASKYARD_NAMESPACE", DEFAULT_NAMESPACE),
             environment=environment,
             environment_colour=values.get("TASKYARD_ENVIRONMENT_COLOUR", "").strip() or usual_colour(environment),
@@ -82,16 +78,6 @@ def usual_colour(environment: str) -> str:
     if name.startswith(("dev", "local", "test", "demo")):
         return "green"
     return "grey"
-
-
-def mask_url(url: str) -> str:
-    """`redis://user:secret@host/0?password=x` → `redis://•••@host/0`: neither credentials nor the query are shown."""
-    try:
-        parts = urlsplit(url)
-        user_info, at, host = parts.netloc.rpartition("@")
-    except ValueError:
-        return "•••"
-    return urlunsplit((parts.scheme, f"•••@{host}" if at and user_info else host, parts.path, "", ""))
 
 
 def _whole_number(name: str, text: str) -> int:

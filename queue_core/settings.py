@@ -54,5 +54,5 @@ def application_version(given: str | None = None) -> str:
 
 
 def mask_url(url: str) -> str:
-    """The URL without its password."""
-    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url)
+    """The URL without its password, and without its query, which may hold one."""
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url.partition("?")[0])

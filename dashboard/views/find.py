@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 
+from dashboard.filters import id_made_at
 from dashboard.htmx import fresh, render_page
 from dashboard.parts import parts
 from queue_core.errors import InvalidArgument
@@ -17,12 +18,13 @@ MOST_NAMES = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """`task_queues`: where a task of that id is known. `names`: queues whose name contains the text."""
+    """`task_queues`: where a task of that id is known. `names`: queues with the text in theirs. `made_at`: the id."""
 
     text: str
     task_queues: tuple[str, ...]
     names: tuple[str, ...]
     more: int
+    made_at: int | None
 
 
 @blueprint.get("/find")
@@ -36,7 +38,7 @@ def index() -> Response:
     if len(task_queues) == 1:
         return fresh(make_response(redirect(url_for("tasks.show", name=task_queues[0], task_id=text), 303)))
     names = tuple(name for name in every if text and text.lower() in name.lower())
-    page = Found(text, task_queues, names[:MOST_NAMES], max(0, len(names) - MOST_NAMES))
+    page = Found(text, task_queues, names[:MOST_NAMES], max(0, len(names) - MOST_NAMES), id_made_at(text, g.now_ms))
     status = 200 if task_queues or names or not text else 404
     return render_page("errors/find.html", {}, page, status=status)
 

@@ -113,23 +113,28 @@ def pause(name: str) -> Response:
     if task:
         lane = f"name:{task}"
         outcome = control.close_lane(name, lane, by=ACTOR, reason=why, action_id=action_id(lane, why))
-        say(f"{task} is paused in {name}. Its tasks are held until it is resumed.", kind="warn")
+        done_text = f"{task} is paused in {name}. Its tasks are held until it is resumed."
     else:
         outcome = control.pause(name, by=ACTOR, reason=why, action_id=action_id(why))
-        say(f"{name} is paused. Nothing is given out until it is resumed; what runs now is finished.", kind="warn")
+        done_text = f"{name} is paused. Nothing is given out until it is resumed; what runs now is finished."
+    say(done_text if outcome.done else f"{task or name} was paused already.", kind="warn")
     return done(outcome.server_ms, to=url_for("queues.show", name=name))
 
 
 @blueprint.post("/queues/<name>/resume")
 def resume(name: str) -> Response:
+    """The queue, or the lane that the form names."""
     lane = request.form.get("lane", "")
     control = parts().control
     if lane:
         outcome = control.open_lane(name, lane, by=ACTOR, action_id=action_id(lane))
-        say(f"{lane.partition(':')[2]} is given out again in {name}.")
     else:
         outcome = control.resume(name, by=ACTOR, action_id=action_id())
-        say(f"{name} is resumed.")
+    what = f"{lane.partition(':')[2]} in {name}" if lane else name
+    if outcome.done:
+        say(f"{what} is given out again.")
+    else:
+        say(f"{what} was not paused any more.", kind="warn")
     return done(outcome.server_ms, to=url_for("queues.show", name=name))
 
 
