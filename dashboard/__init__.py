@@ -22,11 +22,12 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from queue_core.control import Control
-
     from queue_core.inspector import Inspector
 
 __all__ = ["ConsoleSettings", "create_app"]
 
+PATIENCE_SECONDS = 0.5
+"""For a server that does not answer a read: a page says so rather than waiting, and asks again by itself."""
 UNSEEN_ENDPOINTS = {"static", "health.healthz"}
 """Answered without a look at the queues."""
 
@@ -40,7 +41,7 @@ def create_app(
     if inspector is None:
         from queue_core.inspector import Inspector
 
-        inspector = Inspector(settings.redis_url, settings.namespace)
+        inspector = Inspector(settings.redis_url, settings.namespace, patience_seconds=PATIENCE_SECONDS)
     if control is None:
         from queue_core.control import Control
 
