@@ -153,8 +153,9 @@ class QueueKeys:
 
     @cached_property
     def faults(self) -> str:
-        """HASH, for each fingerprint f: `f` → JSON (task, class, message, frame, first), `f:attempts`, `f:retrying`
-        → numbers, `f:versions` → application versions, newest last, `f:frames` and `f:traceback` of the newest."""
+        """HASH, for each fingerprint f: `f` → JSON (task, class, message, frame, first), `f:attempts`, `f:retrying`,
+        `f:trashed` (were dead or retrying) → numbers, `f:versions` → application versions, newest last, `f:frames` and
+        `f:traceback` of the newest."""
         return self._prefix + "faults"
 
     @cached_property

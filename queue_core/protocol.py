@@ -396,7 +396,7 @@ def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> 
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), _pairs(answer[2:]), count=int(answer[1]))
 
-    keys = (queue.tasks, queue.history, queue.stats, queue.trash, queue.trashed)
+    keys = (queue.tasks, queue.history, queue.stats, queue.trash, queue.trashed, queue.faults)
     return Call(scripts.load("delete"), queue, keys, (due_limit, *ids), read)
 
 

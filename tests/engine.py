@@ -329,6 +329,15 @@ def _problems_of_faults(state: State) -> Iterable[str]:
         count = int(faults.get(f"{fingerprint}:retrying", 0))
         if count != retrying[fingerprint]:
             yield f"fault {fingerprint} counts {count} of {retrying[fingerprint]} retries"
+    trashed = Counter(
+        fault_of.get(task_id, "-")
+        for task_id, origin in state.get("trashed", {}).items()
+        if origin["from"] in ("dead", "retrying")
+    )
+    for fingerprint in known | trashed.keys():
+        count = int(faults.get(f"{fingerprint}:trashed", 0))
+        if count != trashed[fingerprint]:
+            yield f"fault {fingerprint} counts {count} of {trashed[fingerprint]} tasks in the trash"
     letters = {
         f"{fault_of.get(task_id, '-')}:{died:013.0f}:{task_id}" for task_id, died in state.get("dead", {}).items()
     }

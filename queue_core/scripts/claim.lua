@@ -94,7 +94,7 @@ for _, place in ipairs({scheduled, retrying}) do
     if envelope then
       make_ready(id, priority_of(envelope), own_time(id, tonumber(due[i + 1])))
       if place == retrying then
-        count_retrying(read_history(id).fault, -1)
+        count_in_fault(read_history(id).fault, 'retrying', -1)
       end
     end
     call('ZREM', place, id)

@@ -1,14 +1,16 @@
 #!lua flags=allow-oom
 -- Tasks in the trash are deleted for good: those that are named, or those whose time has come.
 -- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] history: HASH   KEYS[5] stats: HASH
--- KEYS[6] trash: ZSET   KEYS[7] trashed: HASH
+-- KEYS[6] trash: ZSET   KEYS[7] trashed: HASH   KEYS[8] faults: HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks; 0: those that are named
 -- then the ids
 -- Returns: now ms, number deleted, then id, why: of those that were left alone (`not in the trash`).
 -- include begin session
-local tasks, history, stats, trash, trashed = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
+local tasks, history, stats, trash, trashed, faults = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+-- include history retries origin
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'hash', history, 'hash', stats, 'zset', trash, 'hash', trashed)
+local wrong = check_types('hash', tasks, 'hash', history, 'hash', stats, 'zset', trash, 'hash', trashed,
+  'hash', faults)
 if wrong then return wrong end
 
 local ids, limit = {}, tonumber(ARGV[4])
@@ -32,6 +34,10 @@ end
 reply[2] = #deleted
 if #deleted > 0 then
   begin_writing()
+  for _, id in ipairs(deleted) do
+    local from = origin_of(id).from
+    if from == 'dead' or from == 'retrying' then count_in_fault(read_history(id).fault, 'trashed', -1) end
+  end
   -- An id without a task is dropped, and is no task that was deleted.
   call('HINCRBY', stats, 'deleted', call('HDEL', tasks, unpack(deleted)))
   call('HDEL', history, unpack(histories))

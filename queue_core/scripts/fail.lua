@@ -66,7 +66,7 @@ for i, task in ipairs(failed) do
   end
   if verdict == 'retry' then
     call('ZADD', retrying, now + delay_ms, id)
-    count_retrying(fault, 1)
+    count_in_fault(fault, 'retrying', 1)
     if not earliest or now + delay_ms < earliest then earliest = now + delay_ms end
   elseif verdict == 'dead' then
     bury(id, fault)

@@ -10,7 +10,7 @@ local ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4]
 -- include envelope ready known
 local wrong = check_types('list', ready, 'set', removed, 'zset', prioritized)
 if wrong then return wrong end
-local LOOK_AT_MOST = 1024
+local LOOK_AT_MOST, STEP = 1024, 128
 
 local rank, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 local lowest = fmt('%.0f', PRIORITY_STEP)
@@ -35,7 +35,8 @@ if rank < higher then add_prioritized('-inf', '(0', rank) end
 local struck_out, looked_at = call('SCARD', removed) > 0, 0
 while rank >= higher and rank < before_lower and count < limit and looked_at < LOOK_AT_MOST do
   local first = rank - higher
-  for _, element in ipairs(call('LRANGE', ready, first, first + limit - count - 1)) do
+  for _, element in ipairs(call('LRANGE', ready, first, first + (struck_out and STEP or limit - count) - 1)) do
+    if count == limit then break end
     local id, digits = split_element(element)
     rank, looked_at = rank + 1, looked_at + 1
     if not (struck_out and call('SISMEMBER', removed, id) == 1) then add(id, digits, '') end

@@ -23,7 +23,7 @@ for i = 4, #ARGV do
     if promoted == 0 then begin_writing() end
     promoted = promoted + 1
     make_ready(id, priority_of(envelope), own_time(id, now))
-    if place == retrying then count_retrying(read_history(id).fault, -1) end
+    if place == retrying then count_in_fault(read_history(id).fault, 'retrying', -1) end
     call('ZREM', place, id)
   else
     reply[#reply + 1] = id

@@ -71,7 +71,7 @@ for i, task in ipairs(taken) do
       local wait = counters.crashes * counters.crashes * 1000 * (1 + jitter * math.random())
       local due = floor(now + wait)
       call('ZADD', retrying, due, id)
-      count_retrying(fault, 1)
+      count_in_fault(fault, 'retrying', 1)
       if not earliest or due < earliest then earliest = due end
       again[#again + 1] = id
     end

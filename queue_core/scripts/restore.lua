@@ -11,7 +11,7 @@ local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local scheduled, retrying, held, closed = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local dead, dead_by_fault, history, faults = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local trash, trashed, notify = KEYS[15], KEYS[16], KEYS[17]
--- include envelope ready history retries lanes wake
+-- include envelope ready history retries lanes origin wake
 if replayed then return replayed end
 local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
   'zset', retrying, 'zset', held, 'hash', closed, 'zset', dead, 'zset', dead_by_fault, 'hash', history,
@@ -25,10 +25,7 @@ for i = 4, #ARGV do
   if envelope then
     if restored == 0 then begin_writing() end
     restored = restored + 1
-    local ok, origin = pcall(cjson.decode, call('HGET', trashed, id) or '')
-    if not ok or type(origin) ~= 'table' or not tonumber(origin.score) or type(origin.member) ~= 'string' then
-      origin = {from = 'ready'}
-    end
+    local origin = origin_of(id)
     local from, score = origin.from, origin.score
     if from == 'prioritized' then
       call('ZADD', prioritized, score, id)
@@ -38,7 +35,9 @@ for i = 4, #ARGV do
       to_wake = to_wake + 1
     elseif from == 'retrying' then
       call('ZADD', retrying, score, id)
-      count_retrying(read_history(id).fault, 1)
+      local fault = read_history(id).fault
+      count_in_fault(fault, 'retrying', 1)
+      count_in_fault(fault, 'trashed', -1)
       to_wake = to_wake + 1
     elseif from == 'held' then
       local lane = match(origin.member, '^(.*)/')
@@ -51,7 +50,9 @@ for i = 4, #ARGV do
       if not lane_state or sub(lane_state, 1, 5) == 'open ' then to_wake = to_wake + 1 end
     elseif from == 'dead' then
       call('ZADD', dead, score, id)
-      call('ZADD', dead_by_fault, 0, letter_of(read_history(id).fault, score, id))
+      local fault = read_history(id).fault
+      call('ZADD', dead_by_fault, 0, letter_of(fault, score, id))
+      count_in_fault(fault, 'trashed', -1)
     else
       -- Its element still stands in the list, struck out; where it was dropped meanwhile, the head is its place.
       make_ready(id, priority_of(envelope), own_time(id, id_ms(id) or now), true)

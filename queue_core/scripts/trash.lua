@@ -43,12 +43,16 @@ for i = 7, #ARGV do
       call('ZREM', scheduled, id)
     elseif place == 'retrying' then
       call('ZREM', retrying, id)
-      count_retrying(read_history(id).fault, -1)
+      local fault = read_history(id).fault
+      count_in_fault(fault, 'retrying', -1)
+      count_in_fault(fault, 'trashed', 1)
     elseif place == 'held' then
       call('ZREM', held, member)
     elseif place == 'dead' then
       call('ZREM', dead, id)
-      call('ZREM', dead_by_fault, letter_of(read_history(id).fault, score, id))
+      local fault = read_history(id).fault
+      call('ZREM', dead_by_fault, letter_of(fault, score, id))
+      count_in_fault(fault, 'trashed', 1)
     end
   end
 end

@@ -4,11 +4,11 @@ local MAX_FAULTS, MAX_OVERFLOWS, MAX_VERSIONS = 1000, 100, 8
 
 local function forget_fault(fingerprint)
   call('ZREM', faults_seen, fingerprint)
-  call('HDEL', faults, fingerprint, fingerprint .. ':attempts', fingerprint .. ':retrying',
+  call('HDEL', faults, fingerprint, fingerprint .. ':attempts', fingerprint .. ':retrying', fingerprint .. ':trashed',
     fingerprint .. ':versions', fingerprint .. ':frames', fingerprint .. ':traceback')
 end
 
--- Make room for one more: the longest unseen fault without letters and retries goes. Each is looked at once a call:
+-- Make room for one more: the longest unseen fault without letters and retries, also in the trash, goes. Each is looked at once a call:
 -- one that could not go before cannot go now. What was seen in this millisecond stays.
 local oldest, next_oldest
 local function make_room()
@@ -20,6 +20,7 @@ local function make_room()
     next_oldest = next_oldest + 1
     if tonumber(call('ZSCORE', faults_seen, old)) < now
       and tonumber(call('HGET', faults, old .. ':retrying') or 0) <= 0
+      and tonumber(call('HGET', faults, old .. ':trashed') or 0) <= 0
       and call('ZLEXCOUNT', dead_by_fault, '[' .. old .. ':', '(' .. old .. ';') == 0 then
       forget_fault(old)
       return true

@@ -4,9 +4,10 @@ local function letter_of(fingerprint, died_ms, id)
   return fmt('%s:%013.0f:%s', fingerprint, died_ms, id)
 end
 
--- Tasks of a fault that wait for their retry. A fault that has made room for others is not counted any more.
-local function count_retrying(fingerprint, by)
+-- Tasks of a fault that wait for their retry (`retrying`), or lie in the trash and waited or were dead (`trashed`): a
+-- fault that has any makes room for no other. One that has made room for others is not counted any more.
+local function count_in_fault(fingerprint, what, by)
   if fingerprint ~= '-' and call('HEXISTS', faults, fingerprint) == 1 then
-    call('HINCRBY', faults, fingerprint .. ':retrying', by)
+    call('HINCRBY', faults, fingerprint .. ':' .. what, by)
   end
 end
