@@ -31,6 +31,8 @@ def text(data: bytes | None) -> str:
 
 def line(value: str, most: int = 1_000) -> str:
     """On one line, at most so many characters."""
+    if len(value) <= most and value.isprintable():
+        return value
     value = value[: 2 * most].translate(_CONTROLS).encode("utf-8", "replace").decode()
     return value if len(value) <= most else value[: most - 1] + "…"
 

@@ -247,7 +247,7 @@ class Inspector:
         total, running = self._one(reading.list_running(known))
         begin = 0
         if position:
-            mark = (int(position.order), position.member)
+            mark = (position.order, position.member)
             is_after = position.side == "after"
             begin = sum(row <= mark for row in running) if is_after else sum(row < mark for row in running) - limit
             begin = max(0, begin)
@@ -308,22 +308,27 @@ class Inspector:
             newer = str(Position("before", shown[0][2], shown[0][0], shown[0][1]))
         elif position and begin:  # nothing is left behind the position
             newer = str(replace(position, side="before"))
-        return Page(tuple(self._rows(queues, state, shown)), total, older, newer)
+        separator = b":" if fingerprint else b"/" if state is State.HELD else b""
+        rows = self._rows(queues, is_one, state, [(name, member, separator) for name, member, _ in shown])
+        return Page(tuple(rows), total, older, newer)
 
     def _rows(
-        self, queues: dict[str, keys.QueueKeys], state: State, shown: list[tuple[str, bytes, bytes]]
+        self, queues: dict[str, keys.QueueKeys], is_one: bool, state: State, shown: list[tuple[str, bytes, bytes]]
     ) -> list[TaskSummary]:
-        """The rows of a page, in its order. What left the place since it was listed is left out."""
+        """The rows of a page, in its order: of each its queue, its member, and what stands before the id in that. What
+        left the place since it was listed is left out."""
         ids: dict[str, list[bytes]] = {}
-        for name, member, _ in shown:
-            ids.setdefault(name, []).append(reading.id_of(member))
+        for name, member, separator in shown:
+            ids.setdefault(name, []).append(reading.id_of(member, separator))
         if not ids:
             return []
         answers, _ = self._ask([reading.describe(queues[name], wanted) for name, wanted in ids.items()])
-        found = dict(zip(ids, map(_value, answers), strict=True))
+        if is_one:
+            answers = [_value(answers[0])]
+        found = {n: a for n, a in zip(ids, answers, strict=True) if not isinstance(a, TaskyardError)}
         rows = []
-        for name, member, _ in shown:
-            task: Described | None = found[name].get(reading.id_of(member))
+        for name, member, separator in shown:
+            task: Described | None = found.get(name, {}).get(reading.id_of(member, separator))
             if task is None:
                 continue
             if state is State.HELD and task.state in (State.HELD, State.READY):

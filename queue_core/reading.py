@@ -55,9 +55,9 @@ def is_fingerprint(fingerprint: object) -> bool:
     return isinstance(fingerprint, str) and _FINGERPRINT.match(fingerprint) is not None
 
 
-def id_of(member: bytes) -> bytes:
-    """The id in a member of any place: `id`, `lane/id` or `fingerprint:time:id`."""
-    return member.rpartition(b"/")[2].rpartition(b":")[2]
+def id_of(member: bytes, separator: bytes) -> bytes:
+    """The id in a member of a place: `lane/id`, `fingerprint:time:id`, or all of it where nothing separates it."""
+    return member.rpartition(separator)[2] if separator else member
 
 
 def _read(name: str, queue: QueueKeys, keys: Sequence[str], arguments: Sequence[Argument], read: Any) -> Call[Any]:
