@@ -28,7 +28,7 @@ from queue_core import settings as defaults
     help="What running tasks get to finish when it stops.",
 )
 @click.option("--allow-eviction", is_flag=True, help="Work even if the server may throw tasks away when it is full.")
-@click.option("--name", help="Its name in the console.  [default: host and process id]")
+@click.option("--name", help="What it is called in the console, in place of its host.")
 @click.option(
     "--log-level",
     type=click.Choice(["debug", "info", "warning", "error"], case_sensitive=False),

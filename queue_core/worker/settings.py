@@ -19,7 +19,7 @@ MAX_WEIGHT = 1_000
 class WorkerSettings:
     """`app`: `module:yard`. `queues`: name → weight; empty: all queues that the yard's tasks use.
 
-    `concurrency`: tasks that run at once. `grace_seconds`: what running tasks get to finish when the worker stops.
+    `concurrency`: tasks that run at once. `name`: what the worker is called in place of its host. `grace_seconds`: what running tasks get to finish when the worker stops.
     """
 
     app: str
@@ -50,8 +50,9 @@ class WorkerSettings:
 
     @property
     def beat_seconds(self) -> float:
-        """Between two heartbeats: well below a third of the lease, after which the worker would pass for silent."""
-        return min(self.heartbeat_seconds, self.lease_seconds / 4)
+        """Between two heartbeats: as often as promised although a beat takes its time, and well below a third of the
+        lease, after which the worker would pass for silent."""
+        return min(0.8 * self.heartbeat_seconds, self.lease_seconds / 4)
 
 
 def parse_queues(text: str) -> dict[str, int]:

@@ -13,6 +13,7 @@ import logging
 import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from queue_core import keys, protocol
 from queue_core.aio import AsyncClient
@@ -38,6 +39,7 @@ from queue_core.worker.process import QUIET, RESUME, STOP, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
 from queue_core.yard import Taskyard
 
+T = TypeVar("T")
 log = logging.getLogger("taskyard.worker")
 
 RECORD_SECONDS = 3_700
@@ -76,7 +78,9 @@ class Supervisor:
         self._queues = dict(queues)
         self._log_level = log_level
         self._names = list(queues)
-        self.worker_id = keys.check_name("worker", settings.name or process_name())
+        self.worker_id = keys.check_name(
+            "worker", f"{settings.name}:{os.getpid()}" if settings.name else process_name()
+        )
         self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
         self._child: Child | None = None
         self._started_at = 0
@@ -87,6 +91,7 @@ class Supervisor:
         self._signals = asyncio.Queue[int]()
         self._before = (0, 0)  # completed and failed by processes that are gone
         self._deaths = 0
+        self._heartbeat = Loop("heartbeat", settings.beat_seconds, self._beat)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -113,10 +118,8 @@ class Supervisor:
     async def _work(self) -> None:
         await self._check_server()
         janitor = Janitor(self._client, self._names, self._settings.lease_ms)
-        beat = self._settings.beat_seconds
-        loops = [
-            Loop("heartbeat", beat, self._beat),
-            Loop("recover", beat, janitor.recover),
+        chores = [
+            Loop("recover", self._settings.beat_seconds, janitor.recover),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
         ]
         self._start_child()
@@ -127,17 +130,17 @@ class Supervisor:
             self._settings.concurrency,
             mask_url(self._yard.url),
         )
-        for loop in loops:
+        for loop in (self._heartbeat, *chores):
             loop.start()
         try:
             while True:
                 await self._watch_child()
         finally:
-            for loop in loops[1:]:
+            for loop in chores:
                 await loop.stop()
             if self._is_stopping and self._child:
                 await self._finish(self._child)
-            await loops[0].stop()
+            await self._heartbeat.stop()
 
     async def _check_server(self) -> None:
         """Wait for the server, and refuse one that may throw tasks away."""
@@ -185,18 +188,17 @@ class Supervisor:
     async def _recover(self, held: Sequence[HeldTask], evidence: Mapping[str, object]) -> None:
         """What a dead process held: tasks that had begun have crashed, the others are given back."""
         for queue, tasks in self._by_queue(held).items():
-            queue_keys = self._client.queue(queue)
+            queue_keys, lease_ms = self._client.queue(queue), self._settings.lease_ms
             crashed = [Held(task.id, task.fence) for task in tasks if task.is_started]
             unstarted = [ReleasedTask(task.id, task.fence) for task in tasks if not task.is_started]
-            for i in range(0, len(unstarted), MAX_BATCH):
-                await self._client.run(protocol.release(queue_keys, unstarted[i : i + MAX_BATCH]))
-            for i in range(0, len(crashed), MAX_BATCH):
-                await self._client.run(
-                    protocol.recover(
-                        queue_keys, self._settings.lease_ms, held=crashed[i : i + MAX_BATCH], evidence=evidence
-                    )
-                )
-            if tasks:
+            try:
+                for released in _batches(unstarted):
+                    await self._client.run(protocol.release(queue_keys, released))
+                for batch in _batches(crashed):
+                    await self._client.run(protocol.recover(queue_keys, lease_ms, held=batch, evidence=evidence))
+            except TaskyardError as error:
+                log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
+            else:
                 log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
 
     def _by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
@@ -220,7 +222,7 @@ class Supervisor:
             log.info("quiet: no new tasks are claimed" if self._is_quiet else "claiming tasks again")
             if self._child:
                 self._child.order(QUIET if self._is_quiet else RESUME)
-                await self._beat()
+                self._heartbeat.tick_soon()
 
     async def _end_at_once_on_next(self) -> None:
         while True:
@@ -239,20 +241,29 @@ class Supervisor:
             await child.wait()
         held = list(child.table.read())
         self._count_past(child)
-        for queue, tasks in self._by_queue(held).items():
-            facts = {"worker": self.worker_id, "reason": "the worker was stopped"}
-            released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
-            for i in range(0, len(released), MAX_BATCH):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(GOODBYE_SECONDS):
-                        call = protocol.release(self._client.queue(queue), released[i : i + MAX_BATCH])
-                        await self._client.run(call)
-        log.info("stopped: %d tasks were handed back", len(held))
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                await self._release(held)
+        except TimeoutError:
+            log.error("Redis does not answer: what the process held comes back when its leases have run out")
         child.close()
         self._child = None
 
+    async def _release(self, held: Sequence[HeldTask]) -> None:
+        facts = {"worker": self.worker_id, "reason": "the worker was stopped"}
+        for queue, tasks in self._by_queue(held).items():
+            released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
+            try:
+                for batch in _batches(released):
+                    await self._client.run(protocol.release(self._client.queue(queue), batch))
+            except TaskyardError as error:
+                log.error("queue %s: %d tasks could not be handed back: %s", queue, len(tasks), error)
+        log.info("stopped: %d tasks were handed back", len(held))
+
     async def _say_goodbye(self) -> None:
         namespace = self._client.namespace
+        if not self._started_at:  # it has never met its server
+            return
         with contextlib.suppress(TimeoutError, TaskyardError):
             async with asyncio.timeout(GOODBYE_SECONDS):
                 await self._client.execute(
@@ -268,9 +279,13 @@ class Supervisor:
         queues = self._by_queue(held)
         for queue in self._names:
             tasks = [Held(task.id, task.fence) for task in queues.get(queue, ())]
-            for i in range(0, max(len(tasks), 1), MAX_BATCH):
-                call = protocol.extend(self._client.queue(queue), tasks[i : i + MAX_BATCH], self._settings.lease_ms)
-                await self._client.run(call)  # a lease that is lost by now is told when its task is settled
+            try:
+                for batch in _batches(tasks) or [[]]:  # without any: a sign of life
+                    await self._client.run(
+                        protocol.extend(self._client.queue(queue), batch, self._settings.lease_ms)
+                    )  # a lease that is lost by now is told when its task is settled
+            except TaskyardError as error:
+                log.error("queue %s: its leases could not be extended: %s", queue, error)
         namespace, now_ms = self._client.namespace, self._now_ms()
         answers = await self._client.execute(
             ("TIME",),
@@ -286,7 +301,10 @@ class Supervisor:
     def _describe(self, held: Sequence[HeldTask], now_ms: int) -> str:
         child = self._child
         completed, failed, state, child_has_trouble = child.table.read_header() if child else (0, 0, 0, False)
-        status = "stopping" if self._is_stopping else _STATES.get(state, "running")
+        if self._is_stopping:
+            state = leases.STOPPING
+        elif self._is_quiet:
+            state = leases.QUIET
         host_now_ms = time.time_ns() // 1_000_000
         running = [
             {
@@ -301,11 +319,11 @@ class Supervisor:
         return json.dumps(
             {
                 "id": self.worker_id,
-                "host": self.worker_id.rpartition(":")[0],
+                "host": socket.gethostname(),
                 "pid": os.getpid(),
                 "queues": self._queues,
                 "concurrency": self._settings.concurrency,
-                "state": "reconnecting" if child_has_trouble else status,
+                "state": "reconnecting" if child_has_trouble else _STATES.get(state, "running"),
                 "version": self._yard.version,
                 "started_at": self._started_at,
                 "heartbeat_at": now_ms,
@@ -396,6 +414,10 @@ class Child:
     def close(self) -> None:
         os.close(self._writing)
         self.table.close()
+
+
+def _batches(tasks: Sequence[T]) -> list[Sequence[T]]:
+    return [tasks[i : i + MAX_BATCH] for i in range(0, len(tasks), MAX_BATCH)]
 
 
 def memory_bytes(pid: int) -> int:
