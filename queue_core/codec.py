@@ -6,6 +6,7 @@ positional arguments and the object of the named ones. Scripts read the first li
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,8 @@ def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
     """The arguments as JSON. Raises `InvalidPayload` for what JSON cannot hold, `PayloadTooLarge` beyond 1 MiB."""
     try:
         payload = _encoder.encode([arguments, named] if arguments else named)
+        if b"null" in payload:  # what NaN and the infinities would silently become
+            json.dumps([arguments, named], allow_nan=False, default=lambda value: None, skipkeys=True)
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise InvalidPayload(f"the arguments cannot be stored as JSON: {error}") from error
     if len(payload) > MAX_PAYLOAD_BYTES:

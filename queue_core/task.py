@@ -19,6 +19,7 @@ from queue_core.settings import MAX_CRASHES, MAX_RETRIES
 
 MAX_ALLOWED_RETRIES = 1_000
 MAX_DELAY_SECONDS = 100 * 365 * 86_400
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
@@ -108,6 +109,8 @@ class Definition:
     timeout: float | None = None
     is_async: bool = False
     context_parameter: str | None = None
+    _context_index: int | None = field(default=None, repr=False)
+    """The place of the context among the positional parameters; `None`: it is given by name."""
     _signature: inspect.Signature = field(default_factory=inspect.Signature, repr=False)
     _names: frozenset[str] | None = field(default=None, repr=False)
     """The arguments by name, where all of them can be named and there is no `**`; else `None`."""
@@ -134,6 +137,17 @@ class Definition:
         except TypeError as error:
             return f"{error}; the parameters are {self._signature}"
         return ""
+
+    def call(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context) -> Any:
+        """Run the handler with these arguments, and with the context where it takes one."""
+        if self.context_parameter is None:
+            return self.handler(*arguments, **named)
+        if self._context_index is None or not (arguments or self._names is None):
+            return self.handler(*arguments, **{**named, self.context_parameter: context})
+        bound = self._signature.bind(*arguments, **named)
+        bound.apply_defaults()
+        at = self._context_index
+        return self.handler(*bound.args[:at], context, *bound.args[at:], **bound.kwargs)
 
     def message(self, sending: Sending, arguments: Sequence[Any], named: Mapping[str, Any]) -> Message:
         payload = self.encode(arguments, named)
@@ -176,8 +190,14 @@ def define(
     chosen = name or getattr(handler, "__name__", "")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0")
+    if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
+        raise InvalidArgument(f"task handler {chosen!r:.80} is a generator: called, it would run nothing")
     context = _context_parameter(handler)
-    signature = inspect.signature(handler)
+    try:
+        signature = inspect.signature(handler)
+    except ValueError as error:
+        raise InvalidArgument(f"task handler {chosen!r:.80} does not tell its parameters: wrap it in a def") from error
+    positions = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
     parameters = [p for p in signature.parameters.values() if p.name != context]
     can_be_named = all(p.kind in _KEYWORDS for p in parameters)
     return Definition(
@@ -189,6 +209,7 @@ def define(
         timeout=timeout,
         is_async=inspect.iscoroutinefunction(handler),
         context_parameter=context,
+        _context_index=positions.index(context) if context in positions else None,
         _signature=signature.replace(parameters=parameters),
         _names=frozenset(p.name for p in parameters) if can_be_named else None,
         _required=frozenset(p.name for p in parameters if p.default is inspect.Parameter.empty),

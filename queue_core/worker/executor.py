@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import logging
 import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from queue_core.task import Context, Definition
+
+log = logging.getLogger("taskyard.worker")
 
 
 @dataclass(slots=True)
@@ -36,7 +40,7 @@ class Executor:
         self._max_threads = max_threads
         self._waiting: queue.SimpleQueue[Run | None] = queue.SimpleQueue()
         self._threads = 0
-        self._idle_threads = 0
+        self._with_threads = 0  # runs that a thread has, or waits for
         self._ended: deque[Run] = deque()
         self._lock = threading.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -49,12 +53,23 @@ class Executor:
             task.add_done_callback(self._tasks.discard)
             return
         with self._lock:
-            if self._idle_threads:
-                self._idle_threads -= 1
-            elif self._threads < self._max_threads:
-                self._threads += 1
-                threading.Thread(target=self._work, name=f"taskyard-{self._threads}", daemon=True).start()
+            self._with_threads += 1
+            needs_thread = self._threads < min(self._with_threads, self._max_threads)
+        if needs_thread:
+            self._start_thread()
         self._waiting.put(run)
+
+    def _start_thread(self) -> None:
+        """One more thread; where the system allows no more, those that there are must do."""
+        try:
+            threading.Thread(target=self._work, name=f"taskyard-{self._threads + 1}", daemon=True).start()
+        except RuntimeError:
+            if not self._threads:
+                raise
+            log.warning("no more than %d threads can be started", self._threads)
+            self._max_threads = self._threads
+        else:
+            self._threads += 1
 
     async def _run_async(self, run: Run) -> None:
         began = time.perf_counter()
@@ -69,12 +84,14 @@ class Executor:
         while (run := self._waiting.get()) is not None:
             began = time.perf_counter()
             try:
-                _call(run)
+                result = _call(run)
+                if inspect.isawaitable(result):  # an async function in a wrapper that is none
+                    asyncio.run_coroutine_threadsafe(_wait_for(result), self._loop).result()
             except BaseException as error:
                 run.error = error
             run.seconds = time.perf_counter() - began
             with self._lock:
-                self._idle_threads += 1
+                self._with_threads -= 1
                 is_first = not self._ended
                 self._ended.append(run)
             if is_first:
@@ -95,7 +112,8 @@ class Executor:
 
 
 def _call(run: Run) -> Any:
-    parameter = run.definition.context_parameter
-    if parameter is None:
-        return run.definition.handler(*run.arguments, **run.named)
-    return run.definition.handler(*run.arguments, **{**run.named, parameter: run.context})
+    return run.definition.call(run.arguments, run.named, run.context)
+
+
+async def _wait_for(result: Awaitable[Any]) -> None:
+    await result
