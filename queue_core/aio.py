@@ -48,7 +48,8 @@ class AsyncChannel:
 class AsyncClient:
     """Carries calls to one server. Arguments as those of `client.Client`.
 
-    `on_trouble` is told when the server does not answer for the first time, and with `None` when it answers again.
+    `on_trouble` is told when the server does not answer twice in a row (once may be a connection of before its restart),
+    and with `None` when it answers again.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class AsyncClient:
                 passing = next((a for a in answers if isinstance(a, connection.TRY_AGAIN)), None)
                 if passing is not None:
                     raise passing
-                if attempt and self._on_trouble:
+                if attempt > 1 and self._on_trouble:
                     self._on_trouble(None)
                 return answers
             except connection.SERVER_ERRORS as error:
@@ -161,7 +162,7 @@ class AsyncClient:
                 wait = connection.backoff_seconds(attempt, random.random())
                 if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
                     raise connection.translate(error, self.url) from error
-                if attempt == 0 and self._on_trouble:
+                if attempt == 1 and self._on_trouble:
                     self._on_trouble(connection.translate(error, self.url))
                 await asyncio.sleep(wait)
                 attempt += 1

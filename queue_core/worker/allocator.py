@@ -22,6 +22,10 @@ class Allocator:
     def is_hungry(self, queue: str) -> bool:
         return queue in self._hungry
 
+    @property
+    def is_anyone_hungry(self) -> bool:
+        return bool(self._hungry)
+
     def set_hungry(self, queue: str, is_hungry: bool) -> None:
         """Whether the queue may have ready tasks. One that was idle starts beside the others, not ahead of them."""
         if is_hungry and queue not in self._hungry:
@@ -44,14 +48,18 @@ class Allocator:
         return granted
 
     def give_back(self, count: int) -> None:
-        """Slots are free again: tasks were settled, or fewer were claimed than granted."""
+        """Slots are free again: their tasks have ended."""
         self.free += count
+
+    def return_unused(self, queue: str, count: int) -> None:
+        """Slots were granted and the queue had no tasks for them: they do not count as its share."""
+        self.free += count
+        self._distances[queue] -= count * self._strides[queue]
 
     def resize(self, by: int) -> None:
         """There are more slots, or fewer: then no new ones are granted until enough are given back."""
         self.free += by
 
     def _take_back(self, queue: str) -> None:
-        self.free += self._granted[queue]
-        self._distances[queue] -= self._granted[queue] * self._strides[queue]
+        self.return_unused(queue, self._granted[queue])
         self._granted[queue] = 0

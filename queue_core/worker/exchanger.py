@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from queue_core import protocol
 from queue_core.aio import AsyncClient
-from queue_core.errors import TaskyardError
+from queue_core.errors import ServerRefused, TaskyardError
 from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.allocator import Allocator
@@ -29,6 +29,10 @@ class Slot(Protocol):
     """What the exchanger needs to know of a task that is held: how to let go of it."""
 
     def let_go(self) -> None: ...
+
+
+Batch = list[tuple[Any, Slot]]
+Waiting = deque[Any]
 
 
 class Exchanger:
@@ -68,6 +72,10 @@ class Exchanger:
         self._may_listen = asyncio.Event()
         self._due: asyncio.TimerHandle | None = None
         self._is_exchanging = False
+        self._is_resting = False
+        self._is_called = False
+        self._has_hint = False
+        self._last_error = ""
 
     # What the process tells.
 
@@ -84,8 +92,9 @@ class Exchanger:
         self._free_one()
 
     def wake(self) -> None:
-        """Slots have become free, or the exchanger is to look again."""
-        self._signal.set()
+        """Slots may have become free: look whether there are any for this queue, or whether it is time to listen."""
+        if self._allocator.is_hungry(self.queue) or not self._may_listen.is_set():
+            self._signal.set()
 
     @property
     def is_settled(self) -> bool:
@@ -109,16 +118,24 @@ class Exchanger:
             await self._signal.wait()
             await asyncio.sleep(0)  # handlers that are about to end join this batch
             self._signal.clear()
+            if self._is_resting:
+                continue
             granted = 0
             if self.is_claiming and self._allocator.is_hungry(self.queue):
                 granted = self._allocator.grant(self.queue, MAX_BATCH)
+            if granted:
+                self._has_hint = self._is_called = False
+            elif self._has_hint:
+                await self._pass_hint_on()
             calls, done = self._collect(granted)
             if calls:
                 self._is_exchanging = True
                 answers = await self._client.run_all(calls, channel)
                 self._is_exchanging = False
-                for batch, answer in zip(done, answers, strict=False):
-                    self._absorb_settled(batch, answer)
+                if not any(isinstance(answer, Exception) for answer in answers):
+                    self._last_error = ""
+                for (batch, waiting), answer in zip(done, answers, strict=False):
+                    self._absorb_settled(batch, waiting, answer)
                 if granted:
                     self._absorb_claimed(answers[-1], granted)
                 if not self.is_settled:
@@ -136,50 +153,63 @@ class Exchanger:
                 ("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel
             )
             if isinstance(token, Exception):
-                log.error("queue %s: %s", self.queue, token)
+                self._complain(token)
                 await asyncio.sleep(AFTER_ERROR_SECONDS)
-            elif token and (self._allocator.free < 1 or not self.is_claiming):
-                # It woke one that has no hands free: somebody else may have.
-                await self._client.execute(("RPUSH", self._keys.notify, "1"))
             self._may_listen.clear()
-            self._get_hungry()
+            self._get_hungry(has_hint=bool(token) and not isinstance(token, Exception))
+
+    async def _pass_hint_on(self) -> None:
+        """This worker was told of a task and has no hands free: somebody else may have."""
+        self._has_hint = False
+        await self._client.execute(("RPUSH", self._keys.notify, "1"))
 
     def _free_one(self) -> None:
         """A handler's slot is free as soon as it has ended: the request that settles it carries the next claim."""
         self._allocator.give_back(1)
         self._signal.set()
 
-    def _get_hungry(self) -> None:
+    def _get_hungry(self, has_hint: bool = False) -> None:
+        """Look for ready tasks as soon as there are slots. With a hint: some are ready now, and if this worker cannot
+        take them another one is to be told."""
+        self._has_hint |= has_hint
+        self._is_called = True
         self._allocator.set_hungry(self.queue, self.is_claiming)
         self._signal.set()
 
     def _listen_when_idle(self) -> None:
-        if self.is_claiming and not self._allocator.is_hungry(self.queue) and self._allocator.free > 0:
+        """Also while other queues take every slot that becomes free: this one is to get its share of them."""
+        has_chance = self._allocator.free > 0 or self._allocator.is_anyone_hungry
+        if self.is_claiming and not self._allocator.is_hungry(self.queue) and has_chance:
             self._may_listen.set()
 
-    def _collect(self, granted: int) -> tuple[list[protocol.Call[Any]], list[list[tuple[Any, Slot]]]]:
-        """The calls to send, and for each the batch that it settles."""
+    def _collect(self, granted: int) -> tuple[list[protocol.Call[Any]], list[tuple[Batch, Waiting]]]:
+        """The calls to send, and for each the batch that it settles and where that waited."""
         calls: list[protocol.Call[Any]] = []
-        done: list[list[tuple[Any, Slot]]] = []
+        done: list[tuple[Batch, Waiting]] = []
         if self._completed:
             completed = _pop(self._completed)
             calls.append(protocol.complete(self._keys, [held for held, _ in completed]))
-            done.append(list(completed))
+            done.append((completed, self._completed))
         if self._failed:
             failed = _pop(self._failed)
             calls.append(protocol.fail(self._keys, [task for task, _ in failed], self._version))
-            done.append(list(failed))
+            done.append((failed, self._failed))
         if self._released:
             released = _pop(self._released)
             calls.append(protocol.release(self._keys, [task for task, _ in released]))
-            done.append(list(released))
+            done.append((released, self._released))
         if granted:
             calls.append(
                 protocol.claim(self._keys, self._worker_id, granted, self._lease_ms, is_fair=True, lanes=self._lanes)
             )
         return calls, done
 
-    def _absorb_settled(self, batch: Sequence[tuple[Any, Slot]], answer: Any) -> None:
+    def _absorb_settled(self, batch: Batch, waiting: Waiting, answer: Any) -> None:
+        if isinstance(answer, ServerRefused):
+            # Its disk is full, say: the tasks have ended, and are to be settled when it takes writes again.
+            waiting.extendleft(reversed(batch))
+            self._rest(answer)
+            return
         if isinstance(answer, Exception):
             log.error("queue %s: %d tasks could not be settled: %s", self.queue, len(batch), answer)
         else:
@@ -190,22 +220,38 @@ class Exchanger:
 
     def _absorb_claimed(self, answer: Claimed | TaskyardError, granted: int) -> None:
         if isinstance(answer, TaskyardError):
-            log.error("queue %s: %s", self.queue, answer)
-            self._allocator.give_back(granted)
-            self._allocator.set_hungry(self.queue, False)
-            asyncio.get_running_loop().call_later(AFTER_ERROR_SECONDS, self._get_hungry)
+            self._allocator.return_unused(self.queue, granted)
+            self._rest(answer)
             return
-        self._allocator.give_back(granted - len(answer.tasks))
+        self._allocator.return_unused(self.queue, granted - len(answer.tasks))
         lanes = self._runnable(answer.closed_lanes) if answer.closed_lanes else []
         has_new_lanes = not set(lanes) <= set(self._lanes)
         self._lanes = lanes
         is_hungry = not answer.is_paused and (answer.has_more or len(answer.tasks) == granted or has_new_lanes)
-        if not is_hungry:
+        if not is_hungry and not self._is_called:  # a token that came meanwhile may be newer than this answer
             self._allocator.set_hungry(self.queue, False)
         self._wake_when_due(answer)
         for task in answer.tasks:
             self._take(self.queue, task, answer.fence)
         self._signal.set()
+
+    def _rest(self, error: Exception) -> None:
+        """The server refuses: ask nothing of it for a while."""
+        self._complain(error)
+        self._allocator.set_hungry(self.queue, False)
+        if not self._is_resting:
+            self._is_resting = True
+            asyncio.get_running_loop().call_later(AFTER_ERROR_SECONDS, self._end_rest)
+
+    def _end_rest(self) -> None:
+        self._is_resting = False
+        self._get_hungry()
+
+    def _complain(self, error: Exception) -> None:
+        """Once for the same error, until something goes well."""
+        if str(error) != self._last_error:
+            self._last_error = str(error)
+            log.error("queue %s: %s", self.queue, error)
 
     def _wake_when_due(self, claimed: Claimed) -> None:
         """A timer of our own fires the claim when the next task is due: the server's is up to 98 ms late."""
@@ -214,7 +260,7 @@ class Exchanger:
             self._due = None
         if claimed.next_due_ms is not None:
             wait = min(max(claimed.next_due_ms - claimed.now_ms, 0) / 1000 + 0.001, 3_600.0)
-            self._due = asyncio.get_running_loop().call_later(wait, self._get_hungry)
+            self._due = asyncio.get_running_loop().call_later(wait, self._get_hungry, True)
 
 
 def _pop(waiting: deque[Any]) -> list[Any]:

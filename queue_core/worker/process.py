@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError, UnreadableEnvelope
-from queue_core.protocol import ClaimedTask, Held, ReleasedTask
+from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask
 from queue_core.settings import MAX_BATCH
 from queue_core.task import Context, Definition
 from queue_core.worker import leases
@@ -44,6 +44,8 @@ AHEAD_SECONDS = 0.005
 """Worth of run time that is claimed beyond the free slots, by the mean of what ran lately: short tasks come in large
 batches, long ones are never hoarded."""
 MAX_AHEAD = 512
+AHEAD_PATIENCE_SECONDS = 0.25
+"""What was claimed ahead and could not begin by then is given back: others may have hands free."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -81,6 +83,8 @@ class Holding:
     definition: Definition
     arguments: list[object]
     named: dict[str, object]
+    since: float
+    """When it was claimed, on the event loop's clock."""
 
     def let_go(self) -> None:
         self.table.drop(self.slot)
@@ -97,6 +101,7 @@ class Process:
     """Everything of one process: the exchangers of its queues, the executor, and what waits between them."""
 
     def __init__(self, yard: Taskyard, orders: Orders, table: LeaseTable, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._yard = yard
         self._orders = orders
         self._table = table
@@ -105,7 +110,11 @@ class Process:
         self._executor = Executor(loop, orders.concurrency)
         self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
         self._listening_client = AsyncClient(
-            yard.url, yard.namespace, patience_seconds=math.inf, answer_seconds=LISTEN_SECONDS + 5
+            yard.url,
+            yard.namespace,
+            patience_seconds=math.inf,
+            answer_seconds=LISTEN_SECONDS + 5,
+            on_trouble=self._on_trouble,
         )
         self._exchangers = {
             queue: Exchanger(
@@ -118,11 +127,12 @@ class Process:
                 self._allocator,
                 self._take,
                 self._runnable,
-                self._publish,
+                self._after_exchange,
             )
             for queue in self._queues
         }
         self._waiting: deque[Holding] = deque()
+        self._patience: asyncio.TimerHandle | None = None
         self._running = 0
         self._completed = 0
         self._failed = 0
@@ -158,9 +168,7 @@ class Process:
         elif order == STOP:
             self._state = leases.STOPPING
             self._stop_claiming()
-            while self._waiting:
-                holding = self._waiting.popleft()
-                self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
+            self._release_waiting()
         self._publish()
 
     def _stop_claiming(self) -> None:
@@ -175,29 +183,52 @@ class Process:
     def _take(self, queue: str, task: ClaimedTask, fence: int) -> None:
         """A task was claimed: begin it, or say at once why it cannot run here, or ever."""
         exchanger = self._exchangers[queue]
-        worker_id = self._orders.worker_id
         try:
             envelope = codec.decode_envelope(task.envelope)
             arguments, named = codec.decode_payload(envelope.payload)
         except UnreadableEnvelope as error:
-            name = codec.name_of(task.envelope)
-            exchanger.fail(verdict.never_runs(task, fence, name, "UnreadableEnvelope", str(error), worker_id), NoSlot())
+            self._bury(queue, task, fence, "UnreadableEnvelope", str(error))
             return
         definition = self._yard.tasks.get(envelope.name)
         if definition is None:
             exchanger.release(ReleasedTask(task.id, fence, f"unknown:{envelope.name}"), NoSlot())
             return
         if misfit := definition.misfit(arguments, named):
-            exchanger.fail(
-                verdict.never_runs(task, fence, envelope.name, "PayloadMismatch", misfit, worker_id), NoSlot()
-            )
+            self._bury(queue, task, fence, "PayloadMismatch", misfit)
             return
         if self._state == leases.STOPPING or not self._table.free:
             exchanger.release(ReleasedTask(task.id, fence), NoSlot())
             return
         slot = self._table.hold(self._queues.index(queue), task.id, envelope.name, fence, _now_ms())
-        self._waiting.append(Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named))
+        now = self._loop.time()
+        self._waiting.append(
+            Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
+        )
         self._start_waiting()
+        if self._waiting and self._patience is None:
+            self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
+
+    def _bury(self, queue: str, task: ClaimedTask, fence: int, error_class: str, reason: str) -> None:
+        name = codec.name_of(task.envelope)
+        failed = verdict.never_runs(task, fence, name, error_class, reason, self._orders.worker_id)
+        self._exchangers[queue].fail(failed, NoSlot())
+
+    def _lose_patience(self) -> None:
+        """Long tasks came where short ones were expected: give back what waits, and claim nothing ahead for now."""
+        self._patience = None
+        if not self._waiting:
+            return
+        wait = self._waiting[0].since + AHEAD_PATIENCE_SECONDS - self._loop.time()
+        if wait > 0:
+            self._patience = self._loop.call_later(wait, self._lose_patience)
+            return
+        self._measure(2 * AHEAD_SECONDS * self._orders.concurrency, weight=1.0)
+        self._release_waiting()
+
+    def _release_waiting(self) -> None:
+        while self._waiting:
+            holding = self._waiting.popleft()
+            self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
 
     def _start_waiting(self) -> None:
         while self._waiting and self._running < self._orders.concurrency:
@@ -227,29 +258,51 @@ class Process:
             exchanger.complete(Held(holding.task.id, holding.fence, holding.task.has_history), holding)
         else:
             self._failed += 1
-            failed = verdict.failed_attempt(
-                holding.task,
-                holding.fence,
-                holding.envelope.name,
-                holding.envelope.options,
-                run.error,
-                max_retries=holding.definition.max_retries,
-                worker=self._orders.worker_id,
-                seconds=run.seconds,
-            )
+            failed = self._describe(holding, run.error, run.seconds)
             exchanger.fail(failed, holding)
         self._start_waiting()
-        if len(self._exchangers) > 1:
-            for other in self._exchangers.values():
-                other.wake()
+        self._wake_exchangers()
 
-    def _measure(self, seconds: float) -> None:
+    def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
+        task, envelope = holding.task, holding.envelope
+        retries, worker_id = holding.definition.max_retries, self._orders.worker_id
+
+        def describe(error: BaseException) -> FailedTask:
+            return verdict.failed_attempt(
+                task,
+                holding.fence,
+                envelope.name,
+                envelope.options,
+                error,
+                max_retries=retries,
+                worker=worker_id,
+                seconds=seconds,
+            )
+
+        try:
+            return describe(error)
+        except (
+            BaseException
+        ) as broken:  # the user's exception runs code of its own; its task must be settled all the same
+            return describe(RuntimeError(f"a {type(error).__name__} that cannot be told: {type(broken).__name__}"))
+
+    def _measure(self, seconds: float, weight: float = 0.1) -> None:
         """Claim further ahead while tasks are short: what AHEAD_SECONDS are worth at the mean run time."""
-        mean = seconds if self._mean_seconds is None else 0.9 * self._mean_seconds + 0.1 * seconds
+        mean = seconds if self._mean_seconds is None else (1 - weight) * self._mean_seconds + weight * seconds
         self._mean_seconds = mean
         ahead = min(int(self._orders.concurrency * AHEAD_SECONDS / max(mean, 1e-6)), MAX_AHEAD)
         self._allocator.resize(ahead - self._ahead)
         self._ahead = ahead
+
+    def _after_exchange(self) -> None:
+        self._wake_exchangers()
+        self._publish()
+
+    def _wake_exchangers(self) -> None:
+        """A slot that one queue has left may be for another one."""
+        if len(self._exchangers) > 1:
+            for exchanger in self._exchangers.values():
+                exchanger.wake()
 
     # Told to the supervisor.
 
