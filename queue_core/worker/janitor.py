@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from queue_core import protocol
 from queue_core.aio import AsyncClient
+from queue_core.errors import TaskyardError
 from queue_core.settings import MAX_BATCH
 
 log = logging.getLogger("taskyard.worker")
@@ -20,26 +21,42 @@ class Janitor:
 
     async def recover(self) -> None:
         """Tasks whose worker did not come back for them will run again, or are dead letters."""
-        for queue in self._queues:
-            recovered = await self._client.run(protocol.recover(self._client.queue(queue), self._lease_ms))
-            if recovered.again or recovered.buried:
-                log.warning(
-                    "queue %s: %d leases had run out: %d tasks run again, %d are dead letters",
-                    queue,
-                    len(recovered.again) + len(recovered.buried),
-                    len(recovered.again),
-                    len(recovered.buried),
-                )
+        await self._for_each_queue(self._recover)
 
     async def empty_trash(self) -> None:
         """What has been in the trash for its time is deleted for good."""
+        await self._for_each_queue(self._empty_trash)
+
+    async def _for_each_queue(self, tend: Callable[[str], Awaitable[None]]) -> None:
+        """A queue whose data is damaged does not keep the others from being looked after."""
         for queue in self._queues:
-            keys = self._client.queue(queue)
-            while True:
-                deleted = await self._client.run(protocol.delete(keys, due_limit=MAX_BATCH))
-                if deleted.count:
-                    log.info(
-                        "queue %s: %d tasks deleted for good, their time in the trash was over", queue, deleted.count
-                    )
-                if (deleted.count or 0) < MAX_BATCH:
-                    break
+            try:
+                await tend(queue)
+            except TaskyardError as error:
+                log.error("queue %s: %s", queue, error)
+
+    async def _recover(self, queue: str) -> None:
+        again, buried = 0, 0
+        while True:
+            recovered = await self._client.run(protocol.recover(self._client.queue(queue), self._lease_ms))
+            again, buried = again + len(recovered.again), buried + len(recovered.buried)
+            if len(recovered.again) + len(recovered.buried) < MAX_BATCH:
+                break
+        if again or buried:
+            log.warning(
+                "queue %s: %d leases had run out: %d tasks run again, %d are dead letters",
+                queue,
+                again + buried,
+                again,
+                buried,
+            )
+
+    async def _empty_trash(self, queue: str) -> None:
+        deleted = 0
+        while True:
+            batch = await self._client.run(protocol.delete(self._client.queue(queue), due_limit=MAX_BATCH))
+            deleted += batch.count or 0
+            if (batch.count or 0) < MAX_BATCH:
+                break
+        if deleted:
+            log.info("queue %s: %d tasks deleted for good, their time in the trash was over", queue, deleted)

@@ -39,7 +39,7 @@ class HeldTask:
 
 
 class LeaseTable:
-    """A table of `size` slots in an unlinked file, mapped by both sides: it is gone when both are."""
+    """A table of `size` slots in memory without a name, mapped by both sides: it is gone when both are."""
 
     def __init__(self, fd: int, size: int) -> None:
         self.fd = fd
@@ -49,8 +49,7 @@ class LeaseTable:
 
     @classmethod
     def create(cls, size: int) -> LeaseTable:
-        fd, path = tempfile.mkstemp(prefix="taskyard-leases-")
-        Path(path).unlink()
+        fd = _nameless_file()
         os.ftruncate(fd, _HEADER_SIZE + size * _SLOT.size)
         return cls(fd, size)
 
@@ -114,3 +113,11 @@ class LeaseTable:
                 state == STARTED,
                 since_ms,
             )
+
+
+def _nameless_file() -> int:
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("taskyard-leases")
+    fd, path = tempfile.mkstemp(prefix="taskyard-leases-")
+    Path(path).unlink()
+    return fd

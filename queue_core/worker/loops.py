@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -17,9 +18,14 @@ class Loop:
         self._seconds = seconds
         self.tick = tick
         self._task: asyncio.Task[None] | None = None
+        self._is_due = asyncio.Event()
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"taskyard-{self._name}")
+
+    def tick_soon(self) -> None:
+        """The next tick does not wait for its time."""
+        self._is_due.set()
 
     async def stop(self) -> None:
         if self._task is not None:
@@ -29,8 +35,11 @@ class Loop:
 
     async def _run(self) -> None:
         while True:
+            self._is_due.clear()
             try:
                 await self.tick()
             except Exception as error:
                 log.error("%s: %s: %s", self._name, type(error).__name__, error)
-            await asyncio.sleep(self._seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._seconds):
+                    await self._is_due.wait()
