@@ -70,7 +70,10 @@ class Task(Generic[P, R]):
         return self.definition.queue
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        return cast(R, self.definition.handler(*args, **kwargs))
+        given: tuple[object, ...] = (*args, *kwargs.values())
+        if self.definition.context_parameter is None or any(isinstance(value, Context) for value in given):
+            return cast(R, self.definition.handler(*args, **kwargs))
+        return cast(R, self.definition.call(args, kwargs, Context("", self.name, self.queue, attempt=1, fence=0)))
 
     def message(self, *args: P.args, **kwargs: P.kwargs) -> Message:
         """The task with these arguments, not yet enqueued. Raises `InvalidPayload`, `PayloadTooLarge`."""
@@ -214,21 +217,21 @@ class Taskyard:
         A batch enters whole or not at all. An error carries `enqueued`: how many messages had entered before.
         """
         client, handles = self.client, _Handles(self)
-        for queue, batch in _batches(messages):
-            with handles.counting_errors():
+        with handles.counting_errors():
+            for queue, batch in _batches(messages):
                 client.register(queue)
                 met = client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
-            handles.add(queue, batch, met)
+                handles.add(queue, batch, met)
         return handles.in_order()
 
     async def aenqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
         """As `enqueue_many`, without blocking the event loop."""
         client, handles = self.async_client, _Handles(self)
-        for queue, batch in _batches(messages):
-            with handles.counting_errors():
+        with handles.counting_errors():
+            for queue, batch in _batches(messages):
                 await client.register(queue)
                 met = await client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
-            handles.add(queue, batch, met)
+                handles.add(queue, batch, met)
         return handles.in_order()
 
     # Looking.
