@@ -63,12 +63,12 @@ class Engine:
     def send(self, command: Sequence[Argument]) -> Any:
         return self.redis.execute_command(*command)
 
-    def at_once(self, calls: Sequence[Callable[[], Call[T]]]) -> list[T]:
+    def at_once(self, calls: Sequence[Callable[[], Call[Any]]]) -> list[Any]:
         """Every call from a thread and a connection of its own, released together."""
         gate = threading.Barrier(len(calls))
-        answers: list[T | BaseException] = [AssertionError("no answer")] * len(calls)
+        answers: list[Any] = [AssertionError("no answer")] * len(calls)
 
-        def caller(index: int, make: Callable[[], Call[T]]) -> None:
+        def caller(index: int, make: Callable[[], Call[Any]]) -> None:
             client = Client(self.url, self.client.namespace, clock=lambda: self.now)
             try:
                 call = make()
@@ -85,12 +85,10 @@ class Engine:
             thread.start()
         for thread in threads:
             thread.join()
-        results: list[T] = []
         for answer in answers:
             if isinstance(answer, BaseException):
                 raise answer
-            results.append(answer)
-        return results
+        return answers
 
     # Seeding.
 
