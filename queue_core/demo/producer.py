@@ -50,9 +50,9 @@ class Producer:
 
     def _mixed(self) -> Message:
         kind = self.random.random()
-        if kind < 0.70:
+        if kind < 0.72:
             return self._email(self.random.choices((HIGH, NORMAL, LOW), (1, 8, 1))[0])
-        if kind < 0.90:
+        if kind < 0.94:
             return self._image(self.random.choice((NORMAL, LOW)))
         return self._order()
 

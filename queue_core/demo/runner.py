@@ -208,10 +208,11 @@ class Demo:
             if now - looked_at < LOOK_SECONDS:
                 continue
             looked_at = now
-            for fact in self._watcher.look(now):
+            opens_now = now >= self._warehouse_opens_at and not is_warehouse_open
+            for fact in self._watcher.look(now, tells_all=opens_now):
                 self._reporter.tell(fact)
             snapshot = self._inspector.snapshot()
-            if now >= self._warehouse_opens_at and not is_warehouse_open:
+            if opens_now:
                 is_warehouse_open = True
                 dead = sum(fault.dead for fault in snapshot.faults if fault.task_name == "warehouse_sync")
                 self._reporter.tell(facts.WarehouseOpened(dead, f"{self._url}/dead"))

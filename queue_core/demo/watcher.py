@@ -57,8 +57,8 @@ class Watcher:
         self.retried = 0
         self.retried_completed = 0
 
-    def look(self, at_seconds: float) -> list[Fact]:
-        """What has happened since the last look."""
+    def look(self, at_seconds: float, *, tells_all: bool = False) -> list[Fact]:
+        """What has happened since the last look. `tells_all`: deaths that would be told together later on, too."""
         rows = {(row.queue, row.id): row for row in self._inspector.letters(None, limit=PAGE).rows}
         found: list[Fact] = list(self._gone(rows))
         found += self._settled()
@@ -68,7 +68,7 @@ class Watcher:
                 found += self._died(row, at_seconds)
             self._purged.discard(letter)  # if it was, it has been restored
             self._dead[letter] = row.at
-        found += self._further(at_seconds)
+        found += self._further(at_seconds if not tells_all else float("inf"))
         return found
 
     def _died(self, row: TaskSummary, at_seconds: float) -> Iterable[Fact]:

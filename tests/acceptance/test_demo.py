@@ -1,0 +1,284 @@
+"""`taskyard demo` as a user runs it: real processes, and nothing of them afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+START_SECONDS = 25.0
+GONE_SECONDS = 5.0
+STAGES = ("started", "server", "workers", "tasks", "console", "ready")
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(90)]
+
+
+class Demo:
+    """A running demo, its temporary files in `folder`."""
+
+    def __init__(self, folder: Path, *options: str, **environ: str) -> None:
+        self.folder = folder
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "queue_core.cli", "demo", "--no-browser", *options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(folder), **environ},
+            start_new_session=True,
+        )
+        self.events: list[dict[str, Any]] = []
+
+    def until(self, event: str) -> dict[str, Any]:
+        """Reads on to the next event of this name."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.events.append(json.loads(line))
+            if self.events[-1]["event"] == event:
+                return self.events[-1]
+        _, complaint = self.process.communicate()
+        raise AssertionError(f"it ended without {event!r}: {self.events[-3:]} {complaint}")
+
+    def rest(self) -> dict[str, dict[str, Any]]:
+        """Reads to the end. Shape: event → the last one of that name."""
+        output, complaint = self.process.communicate(timeout=30)
+        assert complaint == ""
+        self.events += map(json.loads, output.splitlines())
+        return {event["event"]: event for event in self.events}
+
+    def processes(self) -> dict[int, str]:
+        """Everything that the demo has started: its children have its folder in their environment or command line."""
+        if not Path("/proc/self/environ").exists():
+            listing = subprocess.run(["ps", "-axwwEo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+            found = [line.split(None, 1) for line in listing.splitlines()]
+            return {int(pid): text for pid, text in found if str(self.folder) in text}
+        processes = {}
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended meanwhile
+                command = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                if str(self.folder) in command or os.fsencode(self.folder) in (path / "environ").read_bytes():
+                    processes[int(path.name)] = command
+        return processes
+
+    def is_gone(self) -> bool:
+        return not self.processes() and not any(self.folder.iterdir())
+
+    def process_of(self, part: str) -> int:
+        """The process id of the part with these words in its command line; of several, the oldest."""
+        return min(pid for pid, command in self.processes().items() if part in command)
+
+
+@pytest.fixture
+def demo() -> Iterator[Callable[..., Demo]]:
+    """Starts demos; afterwards nothing of them may be there, whatever became of them."""
+    demos: list[Demo] = []
+
+    def start(*options: str, **environ: str) -> Demo:
+        folder = Path(tempfile.mkdtemp(prefix="ty-", dir="/tmp"))
+        demos.append(Demo(folder, *options, **environ))
+        return demos[-1]
+
+    yield start
+    for started in demos:
+        with suppress(ProcessLookupError):
+            os.killpg(started.process.pid, signal.SIGKILL)
+        started.process.communicate()
+        for pid in started.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(started.folder, ignore_errors=True)
+
+
+def free_port() -> str:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return str(probe.getsockname()[1])
+
+
+@contextmanager
+def taken_port(port: int = 0) -> Iterator[int]:
+    """Port in use: 8080 may be so already, by somebody else."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            listener.listen()
+        yield port or listener.getsockname()[1]
+
+
+def wait_until(condition: Callable[[], bool], limit_seconds: float) -> None:
+    deadline = time.monotonic() + limit_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def fetch(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def test_demo_shows_dead_letters_and_its_books_balance(demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port(), "--rate", "20")
+    address = running.until("console")["url"]
+    assert "<h1" in fetch(address)
+    letter = running.until("dead")
+    assert (letter["task"], letter["queue"]) == ("warehouse_sync", "orders")
+    assert letter["error"] == "ConnectionError: warehouse refused the connection"
+    assert letter["id"] in fetch(f"{address}/dead?tab=letters") + fetch(f"{address}/api/v1/failed")
+    running.process.send_signal(signal.SIGTERM)
+    last = running.rest()
+    assert [event["event"] for event in running.events if event["event"] in STAGES] == list(STAGES)
+    assert sum(last["tasks"]["load"].values()) == 119
+    totals = last["summary"]["totals"]
+    assert last["summary"]["is_balanced"]
+    assert totals["enqueued"] == sum(number for part, number in totals.items() if part != "enqueued")
+    assert totals["enqueued"] > 119
+    assert totals["completed"] > 50
+    assert totals["dead"] >= 8
+    assert last["removed"]["left"] == []
+    assert running.process.returncode == 0
+    assert running.is_gone()
+
+
+def test_demo_ends_by_itself(demo: Callable[..., Demo]) -> None:
+    running = demo("--quiet", "--seconds", "3", "--port", (port := free_port()))
+    output, complaint = running.process.communicate(timeout=30)
+    address, summary = output.splitlines()
+    assert address == f"http://127.0.0.1:{port}"
+    assert summary.startswith("Ran 3 s. Enqueued 1")
+    assert summary.endswith("The books balance.")
+    assert (running.process.returncode, complaint) == (0, "")
+    assert running.is_gone()
+
+
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        (signal.SIGKILL, "started"),
+        (signal.SIGKILL, "server"),
+        (signal.SIGKILL, "ready"),
+        (signal.SIGTERM, "server"),
+        (signal.SIGHUP, "workers"),
+        (signal.SIGINT, "started"),
+        (signal.SIGINT, "ready"),
+    ],
+)
+def test_demo_leaves_nothing(number: signal.Signals, stage: str, demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port())
+    running.until(stage)
+    running.process.send_signal(number)
+    wait_until(running.is_gone, GONE_SECONDS)
+    if number == signal.SIGKILL:
+        return
+    last = running.rest()
+    assert running.process.returncode == 0
+    assert last["summary"]["is_balanced"]
+
+
+def test_killed_at_any_moment_of_its_start_it_leaves_nothing(demo: Callable[..., Demo]) -> None:
+    for milliseconds in (250, 350, 450, 700):
+        running = demo("--json", "--port", free_port())
+        time.sleep(milliseconds / 1000)  # the moment is the point here
+        running.process.kill()
+        wait_until(running.is_gone, GONE_SECONDS)
+
+
+def test_second_signal_ends_it_at_once(demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port())
+    running.until("ready")
+    running.process.send_signal(signal.SIGINT)
+    running.until("stopping")
+    running.process.send_signal(signal.SIGINT)
+    running.process.wait(1)
+    assert running.process.returncode == 1
+    wait_until(running.is_gone, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        ("--name fast", "worker fast was killed by SIGKILL, unasked."),
+        ("valkey-server", "the server ended, unasked."),
+    ],
+)
+def test_part_that_dies_ends_the_demo(part: str, reason: str, demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port())
+    running.until("ready")
+    victim = running.process_of("child") if part.startswith("--") else running.process_of(part)
+    for pid, command in running.processes().items():
+        if part in command and "taskyard-guard" not in command:
+            victim = pid
+    os.kill(victim, signal.SIGKILL)
+    failed = running.until("failed")
+    assert failed["reason"].startswith(reason)
+    assert 0 < len(failed["lines"]) <= 20
+    running.rest()
+    assert running.process.returncode == 1
+    wait_until(running.is_gone, GONE_SECONDS)
+
+
+def test_demo_ends_when_nobody_reads_it(demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port())
+    running.until("workers")
+    assert running.process.stdout is not None
+    running.process.stdout.close()
+    assert running.process.wait(START_SECONDS) == 0
+    assert running.is_gone()
+
+
+def test_taken_port_that_was_asked_for_is_refused(demo: Callable[..., Demo]) -> None:
+    with taken_port() as port:
+        running = demo("--port", str(port))
+        output, complaint = running.process.communicate(timeout=20)
+    start = f"taskyard demo: port {port} is in use. Choose another with --port, e.g. --port "
+    assert complaint.startswith(start)
+    assert complaint.removeprefix(start).rstrip(".\n").isdigit()
+    assert (running.process.returncode, output) == (2, "")
+    assert running.is_gone()
+
+
+def test_taken_usual_port_gives_way_to_the_next(demo: Callable[..., Demo]) -> None:
+    with taken_port(8080):
+        running = demo("--json")
+        moved = running.until("port_moved")
+        assert moved["usual"] == 8080
+        assert moved["port"] > 8080
+        assert running.until("console")["url"] == f"http://127.0.0.1:{moved['port']}"
+
+
+def test_demo_touches_no_server_of_the_user(demo: Callable[..., Demo]) -> None:
+    running = demo(
+        "--json",
+        "--port",
+        free_port(),
+        TASKYARD_REDIS_URL="redis://127.0.0.1:1/0",
+        TASKYARD_NAMESPACE="theirs",
+        TASKYARD_HOSTS="example.com",
+    )
+    assert "demo" in fetch(running.until("console")["url"])
+
+
+def test_text_without_a_terminal_is_plain(demo: Callable[..., Demo]) -> None:
+    running = demo("--seconds", "2", "--port", (port := free_port()))
+    output, _ = running.process.communicate(timeout=30)
+    lines = output.splitlines()
+    assert "\x1b" not in output
+    assert lines[0].endswith("demo. Everything runs on this machine and is removed when it ends.")
+    assert lines[2].startswith("  ok server     ")
+    assert any(line.startswith(f"  ok console    http://127.0.0.1:{port} ") for line in lines)
+    assert "  ok nothing left behind" in lines
+    assert running.process.returncode == 0
