@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from queue_core import protocol
-from queue_core.protocol import Held
+from queue_core.protocol import Call, Held
 from tests.engine import LEASE_MS, START_MS, Engine, changed, lease_of
 
 pytestmark = pytest.mark.each_server
@@ -59,7 +62,10 @@ def test_recovering_and_extending_at_once_agree(engine: Engine) -> None:
     held = engine.lease()
     engine.later(LEASE_MS)
     engine.redis.hset(engine.queue.control, "seen", engine.now)
-    calls = [lambda: protocol.extend(engine.queue, [held], LEASE_MS), lambda: protocol.recover(engine.queue, LEASE_MS)]
+    calls: list[Callable[[], Call[Any]]] = [
+        lambda: protocol.extend(engine.queue, [held], LEASE_MS),
+        lambda: protocol.recover(engine.queue, LEASE_MS),
+    ]
     lost, recovered = engine.at_once(calls)
     assert (lost, recovered.again) in [([], []), ([held.id], [held.id])]
     engine.check_books()
