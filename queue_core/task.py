@@ -110,7 +110,9 @@ class Definition:
     is_async: bool = False
     context_parameter: str | None = None
     _context_index: int | None = field(default=None, repr=False)
-    """The place of the context among the positional parameters; `None`: it is given by name."""
+    """The place of the context among the positional parameters; `None`: it has none, and is given by name."""
+    _is_all_by_name: bool = field(default=True, repr=False)
+    """Every parameter can be given by name, the context too."""
     _signature: inspect.Signature = field(default_factory=inspect.Signature, repr=False)
     _names: frozenset[str] | None = field(default=None, repr=False)
     """The arguments by name, where all of them can be named and there is no `**`; else `None`."""
@@ -142,7 +144,7 @@ class Definition:
         """Run the handler with these arguments, and with the context where it takes one."""
         if self.context_parameter is None:
             return self.handler(*arguments, **named)
-        if self._context_index is None or not (arguments or self._names is None):
+        if self._context_index is None or (self._is_all_by_name and not arguments):
             return self.handler(*arguments, **{**named, self.context_parameter: context})
         bound = self._signature.bind(*arguments, **named)
         bound.apply_defaults()
@@ -209,6 +211,7 @@ def define(
         timeout=timeout,
         is_async=inspect.iscoroutinefunction(handler),
         context_parameter=context,
+        _is_all_by_name=all(p.kind in _KEYWORDS for p in signature.parameters.values()),
         _context_index=positions.index(context) if context in positions else None,
         _signature=signature.replace(parameters=parameters),
         _names=frozenset(p.name for p in parameters) if can_be_named else None,
