@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
+PATH_PARTS = 3
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]*)", line (?P<line>\d+)(?:, in (?P<function>.*))?$')
-_LIBRARY = re.compile(
-    r"(^|/)(site-packages|dist-packages|lib/python\d[^/]*|lib64/python\d[^/]*)/|^<frozen |^queue_core/|/queue_core/"
-)
+_LIBRARY = re.compile(r"(^|/)(site-packages|dist-packages|lib(64)?/python\d[^/]*|queue_core)/|^<frozen ")
+_DEMO = re.compile(r"(^|/)queue_core/demo/")
+"""Its tasks stand for those of an application."""
 _PACKAGES = (
     re.compile(r"(?:site-packages|dist-packages)/([^/]+)"),
     re.compile(r"lib(?:64)?/python\d[^/]*/([^/]+)"),
@@ -30,7 +31,7 @@ class Frame:
 
     @property
     def is_library(self) -> bool:
-        return bool(_LIBRARY.search(self.file))
+        return bool(_LIBRARY.search(self.file)) and not _DEMO.search(self.file)
 
     @property
     def package(self) -> str:
@@ -39,7 +40,10 @@ class Frame:
 
     @property
     def place(self) -> str:
-        return f"{self.file}:{self.line}"
+        """The end of the path and the line: `…/billing/gateway.py:88`."""
+        parts = self.file.split("/")
+        shown = self.file if len(parts) <= PATH_PARTS else "/".join(["…", *parts[-PATH_PARTS:]])
+        return f"{shown}:{self.line}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,13 @@ class WorkerRow:
 
     @property
     def name(self) -> str:
-        return f"{self.worker.host}:{self.worker.pid}"
+        """What it was named, or its host."""
+        return self.worker.id.rpartition(":")[0] or self.worker.id
+
+    @property
+    def number(self) -> str:
+        """Its process id, where the worker's id ends in it."""
+        return self.worker.id.rpartition(":")[2] if ":" in self.worker.id else ""
 
     @property
     def mark(self) -> str:
@@ -47,7 +53,7 @@ class Workers:
 def worker_rows(workers: Iterable[WorkerSnapshot], now_ms: int) -> tuple[WorkerRow, ...]:
     """Trouble first, then by name."""
     rows = [WorkerRow(worker, worker_condition(worker, now_ms)) for worker in shown_workers(workers, now_ms)]
-    return tuple(sorted(rows, key=lambda row: (_RANKS.get(row.condition, 9), row.worker.host, row.worker.pid)))
+    return tuple(sorted(rows, key=lambda row: (_RANKS.get(row.condition, 9), row.worker.id)))
 
 
 def workers_page(workers: Iterable[WorkerSnapshot], now_ms: int, order: Order) -> Workers:
@@ -76,7 +82,7 @@ def index() -> Response:
 def _key(row: WorkerRow, column: str) -> object:
     worker = row.worker
     values: dict[str, object] = {
-        "name": (worker.host, worker.pid),
+        "name": worker.id,
         "heartbeat": -worker.heartbeat_at,
         "busy": worker.busy,
         "completed": worker.completed,
