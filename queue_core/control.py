@@ -15,7 +15,14 @@ import msgspec
 
 from queue_core import connection, decoding, protocol, reading, scripts, settings
 from queue_core.client import Client
-from queue_core.errors import ActionUnderWay, InvalidArgument, UnknownFault, UnknownQueue
+from queue_core.errors import (
+    ActionUnderWay,
+    InvalidArgument,
+    ServerUnavailable,
+    TaskyardError,
+    UnknownFault,
+    UnknownQueue,
+)
 from queue_core.ids import is_task_id
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Acted, Argument, Call, Session, Switched
@@ -136,6 +143,20 @@ class Control:
         found = self._mark(keys, run)
         if found:
             return found
+        try:
+            outcome = self._requeue_letters(keys, letters, run, facts, limit)
+        except ServerUnavailable:
+            raise
+        except TaskyardError:
+            self._mark(keys, run, keep_ms=1)
+            raise
+        self._mark(keys, run, outcome, keep_ms=OUTCOME_MS)
+        return outcome
+
+    def _requeue_letters(
+        self, keys: QueueKeys, letters: _Letters, run: _Run, facts: dict[str, object], limit: int
+    ) -> Outcome:
+        """Batch by batch, with a sign of life after each."""
         done: list[str] = []
         skipped: dict[str, str] = {}
         server_ms = looked_at = 0
@@ -150,10 +171,9 @@ class Control:
             server_ms, looked_at = max(server_ms, acted.now_ms), looked_at + len(members)
             self._mark(keys, run)
         remaining, (seconds, micros) = self._read(letters.count(), ("TIME",))
-        server_ms = server_ms or (self._client.clock() if self._client.clock else seconds * 1000 + micros // 1000)
-        outcome = Outcome("requeue", tuple(done), skipped, server_ms, remaining=remaining)
-        self._mark(keys, run, outcome)
-        return outcome
+        if not server_ms:
+            server_ms = self._client.clock() if self._client.clock else seconds * 1000 + micros // 1000
+        return Outcome("requeue", tuple(done), skipped, server_ms, remaining=remaining)
 
     # The queue.
 
@@ -238,10 +258,11 @@ class Control:
             raise _unknown(queue)
         return keys
 
-    def _mark(self, keys: QueueKeys, run: _Run, outcome: Outcome | None = None) -> Outcome | None:
+    def _mark(
+        self, keys: QueueKeys, run: _Run, outcome: Outcome | None = None, keep_ms: int = MARK_MS
+    ) -> Outcome | None:
         """Say that the action is under way, or what came of it. Returns the outcome that somebody else's run had."""
         text = b"" if outcome is None else msgspec.json.encode(outcome)
-        keep_ms = MARK_MS if outcome is None else OUTCOME_MS
         standing = self._client.run(_mark(keys, run, text, keep_ms))
         if not standing:
             return None

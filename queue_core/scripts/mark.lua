@@ -12,6 +12,6 @@ local wrong = check_types('string', action)
 if wrong then return wrong end
 
 local mark = call('GET', action)
-if mark and match(mark, '^%S+') ~= ARGV[3] then return mark end
+if mark and mark ~= '' and match(mark, '^%S+') ~= ARGV[3] then return mark end
 call('SET', action, ARGV[3] .. ' ' .. ARGV[4], 'PX', ARGV[5])
 return ''
