@@ -7,12 +7,14 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import redis
 
 from queue_core import connection, keys, settings
+from queue_core.errors import ServerFull
 from queue_core.protocol import Argument, Call, Session, with_text
 
 T = TypeVar("T")
@@ -86,7 +88,8 @@ class Client:
         """Note the queue's name in the directory, once a minute."""
         now = time.monotonic()
         if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
-            self._guarded(lambda: self.redis.sadd(keys.queues(self.namespace), queue))
+            with suppress(ServerFull):  # what takes no room goes on all the same
+                self._guarded(lambda: self.redis.sadd(keys.queues(self.namespace), queue))
             self._registered[queue] = now
 
     def close(self) -> None:
@@ -124,10 +127,10 @@ class Client:
         return attempt + 1
 
     def _take(self) -> _Channel:
+        if self._pid != os.getpid():  # a fork: the parent's connections are the parent's, its lock may be held for ever
+            self._pid, self._idle, self._lock = os.getpid(), [], threading.Lock()
+            self._pool = connection.sync_pool(self.url)
         with self._lock:
-            if self._pid != os.getpid():  # a fork: the parent's connections are the parent's
-                self._pid, self._idle = os.getpid(), []
-                self._pool = connection.sync_pool(self.url)
             if self._idle:
                 return self._idle.pop()
         return _Channel(self._pool)

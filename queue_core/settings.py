@@ -9,6 +9,10 @@ from queue_core.errors import ConfigurationError
 from queue_core.keys import check_name
 
 DEFAULT_URL = "redis://localhost:6379/0"
+URL_FORM = (
+    "it is redis://user:password@host:port/database?option=value with a number for the database; "
+    "special characters of the password are percent-encoded"
+)
 DEFAULT_NAMESPACE = "qc"
 DEFAULT_QUEUE = "default"
 
@@ -37,6 +41,8 @@ def redis_url(given: str | None = None) -> str:
         raise ConfigurationError(
             f"Redis URL {mask_url(url)!r} is not accepted: it begins with redis://, rediss:// or unix://"
         )
+    if not url.startswith("unix") and not re.match(r"[a-z]+://[^/?]*(/\d*)?(\?.*)?\Z", url):
+        raise ConfigurationError(f"Redis URL {mask_url(url)!r} is not accepted: {URL_FORM}")
     return url
 
 
@@ -55,4 +61,7 @@ def application_version(given: str | None = None) -> str:
 
 def mask_url(url: str) -> str:
     """The URL without its password, and without its query, which may hold one."""
-    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", url.partition("?")[0])
+    address, _, query = url.partition("?")
+    if "@" in query and "@" not in address:  # the question mark may be the password's own
+        return re.sub(r"(://[^:/]*):.*", r"\1:***", address)
+    return re.sub(r"(://[^:@/]*):.*@", r"\1:***@", address)
