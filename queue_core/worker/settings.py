@@ -19,7 +19,8 @@ MAX_WEIGHT = 1_000
 class WorkerSettings:
     """`app`: `module:yard`. `queues`: name → weight; empty: all queues that the yard's tasks use.
 
-    `concurrency`: tasks that run at once. `name`: what the worker is called in place of its host. `grace_seconds`: what running tasks get to finish when the worker stops.
+    `concurrency`: tasks that run at once. `grace_seconds`: what running tasks get to finish when the worker stops.
+    `name`: what the worker is called in place of its host.
     """
 
     app: str
