@@ -1,0 +1,94 @@
+"""The application of the tests: tasks that leave a trace in Redis, under keys that no queue uses."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+
+from redis import Redis
+
+from queue_core import Context, Taskyard
+
+yard = Taskyard(namespace="test", version="1.0")
+traces = Redis.from_url(yard.url)
+
+
+def leave(what: str) -> None:
+    traces.rpush("traces", what)
+
+
+@yard.task(queue="fast")
+async def note(what: str) -> None:
+    leave(what)
+
+
+@yard.task(queue="fast")
+def note_in_thread(what: str) -> None:
+    leave(what)
+
+
+@yard.task(queue="slow")
+async def wait(what: str, seconds: float) -> None:
+    leave(f"{what} began")
+    await asyncio.sleep(seconds)
+    leave(f"{what} ended")
+
+
+@yard.task(queue="slow")
+def wait_in_thread(what: str, seconds: float) -> None:
+    leave(f"{what} began")
+    time.sleep(seconds)
+    leave(f"{what} ended")
+
+
+@yard.task(queue="fast")
+def tell_time(what: str) -> None:
+    seconds, microseconds = traces.time()
+    traces.hset("times", what, f"{seconds * 1000 + microseconds / 1000}")
+
+
+@yard.task(queue="slow")
+def hold_interpreter(what: str, seconds: float) -> None:
+    """As a long computation in C does that never lets another thread run."""
+    leave(f"{what} began")
+    ctypes.PyDLL(None).usleep(int(seconds * 1_000_000))
+    leave(f"{what} ended")
+
+
+@yard.task(queue="slow", max_crashes=1)
+def die(what: str) -> None:
+    leave(f"{what} began")
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@yard.task(queue="fast", max_retries=0)
+async def leave_program() -> None:
+    raise SystemExit(3)
+
+
+@yard.task(queue="fast", max_retries=0)
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@yard.task(queue="fast", max_retries=0)
+async def cancel() -> None:
+    raise asyncio.CancelledError
+
+
+class Untellable(Exception):
+    def __str__(self) -> str:
+        raise SystemExit(4)
+
+
+@yard.task(queue="fast", max_retries=0)
+def fail_untellably() -> None:
+    raise Untellable
+
+
+@yard.task(queue="fast")
+def who_am_i(context: Context) -> None:
+    leave(f"{context.task_id} {context.queue} {context.attempt} {context.fence > 0}")

@@ -1,0 +1,107 @@
+"""The lease table, as the process writes it and the supervisor reads it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from queue_core.worker import leases
+from queue_core.worker.leases import HeldTask, LeaseTable
+
+
+@pytest.fixture
+def table() -> Iterator[LeaseTable]:
+    table = LeaseTable.create(4)
+    yield table
+    table.close()
+
+
+def test_held_task_is_read_by_the_other_side(table: LeaseTable) -> None:
+    table.hold(2, "task-1", "send", 1_763_770_000_000_001, 1_700_000_000_000)
+    other_side = LeaseTable(os.dup(table.fd), 4)
+    assert list(other_side.read()) == [HeldTask(2, "task-1", "send", 1_763_770_000_000_001, False, 1_700_000_000_000)]
+    other_side.close()
+
+
+def test_started_task_says_since_when(table: LeaseTable) -> None:
+    slot = table.hold(0, "task-1", "send", 7, 1_000)
+    table.start(slot, 2_000)
+    assert list(table.read()) == [HeldTask(0, "task-1", "send", 7, True, 2_000)]
+
+
+def test_dropped_task_is_not_read_and_its_slot_serves_again(table: LeaseTable) -> None:
+    slots = [table.hold(0, f"task-{i}", "send", i, 0) for i in range(4)]
+    assert table.free == 0
+    table.drop(slots[1])
+    assert [task.id for task in table.read()] == ["task-0", "task-2", "task-3"]
+    assert table.hold(0, "task-4", "send", 4, 0) == slots[1]
+    assert [task.id for task in table.read()] == ["task-0", "task-4", "task-2", "task-3"]
+
+
+def test_slot_of_a_started_task_serves_again_as_not_started(table: LeaseTable) -> None:
+    slot = table.hold(0, "old", "send", 1, 0)
+    table.start(slot, 5)
+    table.drop(slot)
+    table.hold(0, "new", "send", 2, 9)
+    assert list(table.read()) == [HeldTask(0, "new", "send", 2, False, 9)]
+
+
+@pytest.mark.parametrize("length", [1, 22, 127, 128])
+def test_longest_ids_and_names_fit(table: LeaseTable, length: int) -> None:
+    table.hold(199, "i" * length, "n" * length, (1 << 53) - 1, 0)
+    (task,) = table.read()
+    assert (task.queue_index, task.id, task.name, task.fence) == (199, "i" * length, "n" * length, (1 << 53) - 1)
+
+
+def test_slot_that_is_being_filled_is_not_read(table: LeaseTable) -> None:
+    """The state is written last: a process that dies in between leaves nothing half-written."""
+    slot = table.hold(0, "task-1", "send", 7, 0)
+    table.drop(slot)  # its bytes are still there, its state is free
+    assert list(table.read()) == []
+
+
+def test_header_tells_counters_state_and_trouble(table: LeaseTable) -> None:
+    assert table.read_header() == (0, 0, leases.STARTING, False)
+    table.publish(1 << 40, 3, leases.QUIET, True)
+    assert table.read_header() == (1 << 40, 3, leases.QUIET, True)
+
+
+def descriptors() -> set[str]:
+    return {entry.name for entry in Path("/proc/self/fd").iterdir()}
+
+
+def test_table_leaves_no_file_and_no_descriptor() -> None:
+    before = descriptors()
+    table = LeaseTable.create(100)
+    assert str(Path(f"/proc/self/fd/{table.fd}").readlink()).startswith("/memfd:")
+    table.close()
+    assert descriptors() == before
+
+
+def _write_for_ever(fd: int, size: int) -> None:
+    table = LeaseTable(fd, size)
+    number = 0
+    while True:
+        number += 1
+        slot = table.hold(number % 200, f"id-{number}", f"name-{number}", number, number)
+        table.start(slot, number)
+        table.drop(slot)
+
+
+def test_reading_while_a_process_writes_gives_whole_tasks_or_ones_whose_fence_fits_no_lease() -> None:
+    table = LeaseTable.create(1)
+    writer = multiprocessing.get_context("fork").Process(target=_write_for_ever, args=(table.fd, 1), daemon=True)
+    writer.start()
+    read, whole = 0, 0
+    while read < 3_000:
+        for task in table.read():
+            read += 1
+            whole += task.id == f"id-{task.fence}"
+    writer.kill()
+    writer.join()
+    table.close()
+    assert whole > 0.5 * read
