@@ -6,6 +6,8 @@ here: a call is sent again by us, with the number that makes it safe (see `proto
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -27,6 +29,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from queue_core.errors import (
+    ConfigurationError,
     CorruptQueue,
     FormatMismatch,
     ServerFull,
@@ -37,7 +40,7 @@ from queue_core.errors import (
     UnknownQueue,
 )
 from queue_core.keys import FORMAT
-from queue_core.settings import mask_url
+from queue_core.settings import URL_FORM, mask_url
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 5.0
@@ -58,11 +61,28 @@ SERVER_ERRORS = (RedisError, OSError)
 
 
 def sync_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.ConnectionPool:
-    return redis.ConnectionPool.from_url(url, **_options(answer_seconds), retry=Retry(NoBackoff(), 0))
+    with _naming(url):
+        pool = redis.ConnectionPool.from_url(url, **_options(answer_seconds), retry=Retry(NoBackoff(), 0))
+        pool.make_connection()
+    return pool
 
 
 def async_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.asyncio.ConnectionPool:
-    return redis.asyncio.ConnectionPool.from_url(url, **_options(answer_seconds), retry=AsyncRetry(NoBackoff(), 0))
+    with _naming(url):
+        pool = redis.asyncio.ConnectionPool.from_url(url, **_options(answer_seconds), retry=AsyncRetry(NoBackoff(), 0))
+        pool.make_connection()  # type: ignore[no-untyped-call]
+    return pool
+
+
+@contextmanager
+def _naming(url: str) -> Iterator[None]:
+    """An address that redis-py cannot read, or an option that it does not know, is the user's mistake."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        is_option = isinstance(error, TypeError) or "in connection URL" in str(error)
+        reason = error if is_option else URL_FORM  # Python's own words may quote a part of the password
+        raise ConfigurationError(f"Redis URL {mask_url(url)!r} is not accepted: {reason}") from None
 
 
 def _options(answer_seconds: float) -> dict[str, Any]:

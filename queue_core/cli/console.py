@@ -8,6 +8,7 @@ from dataclasses import replace
 import click
 
 from queue_core.cli.options import namespace_option, url_option
+from queue_core.client import Client
 from queue_core.demo.ports import USUAL_PORT, check_port
 from queue_core.errors import ConfigurationError
 from queue_core.settings import mask_url, namespace, redis_url
@@ -44,6 +45,7 @@ def command(host: str, port: int, no_login: bool, url: str | None, name: str | N
     settings = replace(
         ConsoleSettings.from_env(os.environ, no_login=no_login), redis_url=redis_url(url), namespace=namespace(name)
     )
+    Client(settings.redis_url, settings.namespace).close()  # refuses an address that cannot be one; connects nowhere
     check_address(settings, host)
     check_port(port, host)
     shown = f"[{host}]" if ":" in host else host

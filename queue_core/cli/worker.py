@@ -10,7 +10,7 @@ from queue_core import settings as defaults
 @click.command("worker")
 @click.argument("app", metavar="MODULE:YARD")
 @click.option(
-    "--queues", default="", help="Queues to work on, with their weights.  [default: those of the yard's tasks]"
+    "--queues", default="", help="Such as email=3,images: names with weights.  [default: those of the yard's tasks]"
 )
 @click.option("--concurrency", type=int, default=16, show_default=True, help="Tasks that run at once.")
 @click.option(

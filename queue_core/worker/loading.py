@@ -7,6 +7,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import queue_core
 from queue_core.errors import ConfigurationError
 from queue_core.yard import Taskyard
 
@@ -24,15 +25,21 @@ def load_yard(reference: str) -> Taskyard:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
-    except Exception as error:
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        where = "" if "importlib" in frame.filename else f" ({frame.filename}:{frame.lineno})"
-        raise ConfigurationError(
-            f"module {module_name!r} cannot be imported: {type(error).__name__}: {error}{where}"
-        ) from error
+    except (Exception, SystemExit) as error:
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigurationError(f"module {module_name!r} cannot be imported: {told}{_where(error)}") from error
     yard = getattr(module, attribute, None)
     if not isinstance(yard, Taskyard):
         names = [name for name, value in vars(module).items() if isinstance(value, Taskyard)]
         hint = f"; it has {module_name}:{names[0]}" if names else ""
         raise ConfigurationError(f"{reference!r} is not a Taskyard{hint}")
     return yard
+
+
+def _where(error: BaseException) -> str:
+    """The innermost line that is neither Python's import machinery nor ours."""
+    ours = str(Path(queue_core.__file__).parent)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "importlib" not in frame.filename and not frame.filename.startswith(ours):
+            return f" ({frame.filename}:{frame.lineno})"
+    return ""
