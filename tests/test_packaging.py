@@ -124,7 +124,6 @@ def test_engine_installs_without_the_console(environment: Path) -> None:
 
 
 def test_installed_console_serves_a_page_and_its_styles(environment: Path, redis_url: str) -> None:
-    pytest.importorskip("queue_core.cli.console")
     port = free_port()
     command = [str(environment / "taskyard"), "console", "--port", str(port)]
     with running(command, TASKYARD_REDIS_URL=redis_url):
