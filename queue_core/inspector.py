@@ -38,6 +38,8 @@ from queue_core.snapshot import (
 T = TypeVar("T")
 MAX_ROWS = 200
 """Of one page."""
+MAX_RANK = 10**12
+"""Longer than any queue."""
 SNAPSHOT_FAULTS = 50
 MAX_FAULTS = 2_000
 MAX_WORKERS = 1_000
@@ -228,8 +230,7 @@ class Inspector:
 
     def _ready_page(self, queue: str, position: Position | None, limit: int) -> Page:
         rank = decoding.number(position.score) if position else 0
-        if rank < 0:
-            raise InvalidArgument(f"rank {rank} is not accepted")
+        rank = max(0, min(rank, MAX_RANK))
         known = self._client.queue(queue)
         listed = self._one(reading.list_ready(known, rank, limit))
         tasks = self._one(reading.describe(known, list(listed.since))) if listed.since else {}
@@ -239,7 +240,8 @@ class Inspector:
             if (task := tasks.get(task_id)) and task.state is State.READY
         ]
         older = None if listed.next_rank is None else str(Position("after", b"%d" % listed.next_rank, queue))
-        newer = str(Position("after", b"%d" % max(0, rank - limit), queue)) if rank else None
+        back = max(0, (rank if rows else min(rank, listed.total)) - limit)
+        newer = str(Position("after", b"%d" % back, queue)) if rank else None
         return Page(tuple(rows), listed.total, older, newer)
 
     def _running_page(self, queue: str, position: Position | None, limit: int) -> Page:

@@ -1056,7 +1056,9 @@ def test_cursor_of_another_list_is_harmless(engine: Engine, inspector: Inspector
             inspector.tasks("email", state, cursor=cursor)
 
 
-@pytest.mark.parametrize("score", ["-inf", "inf", "-1", "1e300", "99999999999999999999"])
+@pytest.mark.parametrize(
+    "score", ["-inf", "inf", "-1", "1e300", "99999999999999999999", "5000000000000000000", "999999999999", "0.5"]
+)
 def test_cursor_at_the_end_of_the_world_is_harmless(engine: Engine, inspector: Inspector, score: str) -> None:
     kill(engine, 5)
     engine.enqueue_many(5)
