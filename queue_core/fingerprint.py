@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import sys
 import sysconfig
@@ -15,9 +16,9 @@ MAX_MESSAGE = 200
 """Characters of the message that a fault keeps; a history entry keeps as many."""
 MAX_TRACEBACK_BYTES = 8_192
 
-_ENGINE = str(Path(__file__).parent)
-_DEMO = str(Path(__file__).parent / "demo")
-_LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")} - {None, ""})
+_ENGINE = str(Path(__file__).parent) + os.sep
+_DEMO = str(Path(__file__).parent / "demo") + os.sep
+_LIBRARIES = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 _VARYING = re.compile(
     r"\b[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}\b"  # UUID
     r"|\b0x[0-9a-fA-F]+\b"  # address
