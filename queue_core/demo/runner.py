@@ -183,7 +183,7 @@ class Demo:
         return True
 
     def _workers_answer(self) -> bool:
-        return {worker.id for worker in self._inspector.snapshot().workers} >= set(WORKERS)
+        return {worker.pid for worker in self._inspector.workers()} >= {worker.pid for worker in self._workers}
 
     def _console_answers(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=2)

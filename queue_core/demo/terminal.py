@@ -12,6 +12,8 @@ from queue_core.demo.formats import clock, count, duration, short_id, shorten
 
 LABEL_WIDTH = 10
 STEP_WIDTH = 62
+LEAST_FIRST = ("running", "retrying", "waiting", "enqueued", "completed")
+"""What a narrow status line can do without."""
 NAME_OF_LOAD = {"e-mails": "e-mail", "images": "image", "orders": "order", "reports": "report"}
 
 
@@ -116,17 +118,29 @@ def json_line(fact: Fact, at_seconds: float) -> str:
     return json.dumps(found, ensure_ascii=False)
 
 
-def status(totals: Totals) -> str:
-    """`enqueued 371 · completed 322 · waiting 31 · running 10 · retrying 7 · dead 1`."""
-    always = {"completed", "waiting", "running", "retrying", "dead"}
-    parts = [("enqueued", totals.enqueued), *totals.parts]
-    return " · ".join(f"{word} {number:,}" for word, number in parts if number or word in always or word == "enqueued")
+def status(totals: Totals, width: int | None = None) -> str:
+    """`enqueued 371 · completed 322 · waiting 31 · running 10 · retrying 7 · dead 1`.
+
+    Where that is wider than `width`, what matters least is left out.
+    """
+    always = {"enqueued", "completed", "waiting", "running", "retrying", "dead"}
+    parts = {
+        word: number for word, number in (("enqueued", totals.enqueued), *totals.parts) if number or word in always
+    }
+    for word in sorted(LEAST_FIRST, key=lambda word: bool(parts.get(word))):
+        if width is None or len(_joined(parts)) <= width:
+            break
+        parts.pop(word, None)
+    return _joined(parts) if width is None else shorten(_joined(parts), width)
 
 
 def status_line(totals: Totals, at_seconds: float, style: Style) -> str:
     """The line that is rewritten: never wider than the terminal, or it would leave pieces behind."""
-    text = shorten(status(totals), style.width - len(clock(at_seconds)) - 3)
-    return _line(style, at_seconds, text)
+    return _line(style, at_seconds, status(totals, style.width - len(clock(at_seconds)) - 3))
+
+
+def _joined(parts: Mapping[str, int]) -> str:
+    return " · ".join(f"{word} {number:,}" for word, number in parts.items())
 
 
 def _step(style: Style, label: str, text: str, seconds: float | None = None, shown: str = "") -> str:
