@@ -60,10 +60,13 @@ def fresh(response: Response) -> Response:
 
 
 def _fragment(body: str, status: int) -> Response:
-    tag = hashlib.blake2b(body.encode(), digest_size=12).hexdigest()
+    # That time went on is told by a header; it is no change of what is shown.
+    shown = body.replace(f"<span data-as-of>{g.as_of}</span>", "")
+    tag = hashlib.blake2b(shown.encode(), digest_size=12).hexdigest()
     unchanged = request.headers.get("If-None-Match") == f'"{tag}"'
     response = make_response("" if unchanged else body, 204 if unchanged else status)
     response.headers["ETag"] = f'"{tag}"'
+    response.headers["Taskyard-Problems"] = str(len(g.view.problems))
     response.headers["Taskyard-As-Of"] = g.as_of.encode("ascii", "replace").decode()
     return fresh(response)
 

@@ -71,13 +71,16 @@
       if (listIsHeld()) for (const task of tasks) if (task.target && task.target.id === "list") task.target = null;
       for (const task of tasks) keepGoneRows(task.fragment);
       if (ctx.response.status === 200) tag = listIsHeld() ? "" : ctx.response.headers.get("ETag") || "";
-      if (ctx.title && ctx.response.status === 200) document.title = ctx.title;
     });
     document.addEventListener("htmx:before:response", (event) => {
       if (event.detail.ctx.sourceElement !== poller) return;
       lastAnswer = new Date();
       band.hidden = true;
-      const asOf = event.detail.ctx.response.headers.get("Taskyard-As-Of");
+      const { headers } = event.detail.ctx.response;
+      const problems = Number(headers.get("Taskyard-Problems"));
+      const title = document.title.replace(/^\(\d+\) /, "");
+      document.title = problems ? `(${problems}) ${title}` : title;
+      const asOf = headers.get("Taskyard-As-Of");
       if (asOf) for (const element of $$("[data-as-of]")) element.textContent = asOf;
     });
     document.addEventListener("htmx:error", (event) => {

@@ -1,0 +1,371 @@
+"""The console in a real browser, served as `taskyard console` serves it, on a real server, with a real worker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from queue_core.embedded import EmbeddedServer
+from queue_core.snapshot import State
+from tests.conftest import PageFaults
+from tests.console import Tasks
+
+pytestmark = pytest.mark.browser
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent
+NARROW = {"width": 320, "height": 640}
+
+
+class Console:
+    """`taskyard console` as a process of its own."""
+
+    def __init__(self, redis_url: str, namespace: str) -> None:
+        self._environ = {**os.environ, "TASKYARD_ENVIRONMENT": "test", "TASKYARD_SECRET_KEY": "of these tests"}
+        self._arguments = ["--redis-url", redis_url, "--namespace", namespace]
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "queue_core.cli", "console", "--port", str(self.port), *self._arguments]
+        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environ, start_new_session=True)
+        wait_until(self._answers)
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(10)
+
+    def kill(self) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait(10)
+
+    def _answers(self) -> bool:
+        assert self._process.poll() is None
+        try:
+            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
+
+@pytest.fixture
+def console(redis_url: str, namespace: str) -> Iterator[Console]:
+    running = Console(redis_url, namespace)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
+    made = Tasks(redis_url, namespace)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start_worker(redis_url: str, namespace: str) -> Iterator[Callable[[], None]]:
+    """A worker whose task `sync` fails while the file of the warehouse is missing."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start() -> None:
+        environ = {**os.environ, "TASKYARD_REDIS_URL": redis_url, "TASKYARD_NAMESPACE": namespace}
+        command = [sys.executable, "-m", "queue_core.cli", "worker", "warehouse:yard", "--log-level", "warning"]
+        started.append(subprocess.Popen(command, cwd=HERE, env=environ | {"PYTHONPATH": str(ROOT)}))
+
+    yield start
+    for worker in started:
+        worker.terminate()
+    for worker in started:
+        worker.wait(20)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+
+
+@pytest.mark.parametrize("has_script", [True, False], ids=["with JavaScript", "without"])
+def test_see_the_fault_open_it_read_the_traceback_retry_and_see_it_complete(
+    console: Console,
+    tasks: Tasks,
+    new_page: Callable[..., Page],
+    start_worker: Callable[[], None],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    has_script: bool,
+) -> None:
+    warehouse = tmp_path / "open"
+    monkeypatch.setenv("WAREHOUSE", str(warehouse))
+    start_worker()
+    ids = tasks.enqueue("orders", 3, name="sync", max_retries=0)
+    wait_until(lambda: all(tasks.state(task_id, "orders") is State.DEAD for task_id in ids))
+
+    page = new_page(java_script_enabled=has_script)
+    page.goto(console.url)
+    problem = page.locator("#problems li", has_text="the warehouse is closed")
+    expect(problem).to_contain_text("3 dead")
+    problem.get_by_role("link", name="Open").click()
+    expect(page.locator("#traceback")).to_contain_text('raise ConnectionError("the warehouse is closed")')
+    expect(page.locator("#list tbody tr")).to_have_count(3)
+
+    warehouse.touch()
+    page.get_by_label("Reason").fill("opened again")
+    page.get_by_role("button", name="Retry 3", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text("3 dead letters retried.")
+    wait_until(lambda: all(tasks.state(task_id, "orders") is State.COMPLETED for task_id in ids))
+    if not has_script:
+        page.reload()
+    expect(page.locator("#retry-box")).to_contain_text("Nothing of this fault is left")
+    page.goto(f"{console.url}/queues/orders/tasks/{ids[0]}")
+    expect(page.locator("#timeline")).to_contain_text("retried by console opened again")
+    expect(page.locator("#task-head")).to_contain_text("Completed")
+
+
+def test_one_letter_is_retried_from_its_row_and_another_purged_and_restored(
+    console: Console, tasks: Tasks, page: Page
+) -> None:
+    first, second = tasks.die(count=2)
+    page.goto(f"{console.url}/dead/letters")
+    page.locator(f"#row-billing-{first}").get_by_role("button", name="Retry").click()
+    expect(page.locator("#toasts")).to_contain_text("1 dead letter retried.")
+    expect(page.locator(f"#row-billing-{first}")).to_have_class("left")
+    expect(page.locator(f"#row-billing-{first}")).to_contain_text("Ready")
+    page.locator(f"#row-billing-{second}").get_by_role("link").click()
+    page.get_by_role("button", name="Purge").click()
+    expect(page.locator("#task-head")).to_contain_text("Trashed")
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#task-head")).to_contain_text("Dead")
+    assert (tasks.state(first), tasks.state(second)) == (State.READY, State.DEAD)
+
+
+def test_two_tabs_retry_one_letter_and_the_second_is_told(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page]
+) -> None:
+    (task_id,) = tasks.die()
+    tabs = [new_page(), new_page()]
+    for tab in tabs:
+        tab.goto(f"{console.url}/queues/billing/tasks/{task_id}")
+        tab.get_by_role("button", name="live").click()  # it stays as it is
+    for tab in tabs:
+        tab.get_by_role("button", name="Retry", exact=True).click()
+    expect(tabs[0].locator("#toasts")).to_contain_text("1 dead letter retried.")
+    expect(tabs[1].locator("#toasts")).to_contain_text("Nothing retried")
+    assert [entry.kind for entry in tasks.inspector.task("billing", task_id).history] == ["failed", "requeued"]
+
+
+def test_ticks_focus_and_typed_text_survive_refreshes(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die(count=4)
+    page.goto(f"{console.url}/queues/billing/faults/{tasks.fingerprint()}")
+    page.get_by_label("Reason").fill("half a sen")
+    page.locator("#rows input").nth(1).check()
+    expect(page.get_by_text("List held: 1 row ticked")).to_be_visible()
+    expect(page.get_by_role("button", name="Retry 1…")).to_be_enabled()
+    ticked = page.locator("#rows input:checked").get_attribute("id")
+    page.get_by_label("Reason").focus()
+    tasks.die(count=2)
+    expect(page.locator("#retry-box")).to_contain_text("6 dead letters")  # the rest goes on
+    expect(page.locator("#rows tr")).to_have_count(4)
+    assert page.locator("#rows input:checked").get_attribute("id") == ticked
+    expect(page.get_by_label("Reason")).to_have_value("half a sen")
+    expect(page.get_by_label("Reason")).to_be_focused()
+    page.get_by_role("button", name="Release").click()
+    expect(page.get_by_role("link", name="2 new rows")).to_be_visible()
+    expect(page.locator("#rows tr")).to_have_count(4)
+    page.get_by_role("link", name="2 new rows").click()
+    expect(page.locator("#rows tr")).to_have_count(6)
+
+
+def test_ticked_rows_are_retried_by_keyboard(console: Console, tasks: Tasks, page: Page) -> None:
+    ids = tasks.die(count=3)
+    page.goto(f"{console.url}/dead/letters")
+    for key in ("j", "x", "j", "x"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("button", name="Retry 2…")).to_be_enabled()
+    page.get_by_role("button", name="Retry 2…").click()
+    expect(page.get_by_role("heading", name="Retry 2 dead letters")).to_be_visible()
+    page.get_by_role("button", name="Retry 2", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text("2 dead letters retried.")
+    assert sorted(tasks.state(task_id) for task_id in ids) == [State.DEAD, State.READY, State.READY]
+    page.keyboard.press("g")
+    page.keyboard.press("q")
+    expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+def test_new_failures_show_by_themselves(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.enqueue()
+    page.goto(console.url)
+    expect(page.locator("#queues")).to_contain_text("billing")
+    tasks.die(count=3)
+    expect(page.locator("#problems")).to_contain_text("payments.internal refused the connection")
+    expect(page.locator("#nav-dead")).to_contain_text("3")
+    expect(page).to_have_title("(1) Overview · test · Taskyard")
+
+
+def test_a_hidden_tab_rests_and_catches_up(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.enqueue()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
+    page.goto(console.url)
+    expect(page.locator("#queues")).to_contain_text("billing")
+    hide = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}); %s }"
+    page.evaluate(hide % "", True)
+    asked.clear()
+    page.wait_for_timeout(4_500)  # longer than two refreshes
+    assert asked == []
+    tasks.die(count=3)
+    page.evaluate(hide % "document.dispatchEvent(new Event('visibilitychange'))", False)
+    expect(page.locator("#problems")).to_contain_text("New fault")
+
+
+def test_the_server_goes_and_comes_back_under_an_open_page(
+    new_page: Callable[..., Page], page_faults: PageFaults
+) -> None:
+    with EmbeddedServer() as server:
+        console, tasks = Console(server.url, "qc"), Tasks(server.url, "qc")
+        try:
+            tasks.die(count=2)
+            page = new_page()
+            page.goto(f"{console.url}/dead/letters")
+            expect(page.locator("#rows tr")).to_have_count(2)
+            page.locator("#rows input").first.check()
+            server.kill()
+            expect(page.locator("#band")).to_contain_text("Redis has not answered since")
+            expect(page.locator("#rows input:checked")).to_have_count(1)
+            server.restart()
+            expect(page.locator("#band")).to_be_empty()
+            page.get_by_role("button", name="Release").click()
+            page.locator("#rows").get_by_role("button", name="Retry").first.click()
+            expect(page.locator("#toasts")).to_contain_text("1 dead letter retried.")
+        finally:
+            console.stop()
+            tasks.close()
+
+
+def test_the_console_goes_and_comes_back_under_an_open_page(
+    console: Console, tasks: Tasks, page: Page, page_faults: PageFaults
+) -> None:
+    page_faults.allow("ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|Failed to fetch")
+    tasks.die(count=2)
+    page.goto(f"{console.url}/dead/letters")
+    page.locator("#rows input").first.check()
+    console.kill()
+    expect(page.locator("#band-console")).to_contain_text("The console has not answered since")
+    page.locator("#rows").get_by_role("button", name="Retry").last.click()
+    expect(page.locator("#toasts")).to_contain_text("it is not known whether this was done")
+    expect(page.locator("#rows input:checked")).to_have_count(1)
+    console.start()
+    expect(page.locator("#band-console")).to_be_hidden()
+    page.locator("#rows").get_by_role("button", name="Retry").last.click()
+    expect(page.locator("#toasts")).to_contain_text("1 dead letter retried.")
+
+
+PAGES = [
+    "/",
+    "/queues",
+    "/queues/billing?state=dead",
+    "/queues/billing?state=ready",
+    "/queues/billing/pause",
+    "/dead",
+    "/dead/letters",
+    "/dead/trash",
+    "/workers",
+    "/find?q=b",
+    "FAULT",
+    "TASK",
+    "PREVIEW",
+    "/nowhere",
+]
+
+
+@pytest.fixture
+def every_page(console: Console, tasks: Tasks) -> list[str]:
+    """Each with something on it."""
+    dead = tasks.die(count=3)
+    tasks.enqueue(count=2)
+    tasks.enqueue("exports", name="export")
+    tasks.control.pause("exports", by="console", reason="partner maintenance", action_id="p")
+    tasks.control.trash("billing", [dead[0]], by="console", action_id="t")
+    special = {
+        "FAULT": f"/queues/billing/faults/{tasks.fingerprint()}",
+        "TASK": f"/queues/billing/tasks/{dead[1]}",
+        "PREVIEW": f"/dead/requeue?letter={tasks.letters([dead[1]])[0]}",
+    }
+    return [console.url + special.get(path, path) for path in PAGES]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    every_page: list[str],
+    new_page: Callable[..., Page],
+    axe: Callable[[Page], list[str]],
+    page_faults: PageFaults,
+    scheme: str,
+) -> None:
+    page_faults.allow("status of 404")
+    page = new_page(color_scheme=scheme)
+    found = []
+    for url in every_page:
+        page.goto(url)
+        found += [f"{url}: {violation}" for violation in axe(page)]
+    assert found == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1920])
+def test_no_page_scrolls_sideways(
+    every_page: list[str], new_page: Callable[..., Page], page_faults: PageFaults, width: int
+) -> None:
+    page_faults.allow("status of 404")
+    page = new_page(viewport={"width": width, "height": 800})
+    for url in every_page:
+        page.goto(url)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, url
+
+
+def test_targets_are_large_enough_to_hit(
+    every_page: list[str], new_page: Callable[..., Page], page_faults: PageFaults
+) -> None:
+    page_faults.allow("status of 404")
+    page = new_page()
+    # A box counts with its label, a box of a row with its cell.
+    small = """() => [...document.querySelectorAll('button, summary, label.check, select, nav a, a.button, td.c-tick')]
+        .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
+    for url in every_page:
+        page.goto(url)
+        assert page.evaluate(small) == [], url
+
+
+def test_times_and_colours_are_as_the_reader_chose(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page]
+) -> None:
+    tasks.die()
+    page = new_page(timezone_id="Asia/Tokyo")
+    page.goto(f"{console.url}/dead/letters")
+    expect(page.locator("#rows time").first).to_contain_text("ago")
+    for choice in ("local", "dark"):
+        page.locator("#preferences summary").click()
+        page.get_by_role("button", name=choice, exact=True).click()
+    expect(page.locator("#preferences summary")).to_contain_text("Asia/Tokyo")
+    expect(page.locator("#rows time").first).not_to_contain_text("ago")
+    assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"

@@ -1,0 +1,177 @@
+"""Each line of "what is wrong", made by its real cause on a real server; only time is passed in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from dashboard import ConsoleSettings, create_app
+from queue_core.client import Client
+from queue_core.inspector import Inspector
+from tests.console import Tasks, Visitor, text_of
+from tests.engine import Engine
+
+SECOND, MINUTE = 1_000, 60_000
+
+
+class Later:
+    """A console that looks at the server some time from now."""
+
+    def __init__(self, settings: ConsoleSettings) -> None:
+        self._now = 0
+        self._client = Client(settings.redis_url, settings.namespace, clock=lambda: self._now)
+        self._settings = settings
+        self._real = Inspector(settings.redis_url, settings.namespace)
+
+    def problems(self, after_ms: int = 0, *, looks: int = 1) -> list[str]:
+        """The lines of the overview, seen `looks` times, a minute apart."""
+        found: list[str] = []
+        app = create_app(self._settings, inspector=Inspector(client=self._client))
+        visitor = Visitor(app.test_client())
+        for look in range(looks):
+            self._now = self._real.server_ms() + after_ms + look * MINUTE
+            visitor.client.set_cookie("taskyard_seen", str(self._now))
+            page = visitor.text("/").partition('id="queues"')[0]
+            found = [text_of(line) for line in page.split('<li id="problem-')[1:]]
+        return found
+
+    def close(self) -> None:
+        self._client.close()
+        self._real.close()
+
+
+@pytest.fixture
+def later(settings: ConsoleSettings) -> Iterator[Later]:
+    console = Later(settings)
+    yield console
+    console.close()
+
+
+@pytest.fixture
+def one_line(later: Later) -> Callable[..., str]:
+    def find(after_ms: int = 0, *, looks: int = 1) -> str:
+        (line,) = later.problems(after_ms, looks=looks)
+        return line
+
+    return find
+
+
+def test_new_fault(tasks: Tasks, one_line: Callable[..., str], later: Later) -> None:
+    tasks.die(count=3)
+    line = one_line()
+    assert "New fault ConnectionError: payments.internal refused the connection" in line
+    assert "charge · billing · 3 failed attempts, 3 dead, 0 retrying" in line
+    assert later.problems(61 * MINUTE) == []
+
+
+def test_no_worker(tasks: Tasks, one_line: Callable[..., str], later: Later) -> None:
+    tasks.enqueue(count=2)
+    assert later.problems(10 * SECOND) == []
+    assert "No worker billing · 2 ready, nobody takes them" in one_line(20 * SECOND)
+
+
+def test_paused(tasks: Tasks, one_line: Callable[..., str]) -> None:
+    tasks.enqueue(count=2)
+    tasks.control.pause("billing", by="bo", reason="partner maintenance", action_id="a")
+    assert "Paused billing · by bo, “partner maintenance” · 2 ready" in one_line(MINUTE)
+
+
+def test_an_eviction_policy(tasks: Tasks, redis_client: Redis, one_line: Callable[..., str]) -> None:
+    tasks.enqueue("email", name="send", delay=3_600)
+    redis_client.config_set("maxmemory-policy", "allkeys-lru")
+    assert "Redis unsafe maxmemory-policy is allkeys-lru" in one_line()
+
+
+def test_books_that_are_off(
+    tasks: Tasks, redis_client: Redis, namespace: str, one_line: Callable[..., str], later: Later
+) -> None:
+    tasks.enqueue(delay=3_600)
+    redis_client.hincrby(f"{namespace}:{{billing}}:stats", "enqueued", 1)
+    assert later.problems(looks=2) == []
+    assert "Books off billing · counters and places differ" in one_line(looks=3)
+
+
+class Worker:
+    """A real one, that takes the queue `orders` and can hold one task."""
+
+    def __init__(self, settings: ConsoleSettings, folder: Path) -> None:
+        (folder / "stuck.py").write_text(STUCK)
+        root = Path(__file__).parents[2]
+        environ = {"TASKYARD_REDIS_URL": settings.redis_url, "TASKYARD_NAMESPACE": settings.namespace}
+        command = [
+            sys.executable,
+            "-m",
+            "queue_core.cli",
+            "worker",
+            "stuck:yard",
+            "--concurrency",
+            "1",
+            "--name",
+            "web",
+        ]
+        self.process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **environ, "PYTHONPATH": str(root)}, start_new_session=True
+        )
+
+    def kill(self) -> None:
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(10)
+
+
+STUCK = """
+import asyncio
+from queue_core import Taskyard
+
+yard = Taskyard()
+
+@yard.task(queue="orders", timeout=600)
+async def wait(order: int) -> None:
+    await asyncio.sleep(600)
+"""
+
+
+@pytest.fixture
+def worker(settings: ConsoleSettings, tasks: Tasks, tmp_path: Path) -> Iterator[Worker]:
+    running = Worker(settings, tmp_path)
+    wait_until(lambda: bool(tasks.inspector.workers()))
+    yield running
+    running.kill()
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+
+
+def test_a_worker_that_is_silent_and_then_lost(worker: Worker, tasks: Tasks, later: Later) -> None:
+    assert later.problems() == []
+    worker.kill()
+    (silent,) = later.problems(20 * SECOND)
+    assert "Worker silent web:" in silent
+    assert "Worker lost" in " ".join(later.problems(70 * SECOND))
+    assert later.problems(61 * MINUTE) == []
+
+
+def test_a_queue_that_waits_too_long(
+    worker: Worker, tasks: Tasks, one_line: Callable[..., str], settings: ConsoleSettings
+) -> None:
+    tasks.enqueue("orders", name="wait")
+    wait_until(lambda: tasks.inspector.queue("orders").counts.running == 1)
+    with closing(Engine(settings.redis_url, settings.namespace, "orders")) as past:
+        past.now = tasks.inspector.server_ms() - 10 * MINUTE
+        past.enqueue()
+    line = one_line()
+    assert "Waits too long orders · 1 ready, the oldest for 10" in line
+    worker.kill()
+    assert "No worker orders" in one_line(20 * SECOND)  # it hides the long wait and the lost worker
