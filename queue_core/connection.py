@@ -56,6 +56,9 @@ TRY_AGAIN = (
 )
 """Errors that may pass by themselves: the same command is sent again."""
 
+_WHATEVER_THE_URL_SAYS = {"decode_responses": False}
+"""Answers are bytes: an envelope may be anything."""
+
 NO_SCRIPT = NoScriptError
 SERVER_ERRORS = (RedisError, OSError)
 
@@ -63,6 +66,7 @@ SERVER_ERRORS = (RedisError, OSError)
 def sync_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.ConnectionPool:
     with _naming(url):
         pool = redis.ConnectionPool.from_url(url, **_options(answer_seconds), retry=Retry(NoBackoff(), 0))
+        pool.connection_kwargs.update(_WHATEVER_THE_URL_SAYS)
         pool.make_connection()
     return pool
 
@@ -70,6 +74,7 @@ def sync_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.Connect
 def async_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.asyncio.ConnectionPool:
     with _naming(url):
         pool = redis.asyncio.ConnectionPool.from_url(url, **_options(answer_seconds), retry=AsyncRetry(NoBackoff(), 0))
+        pool.connection_kwargs.update(_WHATEVER_THE_URL_SAYS)
         pool.make_connection()  # type: ignore[no-untyped-call]
     return pool
 
@@ -79,7 +84,7 @@ def _naming(url: str) -> Iterator[None]:
     """An address that redis-py cannot read, or an option that it does not know, is the user's mistake."""
     try:
         yield
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RedisError) as error:
         is_option = isinstance(error, TypeError) or "in connection URL" in str(error)
         reason = error if is_option else URL_FORM  # Python's own words may quote a part of the password
         raise ConfigurationError(f"Redis URL {mask_url(url)!r} is not accepted: {reason}") from None
@@ -102,11 +107,11 @@ def backoff_seconds(attempt: int, chance: float) -> float:
 
 def translate(error: Exception, url: str) -> TaskyardError:
     """What an error of redis-py means in ours. The original is for `raise … from`."""
-    text = str(error)
+    text, url = str(error), mask_url(url)
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
-        return ServerFull(f"Redis at {mask_url(url)} is out of memory and takes no more tasks: {text}", url=url)
+        return ServerFull(f"Redis at {url} is out of memory and takes no more tasks: {text}", url=url)
     if isinstance(error, TRY_AGAIN):
-        return ServerUnavailable(f"Redis at {mask_url(url)} does not answer: {text or type(error).__name__}", url=url)
+        return ServerUnavailable(f"Redis at {url} does not answer: {text or type(error).__name__}", url=url)
     if isinstance(error, ResponseError):
         word, _, rest = text.partition(" ")
         if word == "STALE":
@@ -121,4 +126,4 @@ def translate(error: Exception, url: str) -> TaskyardError:
             return UnknownQueue()
         if word == "WRONGKEY" or "WRONGTYPE" in text:
             return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
-    return ServerRefused(f"Redis at {mask_url(url)} refused: {text or type(error).__name__}", url=url)
+    return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)
