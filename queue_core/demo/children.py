@@ -48,6 +48,7 @@ class Child:
             pass_fds=(lifeline.reading,),
             start_new_session=True,  # Ctrl-C is the demo's affair, which ends its children in order
         )
+        self._has_group = True
         self._reader = threading.Thread(target=self._read, name=f"output of {name}", daemon=True)
         self._reader.start()
 
@@ -56,12 +57,12 @@ class Child:
         return self._process.pid
 
     def has_ended(self) -> bool:
-        """Leaves it to be reaped: until then nobody else can get its id, and its group can be killed by that."""
+        """Leaves it to be reaped where the system can: until then nobody else gets its id, by which `end` kills."""
         if self._process.returncode is not None:
             return True
-        with contextlib.suppress(ChildProcessError):
-            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-        return True
+        if not hasattr(os, "waitid"):  # macOS, before Python 3.13
+            return self._process.poll() is not None
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def terminate(self) -> None:
         if not self.has_ended():
@@ -77,7 +78,8 @@ class Child:
 
     def end(self) -> None:
         """Kill it with all that it has started."""
-        if self._process.returncode is None:
+        if self._has_group:
+            self._has_group = False
             with contextlib.suppress(ProcessLookupError, PermissionError):  # macOS: of a group whose members have ended
                 os.killpg(self.pid, signal.SIGKILL)
             self._process.wait()

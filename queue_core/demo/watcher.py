@@ -13,7 +13,8 @@ from queue_core.snapshot import State, TaskDetail, TaskSummary
 PAGE = 200
 """Newest dead letters that are looked at. One that is older and was retried is still found, by its id."""
 QUIET_SECONDS = 1.0
-"""Further deaths of a fault are told together, once there were none for so long."""
+MOST_SECONDS = 3.0
+"""Further deaths of a fault are told together: when there were none for a second, or after three."""
 NOTES = {"monthly_report": "a bug: a retry fails again"}
 
 Letter = tuple[str, str]
@@ -42,7 +43,11 @@ class More:
 
     newest: TaskSummary
     count: int
-    at_seconds: float
+    first_at: float
+    last_at: float
+
+    def is_due(self, at_seconds: float) -> bool:
+        return at_seconds - self.last_at >= QUIET_SECONDS or at_seconds - self.first_at >= MOST_SECONDS
 
 
 class Watcher:
@@ -77,12 +82,12 @@ class Watcher:
             self._told_faults.add(fault)
             yield Died(row.name, row.queue, row.id, row.error, self._notes.get(row.name, ""))
             return
-        before = self._more.get(fault)
-        self._more[fault] = More(row, before.count + 1 if before else 1, at_seconds)
+        before = self._more.get(fault, More(row, 0, at_seconds, at_seconds))
+        self._more[fault] = More(row, before.count + 1, before.first_at, at_seconds)
 
     def _further(self, at_seconds: float) -> Iterable[Fact]:
         for fault, more in list(self._more.items()):
-            if at_seconds - more.at_seconds >= QUIET_SECONDS:
+            if more.is_due(at_seconds):
                 del self._more[fault]
                 row = more.newest
                 yield Died(row.name, row.queue, row.id, row.error, self._notes.get(row.name, ""), more=more.count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -157,15 +158,31 @@ def test_demo_shows_dead_letters_and_its_books_balance(demo: Callable[..., Demo]
     assert running.is_gone()
 
 
-def test_demo_ends_by_itself(demo: Callable[..., Demo]) -> None:
-    running = demo("--quiet", "--seconds", "3", "--port", (port := free_port()))
-    output, complaint = running.process.communicate(timeout=30)
-    address, summary = output.splitlines()
-    assert address == f"http://127.0.0.1:{port}"
-    assert summary.startswith("Ran 3 s. Enqueued 1")
-    assert summary.endswith("The books balance.")
-    assert (running.process.returncode, complaint) == (0, "")
-    assert running.is_gone()
+def test_demo_ends_by_itself_in_words_or_in_brief(demo: Callable[..., Demo]) -> None:
+    ports = free_port(), free_port()
+    in_words, in_brief = (
+        demo("--seconds", "2", "--port", ports[0]),
+        demo("--seconds", "2", "--quiet", "--port", ports[1]),
+    )
+    output, complaint = in_words.process.communicate(timeout=30)
+    lines = output.splitlines()
+    assert "\x1b" not in output
+    assert lines[0].endswith("demo. Everything runs on this machine and is removed when it ends.")
+    assert lines[2].startswith("  ok server     ")
+    assert "  ok nothing left behind" in lines
+    assert (in_words.process.returncode, complaint) == (0, "")
+    brief, complaint = in_brief.process.communicate(timeout=30)
+    assert (in_brief.process.returncode, complaint) == (0, "")
+    for told, address in (
+        (lines, f"http://127.0.0.1:{ports[0]}"),
+        (brief.splitlines(), f"http://127.0.0.1:{ports[1]}"),
+    ):
+        assert any(address in line for line in told)
+        (summary,) = (line for line in told if line.startswith("Ran "))
+        assert re.fullmatch(r"Ran \d+ s\. Enqueued \d+ = completed \d+ .*\. The books balance\.", summary)
+    assert len(brief.splitlines()) == 2
+    assert in_words.is_gone()
+    assert in_brief.is_gone()
 
 
 @pytest.mark.parametrize(
@@ -269,15 +286,3 @@ def test_demo_touches_no_server_of_the_user(demo: Callable[..., Demo]) -> None:
         TASKYARD_HOSTS="example.com",
     )
     assert "demo" in fetch(running.until("console")["url"])
-
-
-def test_text_without_a_terminal_is_plain(demo: Callable[..., Demo]) -> None:
-    running = demo("--seconds", "2", "--port", (port := free_port()))
-    output, _ = running.process.communicate(timeout=30)
-    lines = output.splitlines()
-    assert "\x1b" not in output
-    assert lines[0].endswith("demo. Everything runs on this machine and is removed when it ends.")
-    assert lines[2].startswith("  ok server     ")
-    assert any(line.startswith(f"  ok console    http://127.0.0.1:{port} ") for line in lines)
-    assert "  ok nothing left behind" in lines
-    assert running.process.returncode == 0

@@ -78,6 +78,15 @@ def test_first_death_of_a_fault_is_told_at_once_and_others_together(shop: Shop, 
     assert watcher.look(60.0) == []
 
 
+def test_deaths_that_go_on_are_told_every_three_seconds(shop: Shop, watcher: Watcher) -> None:
+    told = []
+    for tick in range(12):
+        shop.work(OUTAGE)
+        shop.enqueue()
+        told.append(len(watcher.look(tick * 0.5)))
+    assert told == [1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+
+
 def test_deaths_are_told_early_when_that_is_wanted(shop: Shop, watcher: Watcher) -> None:
     shop.enqueue(3)
     shop.work(OUTAGE)
