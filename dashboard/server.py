@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import secrets
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -68,7 +70,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "worker_class": "gthread",
             "threads": self._threads,
             "timeout": 60,
-            "graceful_timeout": 3,
+            "graceful_timeout": 2,
             "keepalive": 5,
             "loglevel": "warning",
             "proc_name": "taskyard console",
@@ -77,9 +79,14 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         }
         for name, value in options.items():
             self.cfg.set(name, value)
+        self.cfg.set("when_ready", self._begin)
+        self.cfg.set("post_worker_init", lambda worker: signal.signal(signal.SIGINT, signal.SIG_IGN))
+
+    def _begin(self, arbiter: object) -> None:
+        # Ctrl-C reaches the whole group: it ends the console as SIGTERM does, answers that are on their way first.
+        signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         if self._on_ready is not None:
-            ready = self._on_ready
-            self.cfg.set("when_ready", lambda server: ready())
+            self._on_ready()
 
     def load(self) -> Flask:
         return create_app(self._settings)

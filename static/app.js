@@ -8,10 +8,12 @@
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
   const ready = (run) => (document.readyState === "loading" ? document.addEventListener("DOMContentLoaded", run) : run());
 
+  // What needs a script shows from here on; the class stands where no refresh comes.
+  document.documentElement.classList.add("js");
+
   ready(() => {
     const poller = $("#poller");
     if (!poller) return;
-    for (const element of $$("[data-js]")) element.hidden = false;
     rememberZone();
     const poll = startPolling(poller);
     startActions(poll);
@@ -21,6 +23,7 @@
     startRows();
     startKeys();
     startMenus();
+    $(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   });
 
   /* The server writes times in this zone from the next page on. */
@@ -226,7 +229,6 @@
     const begin = (toast) => {
       if (toast.dataset.timed) return;
       toast.dataset.timed = "yes";
-      for (const element of $$("[data-js]", toast)) element.hidden = false;
       if (toast.hasAttribute("data-stays")) return;
       let timer = 0;
       const start = () => { timer = setTimeout(() => toast.remove(), TOAST_MS); };

@@ -60,11 +60,13 @@ class Preview:
 @blueprint.get("/dead")
 def index() -> Response:
     queue, text = _queue(), request.args.get("q", "")[:128].strip()
-    found = [fault for fault in parts().inspector.faults(queue or None) if fault.dead or fault.retrying]
+    found = list(parts().inspector.faults(queue or None))
     if text:
         found = [fault for fault in found if _matches(fault, text.lower())]
     order = Order.read(request.args.get("sort"), COLUMNS, "-last")
     rows = order.apply(found, lambda fault: _key(fault, order.column))
+    if "sort" not in request.args:
+        rows = tuple(sorted(rows, key=_is_over))
     number = request.args.get("page", "1")
     page = Faults(
         tabs=_tabs("failures.index", faults=len(found)),
@@ -158,6 +160,11 @@ def _tabs(current: str, *, faults: int | None = None) -> tuple[Tab, ...]:
     }
     names = {"failures.index": "Faults", "failures.letters": "Letters", "failures.trash": "Trash"}
     return tuple(Tab(names[endpoint], endpoint, counts[endpoint], endpoint == current) for endpoint in names)
+
+
+def _is_over(fault: Fault) -> bool:
+    """Nothing of it is dead or waits for another attempt: it stands below the others."""
+    return not (fault.dead or fault.retrying)
 
 
 def _matches(fault: Fault, text: str) -> bool:
