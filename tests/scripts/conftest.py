@@ -11,7 +11,7 @@ from tests.engine import Engine
 
 @pytest.fixture
 def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    """An empty queue. What a test leaves behind must balance, unless it says otherwise with `damaged`."""
+    """An empty queue with a clock that stands still."""
     engine = Engine(redis_url, namespace)
     yield engine
     engine.close()
