@@ -48,7 +48,7 @@ class Reporter:
     def tell(self, fact: Fact) -> None:
         match self._output:
             case Output.TEXT:
-                lines = terminal.lines(fact, self.elapsed, self._style)
+                lines = terminal.lines(fact, self.elapsed, self._style_now())
             case Output.BRIEF:
                 lines = terminal.brief_lines(fact, self._style)
             case Output.JSON:
@@ -58,15 +58,13 @@ class Reporter:
     def count(self, totals: Totals) -> None:
         """Rewrite the last line of a terminal each second; elsewhere write a line every ten."""
         rewrites = self._style.is_terminal and self._output is Output.TEXT
-        if self._output is Output.BRIEF or self.elapsed - self._status_at < (
-            REWRITE_SECONDS if rewrites else LOG_SECONDS
-        ):
+        pause = REWRITE_SECONDS if rewrites else LOG_SECONDS
+        if self._output is Output.BRIEF or self.elapsed - self._status_at < pause:
             return
         is_first = self._status_at < 0
         self._status_at = self.elapsed
         if rewrites:
-            style = replace(self._style, width=shutil.get_terminal_size().columns)
-            self._status = terminal.status_line(totals, self.elapsed, style)
+            self._status = terminal.status_line(totals, self.elapsed, self._style_now())
             self._write("")
         elif not is_first:
             self.tell(totals)
@@ -76,6 +74,10 @@ class Reporter:
         if self._status:
             status, self._status = self._status, ""
             self._write(f"{status}\n")
+
+    def _style_now(self) -> Style:
+        """People change the size of their terminals."""
+        return replace(self._style, width=shutil.get_terminal_size().columns) if self.is_terminal else self._style
 
     def _write(self, text: str) -> None:
         if self.is_broken or not (text or self._status):
@@ -97,5 +99,4 @@ def style_of(stream: TextIO, environ: Mapping[str, str]) -> Style:
         is_terminal=is_terminal,
         has_colour=is_terminal and not environ.get("NO_COLOR"),
         is_unicode=encoding.startswith("utf"),
-        width=shutil.get_terminal_size().columns,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
@@ -11,7 +12,10 @@ from queue_core.demo.facts import Fact, Totals
 from queue_core.demo.formats import clock, count, duration, short_id, shorten
 
 LABEL_WIDTH = 10
-STEP_WIDTH = 62
+MARGIN = "  ✓ "
+TIME_COLUMN = 77
+TEXT_BEGINS_BEFORE = 20
+_COLOUR = re.compile("\x1b\\[[0-9;]*m")
 LEAST_FIRST = ("running", "retrying", "waiting", "enqueued", "completed")
 """What a narrow status line can do without."""
 NAME_OF_LOAD = {"e-mails": "e-mail", "images": "image", "orders": "order", "reports": "report"}
@@ -19,12 +23,12 @@ NAME_OF_LOAD = {"e-mails": "e-mail", "images": "image", "orders": "order", "repo
 
 @dataclass(frozen=True)
 class Style:
-    """`is_terminal`: the last line can be rewritten, and has `width` columns."""
+    """`is_terminal`: the last line can be rewritten, and no line may be wider than `width` columns."""
 
     is_terminal: bool = False
     has_colour: bool = False
     is_unicode: bool = True
-    width: int = 80
+    width: int = 120
 
     @property
     def tick(self) -> str:
@@ -54,7 +58,12 @@ class Style:
 
 
 def lines(fact: Fact, at_seconds: float, style: Style) -> list[str]:
-    """The lines that tell of a fact; none for what a person need not read."""
+    """The lines that tell of a fact; none for what a person need not read. On a terminal, none is wider than that."""
+    told = _lines(fact, at_seconds, style)
+    return [part for line in told for part in fold(line, style.width)] if style.is_terminal else told
+
+
+def _lines(fact: Fact, at_seconds: float, style: Style) -> list[str]:
     match fact:
         case facts.DemoStarted():
             title = style.strong(f"Taskyard {fact.version} demo.")
@@ -95,6 +104,26 @@ def lines(fact: Fact, at_seconds: float, style: Style) -> list[str]:
         case facts.Summary():
             return ["", *_summary(fact, style)]
     return []
+
+
+def fold(line: str, width: int) -> list[str]:
+    """A line in pieces that fit, broken at spaces; what follows the first stands below the beginning of its text."""
+    if _width(line) <= width:
+        return [line]
+    beginning = _COLOUR.sub("", line)[:TEXT_BEGINS_BEFORE]
+    hang = max((gap.end() for gap in re.finditer("  +", beginning)), default=0)
+    pieces, piece = [], ""
+    for word in re.split("(?<! )(?= )", line):
+        if piece and _width(piece) + _width(word) > width:
+            pieces.append(piece)
+            piece = f"{' ' * hang}{word.lstrip(' ')}"
+        else:
+            piece += word
+    return [*pieces, piece]
+
+
+def _width(text: str) -> int:
+    return len(_COLOUR.sub("", text))
 
 
 def brief_lines(fact: Fact, style: Style) -> list[str]:
@@ -148,8 +177,8 @@ def _step(style: Style, label: str, text: str, seconds: float | None = None, sho
     took = ""
     if seconds is not None:
         took = f"{seconds:.1f} s" if seconds >= 0.05 else "< 0.1 s"
-        room = STEP_WIDTH + LABEL_WIDTH + 1 + len("0.3 s") - len(start) - len(text) - len(took)
-        took = f"{' ' * max(room, 2)}{style.dim(took)}"
+        room = min(TIME_COLUMN + len("0.3 s"), style.width) - len(MARGIN) - len(start) - len(text) - len(took)
+        took = f"{' ' * room}{style.dim(took)}" if room >= 2 else ""  # a narrow terminal does without
     return f"  {style.tick} {start}{shown or text}{took}"
 
 

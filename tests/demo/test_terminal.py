@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 
 import pytest
 
@@ -136,6 +137,40 @@ def test_what_to_try_is_shown_when_everything_runs() -> None:
         "             3. When this window says that the warehouse is back, press Retry and watch them complete.",
         "  Ctrl-C stops everything.",
     ]
+
+
+NARROW = Style(is_terminal=True, width=60)
+
+
+@pytest.mark.parametrize(
+    ("fact", "shown"),
+    [
+        (
+            facts.ServerReady("Valkey 9.1.2", 0.31),
+            ["  ✓ server     Valkey 9.1.2 with append-only file      0.3 s"],
+        ),
+        (
+            facts.WorkersReady({"fast": 8, "slow": 2}, ("email", "images", "orders"), 0.6),
+            ["  ✓ workers    fast (8 at once) and slow (2 at once): email,", "               images, orders"],
+        ),
+        (
+            facts.Died("warehouse_sync", "orders", LETTER, REFUSED),
+            [
+                "00:06  dead       warehouse_sync …kQ7xZ2Lm  ConnectionError:",
+                "                  warehouse refused the connection",
+            ],
+        ),
+        (
+            SUMMARY,
+            ["", "Ran 54 s. Enqueued 371 = completed 331 + waiting 32 +", "retrying 7 + dead 1. The books balance."],
+        ),
+    ],
+)
+def test_narrow_terminal_folds_lines(fact: Fact, shown: list[str]) -> None:
+    assert lines(fact, 6.4, NARROW)[: len(shown)] == shown
+    assert all(len(line) <= NARROW.width for line in lines(fact, 6.4, NARROW))
+    coloured = lines(fact, 6.4, Style(is_terminal=True, has_colour=True, width=60))[: len(shown)]
+    assert [re.sub("\x1b\\[[0-9]*m", "", line) for line in coloured] == shown
 
 
 def test_brief_output_is_address_trouble_and_summary() -> None:
