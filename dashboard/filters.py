@@ -5,6 +5,7 @@ Times are Unix milliseconds; durations milliseconds. A value that is not known i
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
@@ -183,6 +184,7 @@ def plural(count: int, one: str, many: str | None = None) -> str:
 
 
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
+_SUSPECT = re.compile(r"[^\x20-\x7e\n\t]")
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u180b\u180c\u180d\u180f"
 
 
@@ -191,14 +193,13 @@ def visible(text: str) -> str:
 
     Controls become their pictures (`␀`, `␛`), everything else that has no shape its number (`\\u202e`).
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_shown(character) for character in text)
+    return _SUSPECT.sub(_shown, text)
 
 
-def _shown(character: str) -> str:
+def _shown(found: re.Match[str]) -> str:
+    character = found[0]
     code = ord(character)
-    if character in "\n\t\u202f\u00a0" or (code >= 32 and code < 127):
+    if character in "\u202f\u00a0":
         return character
     if code < 32:
         return chr(0x2400 + code)

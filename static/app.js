@@ -17,6 +17,7 @@
     rememberZone();
     const poll = startPolling(poller);
     startActions(poll);
+    startAway();
     startTicks();
     startToasts();
     startCopies();
@@ -138,7 +139,7 @@
       if (!form.matches("[data-live-form]")) return;
       event.preventDefault();
       const submitter = event.submitter;
-      if (form.dataset.sending || $("[data-away]")) return;
+      if (form.dataset.sending) return;
       form.dataset.sending = "yes";
       poll.begin();
       const waiting = showWaiting();
@@ -167,6 +168,20 @@
     });
   }
 
+  /* While Redis is away nothing can be done; what is typed and ticked stays. */
+  function isAway() { return Boolean($("[data-away]")); }
+
+  function startAway() {
+    const show = () => {
+      for (const button of $$("[data-act]:not([data-bulk])")) {
+        if (isAway()) { button.disabled = true; button.dataset.off = ""; }
+        else if ("off" in button.dataset) { button.disabled = false; delete button.dataset.off; }
+      }
+    };
+    document.addEventListener("taskyard:refreshed", show);
+    show();
+  }
+
   function showWaiting() {
     const line = document.createElement("div");
     line.id = "waiting";
@@ -193,7 +208,7 @@
       const boxes = $$('input[name="letter"]:not(:disabled)');
       if (button) {
         button.textContent = count ? `Retry ${count}…` : words;
-        button.disabled = count === 0;
+        button.disabled = count === 0 || isAway();
       }
       if (all) {
         all.checked = count > 0 && count === boxes.length;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -212,6 +213,33 @@ def test_ticked_rows_are_retried_by_keyboard(console: Console, tasks: Tasks, pag
     expect(page.get_by_role("searchbox")).to_be_focused()
 
 
+def test_a_rows_own_button_ignores_the_ticked_boxes(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page]
+) -> None:
+    ids = tasks.die(count=3)
+    page = new_page(java_script_enabled=False)
+    page.goto(f"{console.url}/dead/letters")
+    for task_id in ids[:2]:
+        page.locator(f"#tick-billing-{task_id}").check()
+    page.locator(f"#row-billing-{ids[2]}").get_by_role("button", name="Retry").click()
+    expect(page.locator("#toasts")).to_contain_text("1 dead letter retried.")
+    assert [tasks.state(task_id) for task_id in ids] == [State.DEAD, State.DEAD, State.READY]
+
+
+def test_what_was_unfolded_stays_unfolded(console: Console, tasks: Tasks, page: Page) -> None:
+    with pytest.raises(json.JSONDecodeError) as broken:
+        json.loads("{")
+    tasks.die(count=3, error=broken.value)
+    page.goto(f"{console.url}/queues/billing/faults/{tasks.fingerprint()}")
+    folded = page.locator("#traceback details")
+    expect(folded).to_contain_text("frames in json")
+    folded.locator("summary").click()
+    for count in (4, 5):
+        tasks.die(error=broken.value)
+        expect(page.locator("#retry-box")).to_contain_text(f"{count} dead letters")
+    assert folded.get_attribute("open") is not None
+
+
 def test_new_failures_show_by_themselves(console: Console, tasks: Tasks, page: Page) -> None:
     tasks.enqueue()
     page.goto(console.url)
@@ -252,6 +280,7 @@ def test_the_server_goes_and_comes_back_under_an_open_page(
             server.kill()
             expect(page.locator("#band")).to_contain_text("Redis has not answered since")
             expect(page.locator("#rows input:checked")).to_have_count(1)
+            expect(page.locator("#rows").get_by_role("button", name="Retry").first).to_be_disabled()
             server.restart()
             expect(page.locator("#band")).to_be_empty()
             page.get_by_role("button", name="Release").click()

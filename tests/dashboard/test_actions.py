@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
+
+from dashboard.views import faults
 from queue_core.snapshot import State
 from tests.console import PARTIAL, Tasks, Visitor, field
 
@@ -105,6 +108,20 @@ def test_a_fault_is_retried_up_to_what_had_died_when_the_page_was_made(visitor: 
     assert visitor.said() == "3 dead letters retried."
     assert {tasks.state(task_id) for task_id in first} == {State.READY}
     assert tasks.state(later) is State.DEAD
+
+
+def test_of_a_large_fault_the_oldest_are_retried_and_the_page_says_so(
+    visitor: Visitor, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "MOST_RETRIED", 2)
+    tasks.die(count=5)
+    page = visitor.text(f"/queues/billing/faults/{tasks.fingerprint()}")
+    assert "One press retries the oldest 2; 3 stay" in page
+    assert "Retry 2<" in page
+    visitor.post(f"/queues/billing/faults/{tasks.fingerprint()}/requeue", until=field(page, "until"))
+    assert visitor.said() == "2 dead letters retried. 3 newer letters left: press again to go on."
+    oldest = [row.id for row in tasks.inspector.letters("billing").rows]
+    assert len(oldest) == 3
 
 
 def test_purge_can_be_undone_from_its_toast(visitor: Visitor, tasks: Tasks) -> None:
