@@ -131,6 +131,7 @@ for _, lane in ipairs(giving) do
 end
 
 local put_aside, gone = {}, {}       -- members for `held`; ids from `prioritized`
+local is_for_others = false          -- some of them wait for a worker that knows their name
 local function consider(id, digits, envelope)
   if not envelope then return end
   if has_lanes then
@@ -138,6 +139,7 @@ local function consider(id, digits, envelope)
     for _, kind in ipairs({'name:', 'unknown:'}) do
       if shut[kind .. name] then
         put_aside[#put_aside + 1] = kind .. name .. '/' .. id
+        is_for_others = is_for_others or kind == 'unknown:'
         return
       end
     end
@@ -251,7 +253,9 @@ if #gone > 0 then call('ZREM', prioritized, unpack(gone)) end
 if consumed > 0 then call('LTRIM', ready, consumed, -1) end
 for _, id in ipairs(struck) do call('SREM', removed, id) end
 call('HSET', control, unpack(fields))
-if has_more() then
+if is_for_others then
+  wake(MAX_TOKENS) -- one of those that listen may know the name
+elseif has_more() then
   wake(1)
 elseif #taken == 0 then
   call('DEL', notify)

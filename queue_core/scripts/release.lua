@@ -52,7 +52,7 @@ end
 if #returned > 0 then
   call('ZREM', leases, unpack(returned))
   call('HDEL', running, unpack(returned))
-  -- Where a lane was closed, other workers need to hear of it: they may know the name.
-  wake(back > 0 and back or 1)
+  -- Of a task that went to a lane all who listen are to hear: one of them may know the name.
+  wake(back == #returned and back or MAX_TOKENS)
 end
 return answer(lost)

@@ -344,6 +344,16 @@ def test_tasks_of_a_closed_lane_are_put_aside_once(engine: Engine) -> None:
     assert ids_of(engine.claim()) == []
 
 
+def test_task_that_is_put_aside_for_want_of_its_name_wakes_all_who_may_know_it(engine: Engine) -> None:
+    engine.seed("held", name="resize")
+    engine.redis.delete(engine.queue.notify)
+    engine.enqueue(name="resize")
+    assert engine.claim().tasks == ()
+    assert len(engine.check_books()["notify"]) == 16
+    assert engine.claim().tasks == ()
+    assert "notify" not in engine.check_books()  # met once: those who do not know it do not wake one another for ever
+
+
 def test_worker_that_can_run_an_unknown_name_empties_its_lane_and_then_opens_it(engine: Engine) -> None:
     held = [engine.seed("held", name="resize")]
     held += [engine.enqueue(name="resize"), engine.enqueue(name="resize")]

@@ -56,12 +56,12 @@ def test_held_task_whose_lane_is_gone_keeps_an_open_one_until_it_runs(engine: En
     engine.seed("held", "order-1")
     engine.trash("order-1")
     engine.run(protocol.open_lane(engine.queue, "unknown:resize", "ada"))
-    before = engine.check_books()
-    assert "closed" not in before
+    assert "closed" not in engine.check_books()
+    engine.redis.delete(engine.queue.notify)
     restore(engine, "order-1")
     (fields,) = [engine.check_books()["closed"]["unknown:resize"]]
     assert fields == ("open", {"by": "", "reason": "", "at": START_MS})
-    assert len(engine.state()["notify"]) == len(before["notify"]) + 1
+    assert "notify" in engine.state()
     assert [task.id for task in engine.claim().tasks] == ["order-1"]
     engine.claim()
     assert "closed" not in engine.check_books()
