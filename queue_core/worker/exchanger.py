@@ -11,12 +11,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-from queue_core import protocol
+from queue_core import connection, protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import ServerRefused, TaskyardError
 from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.allocator import Allocator
+from queue_core.worker.complaints import Complaints
 
 log = logging.getLogger("taskyard.worker")
 
@@ -75,7 +76,7 @@ class Exchanger:
         self._is_resting = False
         self._is_called = False
         self._has_hint = False
-        self._last_error = ""
+        self._complaints = Complaints()
 
     # What the process tells.
 
@@ -133,7 +134,7 @@ class Exchanger:
                 answers = await self._client.run_all(calls, channel)
                 self._is_exchanging = False
                 if not any(isinstance(answer, Exception) for answer in answers):
-                    self._last_error = ""
+                    self._complaints.withdraw(self.queue)
                 for (batch, waiting), answer in zip(done, answers, strict=False):
                     self._absorb_settled(batch, waiting, answer)
                 if granted:
@@ -153,7 +154,7 @@ class Exchanger:
                 ("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel
             )
             if isinstance(token, Exception):
-                self._complain(token)
+                self._complaints.say(self.queue, connection.translate(token, self._client.url))
                 await asyncio.sleep(AFTER_ERROR_SECONDS)
             self._may_listen.clear()
             self._get_hungry(has_hint=bool(token) and not isinstance(token, Exception))
@@ -237,7 +238,7 @@ class Exchanger:
 
     def _rest(self, error: Exception) -> None:
         """The server refuses: ask nothing of it for a while."""
-        self._complain(error)
+        self._complaints.say(self.queue, error)
         self._allocator.set_hungry(self.queue, False)
         if not self._is_resting:
             self._is_resting = True
@@ -246,12 +247,6 @@ class Exchanger:
     def _end_rest(self) -> None:
         self._is_resting = False
         self._get_hungry()
-
-    def _complain(self, error: Exception) -> None:
-        """Once for the same error, until something goes well."""
-        if str(error) != self._last_error:
-            self._last_error = str(error)
-            log.error("queue %s: %s", self.queue, error)
 
     def _wake_when_due(self, claimed: Claimed) -> None:
         """A timer of our own fires the claim when the next task is due: the server's is up to 98 ms late."""

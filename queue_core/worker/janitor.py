@@ -9,15 +9,17 @@ from queue_core import protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError
 from queue_core.settings import MAX_BATCH
+from queue_core.worker.complaints import Complaints
 
 log = logging.getLogger("taskyard.worker")
 
 
 class Janitor:
-    def __init__(self, client: AsyncClient, queues: Sequence[str], lease_ms: int) -> None:
+    def __init__(self, client: AsyncClient, queues: Sequence[str], lease_ms: int, complaints: Complaints) -> None:
         self._client = client
         self._queues = queues
         self._lease_ms = lease_ms
+        self._complaints = complaints
 
     async def recover(self) -> None:
         """Tasks whose worker did not come back for them will run again, or are dead letters."""
@@ -33,7 +35,7 @@ class Janitor:
             try:
                 await tend(queue)
             except TaskyardError as error:
-                log.error("queue %s: %s", queue, error)
+                self._complaints.say(queue, error)
 
     async def _recover(self, queue: str) -> None:
         again, buried = 0, 0

@@ -44,8 +44,9 @@ AHEAD_SECONDS = 0.005
 """Worth of run time that is claimed beyond the free slots, by the mean of what ran lately: short tasks come in large
 batches, long ones are never hoarded."""
 MAX_AHEAD = 512
-AHEAD_PATIENCE_SECONDS = 0.25
-"""What was claimed ahead and could not begin by then is given back: others may have hands free."""
+AHEAD_PATIENCE_SECONDS = 0.1
+"""When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
+not begin is given back: others may have hands free."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -133,6 +134,7 @@ class Process:
         }
         self._waiting: deque[Holding] = deque()
         self._patience: asyncio.TimerHandle | None = None
+        self._last_end = 0.0
         self._running = 0
         self._completed = 0
         self._failed = 0
@@ -205,8 +207,6 @@ class Process:
             Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
         )
         self._start_waiting()
-        if self._waiting and self._patience is None:
-            self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
 
     def _bury(self, queue: str, task: ClaimedTask, fence: int, error_class: str, reason: str) -> None:
         name = codec.name_of(task.envelope)
@@ -216,9 +216,10 @@ class Process:
     def _lose_patience(self) -> None:
         """Long tasks came where short ones were expected: give back what waits, and claim nothing ahead for now."""
         self._patience = None
-        if not self._waiting:
+        if self._running < self._orders.concurrency:
             return
-        wait = self._waiting[0].since + AHEAD_PATIENCE_SECONDS - self._loop.time()
+        since = self._waiting[0].since if self._waiting else self._last_end
+        wait = since + AHEAD_PATIENCE_SECONDS - self._loop.time()
         if wait > 0:
             self._patience = self._loop.call_later(wait, self._lose_patience)
             return
@@ -236,6 +237,8 @@ class Process:
 
     def _start(self, holding: Holding) -> None:
         self._running += 1
+        if self._running == self._orders.concurrency and self._patience is None:
+            self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
         counters = holding.task.counters
         context = Context(holding.task.id, holding.envelope.name, holding.queue, counters.attempts + 1, holding.fence)
         self._executor.start(
@@ -251,6 +254,7 @@ class Process:
 
     def _on_end(self, holding: Holding, run: Run) -> None:
         self._running -= 1
+        self._last_end = self._loop.time()
         self._measure(run.seconds)
         exchanger = self._exchangers[holding.queue]
         if run.error is None:

@@ -30,6 +30,7 @@ from queue_core.errors import ConfigurationError, TaskyardError, UnsafeServer
 from queue_core.protocol import Held, ReleasedTask
 from queue_core.settings import MAX_BATCH, mask_url
 from queue_core.worker import leases
+from queue_core.worker.complaints import Complaints
 from queue_core.worker.janitor import Janitor
 from queue_core.worker.leases import HeldTask, LeaseTable
 from queue_core.worker.loading import load_yard
@@ -91,6 +92,7 @@ class Supervisor:
         self._signals = asyncio.Queue[int]()
         self._before = (0, 0)  # completed and failed by processes that are gone
         self._deaths = 0
+        self._complaints = Complaints()
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, self._beat)
 
     async def run(self) -> int:
@@ -117,7 +119,7 @@ class Supervisor:
 
     async def _work(self) -> None:
         await self._check_server()
-        janitor = Janitor(self._client, self._names, self._settings.lease_ms)
+        janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
         chores = [
             Loop("recover", self._settings.beat_seconds, janitor.recover),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
@@ -285,7 +287,9 @@ class Supervisor:
                         protocol.extend(self._client.queue(queue), batch, self._settings.lease_ms)
                     )  # a lease that is lost by now is told when its task is settled
             except TaskyardError as error:
-                log.error("queue %s: its leases could not be extended: %s", queue, error)
+                self._complaints.say(queue, error)
+            else:
+                self._complaints.withdraw(queue)
         namespace, now_ms = self._client.namespace, self._now_ms()
         answers = await self._client.execute(
             ("TIME",),
