@@ -22,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 NAMESPACE = "test"
 _RUN = """
 import json, sys
+from queue_core.worker import supervisor
 from queue_core.worker.settings import WorkerSettings
-from queue_core.worker.supervisor import run_worker
-sys.exit(run_worker(WorkerSettings(**json.loads(sys.argv[1]))))
+supervisor.QUICK_DEATH_SECONDS = 0.0
+sys.exit(supervisor.run_worker(WorkerSettings(**json.loads(sys.argv[1]))))
 """
 
 
@@ -39,7 +40,7 @@ def wait_until(condition: Callable[[], T], seconds: float = 20.0, what: object =
 
 
 class Worker:
-    """`python` runs a supervisor with these settings; what it says is kept."""
+    """A supervisor with these settings, which replaces its process without delay. What it says is kept."""
 
     def __init__(self, url: str, folder: Path, name: str = "w1", app: str = "tests.worker.shop:yard", **settings: Any):
         self.name = name
@@ -110,6 +111,16 @@ def traces(redis: Redis) -> list[str]:
 
 def counted(redis: Redis, queue: str, what: str) -> int:
     return int(redis.hget(QueueKeys(NAMESPACE, queue).stats, what) or 0)
+
+
+def wait_until_completed(redis: Redis, count: int, queue: str = "fast slow", seconds: float = 20.0) -> None:
+    """Until so many tasks of the queue, or of several, have completed in all."""
+
+    def completed() -> int:
+        return sum(counted(redis, name, "completed") for name in queue.split())
+
+    wait_until(lambda: completed() >= count, seconds, lambda: f"{completed()} of {count} completed")
+    assert completed() == count
 
 
 def history_of(redis: Redis, queue: str, task_id: str) -> list[str]:

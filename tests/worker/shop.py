@@ -37,6 +37,13 @@ async def wait(what: str, seconds: float) -> None:
     leave(f"{what} ended")
 
 
+@yard.task(queue="fast")
+async def wait_here(what: str, seconds: float) -> None:
+    leave(f"{what} began")
+    await asyncio.sleep(seconds)
+    leave(f"{what} ended")
+
+
 @yard.task(queue="slow")
 def wait_in_thread(what: str, seconds: float) -> None:
     leave(f"{what} began")
@@ -48,6 +55,18 @@ def wait_in_thread(what: str, seconds: float) -> None:
 def tell_time(what: str) -> None:
     seconds, microseconds = traces.time()
     traces.hset("times", what, f"{seconds * 1000 + microseconds / 1000}")
+
+
+@yard.task(queue="slow")
+async def begin(what: str, seconds: float) -> None:
+    """Leaves a trace at its beginning only: the server may refuse writes at its end."""
+    leave(f"{what} began")
+    await asyncio.sleep(seconds)
+
+
+@yard.task(queue="slow")
+def do_nothing() -> None:
+    pass
 
 
 @yard.task(queue="slow")
@@ -77,6 +96,13 @@ def interrupt() -> None:
 @yard.task(queue="fast", max_retries=0)
 async def cancel() -> None:
     raise asyncio.CancelledError
+
+
+@yard.task(queue="fast")
+def fail_first(context: Context, what: str) -> None:
+    leave(f"{what} {context.attempt}")
+    if context.attempt == 1:
+        raise ValueError("not yet")
 
 
 class Untellable(Exception):

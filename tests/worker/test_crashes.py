@@ -1,0 +1,154 @@
+"""Processes that die, one at a time and all together. Real workers, SIGKILL."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from queue_core import Taskyard
+from queue_core.keys import QueueKeys
+from tests.worker import shop
+from tests.worker.harness import (
+    NAMESPACE,
+    Worker,
+    children_of,
+    counted,
+    history_of,
+    is_alive,
+    open_files,
+    record_of,
+    traces,
+    wait_until,
+    wait_until_completed,
+)
+
+StartWorker = Callable[..., Worker]
+SLOW = QueueKeys(NAMESPACE, "slow")
+
+
+def test_task_whose_process_was_killed_completes_a_second_later_and_no_retry_is_used(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    worker = start_worker(concurrency=1)
+    handle = shop.wait.enqueue("a", seconds=0.3)
+    wait_until(lambda: traces(redis) == ["a began"])
+    first = worker.child()
+    killed_at = time.monotonic()
+    os.kill(first, signal.SIGKILL)
+    wait_until_completed(redis, 1, "slow")
+    print(f"completed {time.monotonic() - killed_at:.2f} s after the kill, 0.3 s of them its own")
+    assert traces(redis) == ["a began", "a began", "a ended"]
+    head, crash, *rest = history_of(redis, "slow", handle.id)
+    assert head.split()[:3] == ["0", "1", "0"]  # attempts, crashes, releases
+    assert '"evidence":"killed by SIGKILL"' in crash
+    assert '"memory_bytes":' in crash
+    assert rest == []
+    assert worker.child() != first
+    check_books()
+
+
+def test_tasks_that_had_not_begun_are_given_back_at_once_and_nothing_is_counted(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    """Short tasks have the worker claim ahead; then long ones fill its slots, and what it holds beyond them waits."""
+    worker = start_worker(concurrency=2)
+    yard.enqueue_many(shop.note.message(str(i)) for i in range(500))
+    wait_until_completed(redis, 500, "fast")
+    handles = yard.enqueue_many(shop.wait_in_thread.message(f"long {i}", seconds=0.5) for i in range(20))
+    wait_until(lambda: sum(line.endswith("began") for line in traces(redis)) == 2)
+    held = redis.zcard(SLOW.leases) - 1
+    os.kill(worker.child(), signal.SIGKILL)
+    wait_until_completed(redis, 20, "slow", 30)
+    print(f"{held} held when it was killed")
+    crashed = [handle for handle in handles if history_of(redis, "slow", handle.id)]
+    assert len(crashed) == 2
+    assert {handle.id for handle in crashed} == {handle.id for handle in handles[:2]}
+    began = [line for line in traces(redis) if line.endswith("began")]
+    assert len(began) == 22
+    check_books()
+
+
+def test_killed_worker_leaves_no_orphan_and_a_new_one_completes_all_when_the_leases_have_run_out(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    worker = start_worker("w1", lease_seconds=1.5)
+    handles = yard.enqueue_many(shop.wait.message(f"a{i}", seconds=0.5) for i in range(4))
+    wait_until(lambda: len(traces(redis)) == 4)
+    child = worker.child()
+    os.kill(worker.pid, signal.SIGKILL)
+    killed_at = time.monotonic()
+    wait_until(lambda: not is_alive(child), 2)
+    print(f"child gone after {(time.monotonic() - killed_at) * 1000:.0f} ms")
+    start_worker("w2", lease_seconds=1.5)
+    wait_until_completed(redis, 4, "slow")
+    print(f"all completed {time.monotonic() - killed_at:.2f} s after the kill (lease 1.5 s)")
+    for handle in handles:
+        assert history_of(redis, "slow", handle.id)[0].split()[:3] == ["0", "1", "0"]
+    assert sorted(traces(redis)) == sorted(
+        [*(f"a{i} began" for i in range(4)), *(f"a{i} {what}" for i in range(4) for what in ("began", "ended"))]
+    )
+    check_books()
+
+
+def test_no_orphan_runs_on_even_while_a_handler_holds_the_interpreter(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis
+) -> None:
+    worker = start_worker("w1")
+    shop.hold_interpreter.enqueue("a", seconds=20)
+    wait_until(lambda: traces(redis) == ["a began"])
+    child = worker.child()
+    os.kill(worker.pid, signal.SIGKILL)
+    wait_until(lambda: not is_alive(child), 2)
+
+
+def test_handler_that_holds_the_interpreter_for_longer_than_its_lease_keeps_it(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker("w1", lease_seconds=0.8)
+    start_worker("w2", lease_seconds=0.8)
+    handle = shop.hold_interpreter.enqueue("a", seconds=2.5)
+    wait_until_completed(redis, 1, "slow")
+    assert traces(redis) == ["a began", "a ended"]
+    assert history_of(redis, "slow", handle.id) == []
+    check_books()
+
+
+def test_task_that_kills_its_process_is_quarantined_and_its_neighbours_complete(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker(concurrency=2)
+    poison = shop.die.enqueue("poison")
+    yard.enqueue_many(shop.wait.message(f"a{i}", seconds=0.01) for i in range(20))
+    wait_until(lambda: redis.zcard(SLOW.dead) == 1 and counted(redis, "slow", "completed") == 20, 30)
+    assert redis.zscore(SLOW.dead, poison.id)
+    assert traces(redis).count("poison began") == 2  # max_crashes=1
+    head, *crashes = history_of(redis, "slow", poison.id)
+    assert head.split()[:2] == ["0", "2"]
+    assert [line.split()[1] for line in crashes] == ["crashed", "crashed"]
+    check_books()
+
+
+def test_nothing_is_left_open_by_processes_that_died(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    worker = start_worker(concurrency=1, heartbeat_seconds=0.2)
+    opened = []
+    for i in range(5):
+        child = worker.child()
+        shop.note.enqueue(str(i))
+        wait_until_completed(redis, i + 1, "fast")
+        opened.append(open_files(worker.pid))
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda child=child: children_of(worker.pid) not in ([], [child]))  # type: ignore[misc]
+    assert max(opened) - opened[0] <= 1, opened  # a connection that was not needed before
+    assert list(temporary.iterdir()) == []
+    wait_until(lambda: record_of(redis, worker)["completed"] > 1)  # counted on over the processes' deaths
