@@ -1,12 +1,13 @@
 """A list of tasks that does not move: what it shows stays, new rows wait behind a pill, rows that left are dimmed.
 
-The page names the rows that it shows (`rows=queue/id`), a refresh gets exactly those back.
+The page names the rows that it shows (`rows=queue/id,id;queue/id`), a refresh gets exactly those back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from flask import request
@@ -55,7 +56,11 @@ class Listing:
 
     @property
     def keys(self) -> str:
-        return ",".join(row.key for row in self.rows)
+        """The rows, as a refresh names them: a queue is named once for the rows that follow each other."""
+        parts: list[str] = []
+        for queue, rows in groupby(self.rows, key=lambda row: row.task.queue):
+            parts.append(f"{queue}/{','.join(row.task.id for row in rows)}")
+        return ";".join(parts)
 
 
 def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str = "") -> Listing:
@@ -84,13 +89,11 @@ def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str 
 def _shown_keys() -> tuple[tuple[str, str], ...]:
     """Each once, in the order in which they stand on the page."""
     keys: dict[tuple[str, str], None] = {}
-    for part in request.args.get("rows", "").split(","):
-        if not part:
-            continue
-        queue, slash, task_id = part.partition("/")
-        if not slash or not task_id:
-            raise InvalidArgument(f"{part!r} does not name a row.")
-        keys[queue, task_id] = None
+    for part in filter(None, request.args.get("rows", "").split(";")):
+        queue, slash, ids = part.partition("/")
+        if not slash or not all(ids.split(",")):
+            raise InvalidArgument(f"{part!r} does not name rows.")
+        keys.update({(queue, task_id): None for task_id in ids.split(",")})
     return tuple(keys)[:MOST_ROWS]
 
 

@@ -13,9 +13,8 @@
 
   ready(() => {
     const poller = $("#poller");
-    if (!poller) return;
     rememberZone();
-    const poll = startPolling(poller);
+    const poll = poller ? startPolling(poller) : { now() {}, begin() {}, end() {} };
     startActions(poll);
     startAway();
     startTicks();
@@ -94,7 +93,9 @@
       band.hidden = false;
     });
     document.addEventListener("htmx:after:swap", (event) => {
-      if (event.detail.ctx.sourceElement === poller) document.dispatchEvent(new Event("taskyard:refreshed"));
+      if (event.detail.ctx.sourceElement !== poller) return;
+      if ("reload" in poller.dataset && !$("[data-away]")) location.reload();
+      document.dispatchEvent(new Event("taskyard:refreshed"));
     });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && isLive) ask();
