@@ -335,6 +335,8 @@ PAGES = [
     "/find?q=b",
     "FAULT",
     "TASK",
+    "LONG FAULT",
+    "LONG TASK",
     "PREVIEW",
     "/nowhere",
 ]
@@ -348,7 +350,11 @@ def every_page(console: Console, tasks: Tasks) -> list[str]:
     tasks.enqueue("exports", name="export")
     tasks.control.pause("exports", by="console", reason="partner maintenance", action_id="p")
     tasks.control.trash("billing", [dead[0]], by="console", action_id="t")
+    long = "a-queue.with-a-long-name." + "x" * 100
+    (last,) = tasks.die(long, name="task_" + "y" * 120, error=RuntimeError("Z" * 300))
     special = {
+        "LONG FAULT": f"/queues/{long}/faults/{tasks.fingerprint(long)}",
+        "LONG TASK": f"/queues/{long}/tasks/{last}",
         "FAULT": f"/queues/billing/faults/{tasks.fingerprint()}",
         "TASK": f"/queues/billing/tasks/{dead[1]}",
         "PREVIEW": f"/dead/requeue?letter={tasks.letters([dead[1]])[0]}",
