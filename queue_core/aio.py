@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -160,7 +161,10 @@ class AsyncClient:
             except connection.SERVER_ERRORS as error:
                 await channel.drop()
                 wait = connection.backoff_seconds(attempt, random.random())
-                if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
+                is_hopeless = not isinstance(error, connection.TRY_AGAIN) or (
+                    isinstance(error, connection.WRONG_PASSWORD) and math.isfinite(self._patience_seconds)
+                )
+                if is_hopeless or time.monotonic() + wait > deadline:
                     raise connection.translate(error, self.url) from error
                 if attempt == 1 and self._on_trouble:
                     self._on_trouble(connection.translate(error, self.url))

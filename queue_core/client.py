@@ -121,7 +121,8 @@ class Client:
 
     def _wait_or_raise(self, error: Exception, attempt: int, deadline: float) -> int:
         wait = connection.backoff_seconds(attempt, random.random())
-        if not isinstance(error, connection.TRY_AGAIN) or time.monotonic() + wait > deadline:
+        is_passing = isinstance(error, connection.TRY_AGAIN) and not isinstance(error, connection.WRONG_PASSWORD)
+        if not is_passing or time.monotonic() + wait > deadline:
             raise connection.translate(error, self.url) from error
         time.sleep(wait)
         return attempt + 1

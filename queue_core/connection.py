@@ -15,6 +15,7 @@ import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.exceptions import (
+    AuthenticationError,
     BusyLoadingError,
     ConnectionError,
     MasterDownError,
@@ -58,6 +59,9 @@ TRY_AGAIN = (
 
 _WHATEVER_THE_URL_SAYS = {"decode_responses": False}
 """Answers are bytes: an envelope may be anything."""
+
+WRONG_PASSWORD = AuthenticationError
+"""Does not pass by itself: only a worker, which has tasks in hand, goes on trying."""
 
 NO_SCRIPT = NoScriptError
 SERVER_ERRORS = (RedisError, OSError)
@@ -110,6 +114,8 @@ def translate(error: Exception, url: str) -> TaskyardError:
     text, url = str(error), mask_url(url)
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return ServerFull(f"Redis at {url} is out of memory and takes no more tasks: {text}", url=url)
+    if isinstance(error, WRONG_PASSWORD):
+        return ServerRefused(f"Redis at {url} refused the user or password: {text}", url=url)
     if isinstance(error, TRY_AGAIN):
         return ServerUnavailable(f"Redis at {url} does not answer: {text or type(error).__name__}", url=url)
     if isinstance(error, ResponseError):

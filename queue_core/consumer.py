@@ -111,6 +111,8 @@ class Claim:
                 )
         if unreadable:
             self.client.run(protocol.fail(self.queue, unreadable, self.version))
+        if claimed.has_expired:  # where no worker looks after the queue, its consumers do
+            self.client.run(protocol.recover(self.queue, self._lease_ms))
         return self
 
     def __iter__(self) -> Iterator[Lease]:

@@ -12,6 +12,7 @@ import pytest
 
 from queue_core import connection, protocol
 from queue_core.client import Client
+from queue_core.embedded import EmbeddedServer
 from queue_core.errors import ConfigurationError, ServerFull, ServerRefused, ServerUnavailable, Stale, TaskyardError
 from queue_core.protocol import Session
 from tests.engine import LEASE_MS, Engine, State
@@ -272,3 +273,16 @@ def test_closed_client_opens_again_when_it_is_used(engine: Engine, namespace: st
         client.run(protocol.enqueue(engine.queue, [engine.new_task()]))
         client.close()
     assert engine.check_books()["stats"] == {"enqueued": "2"}
+
+
+def test_wrong_password_is_refused_at_once_whatever_the_patience() -> None:
+    with EmbeddedServer() as own_server:
+        admin = Client(own_server.url)
+        admin.redis.config_set("requirepass", "right")
+        stranger = Client(own_server.url.replace("unix://", "unix://:wrong@"), patience_seconds=3_600)
+        with pytest.raises(ServerRefused, match="user or password"):
+            stranger.run(protocol.resume(stranger.queue("email")))
+        with pytest.raises(ServerRefused, match="user or password"):
+            stranger.read(("PING",))
+        admin.redis.config_set("requirepass", "")
+        admin.close()
