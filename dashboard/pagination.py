@@ -37,6 +37,11 @@ def part_of(rows: Sequence[Row], number: int) -> Part[Row]:
     return Part(rows=tuple(rows[begin : begin + PAGE_SIZE]), number=number, last=last, total=len(rows))
 
 
+def page_number(text: str | None) -> int:
+    """As it stands in the URL; 1 for what is no number."""
+    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """By which column a table is sorted, as it stands in the URL: `dead` or `-dead` (largest first)."""

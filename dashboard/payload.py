@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import shlex
 from dataclasses import dataclass
 
@@ -10,12 +11,12 @@ from dashboard.filters import iso
 from queue_core.snapshot import TaskDetail
 
 MOST_SHOWN = 20_000
-"""Characters of a payload on a page; the whole of it is what the API and the copies are for."""
+"""Characters of a payload on a page; a larger one is cut, and not offered for copying."""
 
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Empty where the payload cannot be read or is too large for a page."""
+    """`shell` enqueues it again where `app` stands for the module of the task. Empty where the payload cannot be read or is too large for a page."""
 
     python: str
     shell: str
@@ -48,9 +49,10 @@ def copies(task: TaskDetail) -> Copies:
         "enqueued_at": iso(task.enqueued_at),
         "payload": payload,
     }
+    call = _python(task.name, payload)
     return Copies(
-        python=_python(task.name, payload),
-        shell=shlex.join(["taskyard", "tasks", "show", task.queue, task.id]),
+        python=call,
+        shell=shlex.join(["python", "-c", f"from app import {_callee(task.name)}; {call}"]),
         json=json.dumps(record, indent=2, ensure_ascii=True),
     )
 
@@ -64,10 +66,18 @@ def _python(name: str, payload: object) -> str:
     args, kwargs = payload if isinstance(payload, list) and is_pair else ([], payload)
     written = [ascii(value) for value in args]
     if isinstance(kwargs, dict):
-        plain = {key: value for key, value in kwargs.items() if key.isidentifier() and key.isascii()}
+        plain = {
+            key: value
+            for key, value in kwargs.items()
+            if key.isidentifier() and key.isascii() and not keyword.iskeyword(key)
+        }
         written += [f"{key}={value!a}" for key, value in plain.items()]
         rest = {key: value for key, value in kwargs.items() if key not in plain}
         if rest:
             written.append(f"**{rest!a}")
-    callee = name if name.isidentifier() and name.isascii() else "task"
-    return f"{callee}.enqueue({', '.join(written)})"
+    return f"{_callee(name)}.enqueue({', '.join(written)})"
+
+
+def _callee(name: str) -> str:
+    """A task's name is its function's unless another was given."""
+    return name if name.isidentifier() and name.isascii() and not keyword.iskeyword(name) else "task"

@@ -11,11 +11,9 @@ from flask import Flask, g, request, url_for
 from markupsafe import Markup
 
 from dashboard import filters
-from dashboard.problems import MOST_LINES, worker_condition
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
-from queue_core.snapshot import WorkerSnapshot
 
 
 def viewer() -> Viewer:
@@ -35,8 +33,6 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
     environment.filters.update(
         exact=filters.exact,
         count=filters.short_count,
-        share=filters.share,
-        duration=filters.duration,
         iso=filters.iso,
         size=filters.size,
         short_id=filters.short_id,
@@ -46,16 +42,13 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         ago=lambda at: filters.ago(at, now_ms()),
         until=lambda at: filters.until(at, now_ms()),
         since=lambda at: filters.duration(None if at is None else now_ms() - at),
-        age=lambda at: filters.coarse(now_ms() - at),
         clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
         precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),
     )
     environment.globals.update(
         plural=filters.plural,
         spread=filters.spread,
-        condition_of=_condition,
         settings=settings,
-        most_lines=MOST_LINES,
         static=lambda name: _static_url(app, name),
         here=_here,
         take_toasts=take_toasts,
@@ -81,10 +74,6 @@ def with_query(**changes: str | int | None) -> str:
 def _here() -> str:
     """The address to come back to after an action: path and query of the page that is shown."""
     return request.full_path.rstrip("?") if request.method == "GET" else request.path
-
-
-def _condition(worker: WorkerSnapshot) -> str:
-    return worker_condition(worker, now_ms())
 
 
 def _finalize(value: object) -> object:

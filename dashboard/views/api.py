@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from dashboard.filters import iso
 from dashboard.parts import parts
-from dashboard.problems import Problem, worker_condition
+from dashboard.problems import Problem, is_live, takes
 from dashboard.views.workers import worker_rows
 from queue_core.errors import InvalidArgument, ServerUnavailable
 from queue_core.snapshot import Counts, Fault, QueueSnapshot, Snapshot, TaskSummary
@@ -68,7 +68,7 @@ def _counts(counts: Counts) -> dict[str, int]:
 
 
 def _queue(queue: QueueSnapshot, snapshot: Snapshot) -> dict[str, Any]:
-    alive = [w for w in snapshot.workers if queue.name in w.queues and worker_condition(w, g.now_ms) == "alive"]
+    taking = [worker for worker in snapshot.workers if takes(worker, queue.name) and is_live(worker, g.now_ms)]
     pause = {"by": queue.pause.by, "reason": queue.pause.reason, "at": iso(queue.pause.at)} if queue.pause else None
     return {
         "name": queue.name,
@@ -76,7 +76,7 @@ def _queue(queue: QueueSnapshot, snapshot: Snapshot) -> dict[str, Any]:
         "oldest_ready_at": iso(queue.oldest_ready_at) or None,
         "next_due_at": iso(queue.next_due_at) or None,
         "pause": pause,
-        "workers": len(alive),
+        "workers": len(taking),
         "faults": queue.fault_count,
         "is_balanced": queue.is_balanced,
     }

@@ -10,9 +10,9 @@ from werkzeug.exceptions import BadRequest
 from dashboard.actions import ACTOR, action_id, by_queue, done, read_letters, reason, say_outcome
 from dashboard.htmx import render_page
 from dashboard.listing import Listing, listing
-from dashboard.pagination import PAGE_SIZE, Order, Part, part_of
+from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
 from dashboard.parts import parts
-from queue_core.snapshot import Fault, State, TaskSummary
+from queue_core.snapshot import Fault, Page, State, TaskSummary
 
 blueprint = Blueprint("failures", __name__)
 
@@ -67,10 +67,9 @@ def index() -> Response:
     rows = order.apply(found, lambda fault: _key(fault, order.column))
     if "sort" not in request.args:
         rows = tuple(sorted(rows, key=_is_over))
-    number = request.args.get("page", "1")
     page = Faults(
         tabs=_tabs("failures.index", faults=len(found)),
-        part=part_of(rows, int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1),
+        part=part_of(rows, page_number(request.args.get("page"))),
         order=order,
         queue=queue,
         text=text,
@@ -83,27 +82,22 @@ def index() -> Response:
 
 @blueprint.get("/dead/letters")
 def letters() -> Response:
-    inspector, queue = parts().inspector, _queue()
-    page = inspector.letters(queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
-    context = Letters(
-        tabs=_tabs("failures.letters"),
-        listing=listing(page, inspector, state=State.DEAD),
-        state=State.DEAD,
-        queue=queue,
-        queues=_queue_names(),
-    )
-    return render_page("failures/letters.html", {"tabs": "failures/_tabs.html", "list": "tasks/_list.html"}, context)
+    page = parts().inspector.letters(_queue() or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    return _letters(page, State.DEAD)
 
 
 @blueprint.get("/dead/trash")
 def trash() -> Response:
-    inspector, queue = parts().inspector, _queue()
-    page = inspector.trash(queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    page = parts().inspector.trash(_queue() or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    return _letters(page, State.TRASHED)
+
+
+def _letters(page: Page, state: State) -> Response:
     context = Letters(
-        tabs=_tabs("failures.trash"),
-        listing=listing(page, inspector, state=State.TRASHED),
-        state=State.TRASHED,
-        queue=queue,
+        tabs=_tabs(request.endpoint or ""),
+        listing=listing(page, parts().inspector, state=state),
+        state=state,
+        queue=_queue(),
         queues=_queue_names(),
     )
     return render_page("failures/letters.html", {"tabs": "failures/_tabs.html", "list": "tasks/_list.html"}, context)

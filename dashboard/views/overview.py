@@ -17,12 +17,13 @@ blueprint = Blueprint("overview", __name__)
 
 MOST_WORKERS = 8
 
+# The steps of an empty server are a panel as well: a refresh can go from the one form of the page to the other.
 PANELS = {
+    "steps": "overview/_steps.html",
     "problems": "overview/_problems.html",
     "queues": "overview/_queues.html",
     "workers": "overview/_workers.html",
 }
-EMPTY_PANELS = {"steps": "overview/_steps.html"}
 
 
 WORKER_COMMAND = "taskyard worker app:yard --queues email"
@@ -79,5 +80,4 @@ def overview(view: View, order: Order) -> Overview:
 @blueprint.get("/")
 def index() -> Response:
     page = overview(g.view, Order.read(request.args.get("sort"), COLUMNS, "trouble"))
-    # Both forms of the page are in it, so that a refresh can go from the one to the other.
-    return render_page("overview/index.html", {**EMPTY_PANELS, **PANELS}, page)
+    return render_page("overview/index.html", PANELS, page)

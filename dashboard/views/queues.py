@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, request, url_for
 from dashboard.actions import ACTOR, action_id, done, reason
 from dashboard.htmx import render_page
 from dashboard.listing import Listing, listing
-from dashboard.pagination import PAGE_SIZE, Order
+from dashboard.pagination import PAGE_SIZE, Order, page_number
 from dashboard.parts import parts
 from dashboard.problems import Problem, is_live, takes
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
@@ -56,10 +56,6 @@ class Queue:
     silent: tuple[WorkerSnapshot, ...]
     slots: int
 
-    @property
-    def is_dead_list(self) -> bool:
-        return self.state is State.DEAD
-
 
 @blueprint.get("/queues")
 def index() -> Response:
@@ -68,7 +64,7 @@ def index() -> Response:
         g.view,
         order=Order.read(arguments.get("sort"), COLUMNS, "trouble"),
         text=arguments.get("q", "")[:128].strip(),
-        page=_number(arguments.get("page")),
+        page=page_number(arguments.get("page")),
         shows_quiet=arguments.get("quiet") == "1",
     )
     return render_page("queues/index.html", {"queues": "queues/_table.html"}, Queues(table))
@@ -163,7 +159,3 @@ def _state(text: str | None, queue: QueueSnapshot) -> State:
     if text not in {state.value for state in TABS}:
         raise InvalidArgument(f"{text!r} is not a state in which a queue keeps tasks.")
     return State(text)
-
-
-def _number(text: str | None) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1

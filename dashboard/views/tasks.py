@@ -37,10 +37,6 @@ class TaskPage:
     fault: Fault | None
 
     @property
-    def letter(self) -> str:
-        return f"{self.task.queue}/{self.task.id}/{self.task.at or 0}"
-
-    @property
     def can_retry(self) -> bool:
         return self.task.state is State.DEAD
 

@@ -96,6 +96,7 @@ def test_a_payload_that_is_not_json_stays_as_it_is(text: str) -> None:
         ({"order": 1, "note": 'a"b'}, "charge.enqueue(order=1, note='a\"b')"),
         ([[1, "x"], {"to": None}], "charge.enqueue(1, 'x', to=None)"),
         ({"not a name": 1}, "charge.enqueue(**{'not a name': 1})"),
+        ({"class": 1}, "charge.enqueue(**{'class': 1})"),
         ({"to": "\u202e"}, "charge.enqueue(to='\\u202e')"),
     ],
 )
@@ -112,7 +113,7 @@ def test_hostile_values_stay_values_in_every_copy(value: str) -> None:
     assert isinstance(call, ast.Expr)
     assert isinstance(call.value, ast.Call)
     assert ast.literal_eval(call.value.keywords[0].value) == value
-    assert shlex.split(copied.shell) == ["taskyard", "tasks", "show", "billing", "0kV3mQrvgYBGjfebBMu30d"]
+    assert shlex.split(copied.shell) == ["python", "-c", f"from app import charge; {copied.python}"]
     assert json.loads(copied.json)["payload"] == {"to": value}
 
 
