@@ -16,7 +16,7 @@ MOST_SHOWN = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """`shell` enqueues it again where `app` stands for the module of the task. Empty where the payload cannot be read or is too large for a page."""
+    """Empty where the payload cannot be read or is too large. In `shell`, `app` stands for the module of the task."""
 
     python: str
     shell: str
@@ -66,11 +66,7 @@ def _python(name: str, payload: object) -> str:
     args, kwargs = payload if isinstance(payload, list) and is_pair else ([], payload)
     written = [ascii(value) for value in args]
     if isinstance(kwargs, dict):
-        plain = {
-            key: value
-            for key, value in kwargs.items()
-            if key.isidentifier() and key.isascii() and not keyword.iskeyword(key)
-        }
+        plain = {key: value for key, value in kwargs.items() if _is_name(key)}
         written += [f"{key}={value!a}" for key, value in plain.items()]
         rest = {key: value for key, value in kwargs.items() if key not in plain}
         if rest:
@@ -80,4 +76,8 @@ def _python(name: str, payload: object) -> str:
 
 def _callee(name: str) -> str:
     """A task's name is its function's unless another was given."""
-    return name if name.isidentifier() and name.isascii() and not keyword.iskeyword(name) else "task"
+    return name if _is_name(name) else "task"
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and text.isascii() and not keyword.iskeyword(text)
