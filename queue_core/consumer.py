@@ -23,7 +23,7 @@ def process_name(prefix: str = "") -> str:
 
 
 class Lease:
-    """The right to run one task until `expires_at` (Unix milliseconds by the server's clock).
+    """The right to run one task until `expires_at` (Unix milliseconds by the server's clock; as claimed).
 
     Settle it with exactly one of `complete`, `fail`, `release`; each raises `LeaseLost` where somebody else has the
     task.
@@ -98,7 +98,7 @@ class Claim:
     def __enter__(self) -> Self:
         claimed = self.client.run(self._call)
         self.fence = claimed.fence
-        unreadable = []
+        self._leases, unreadable = [], []
         for task in claimed.tasks:
             try:
                 envelope = codec.decode_envelope(task.envelope)

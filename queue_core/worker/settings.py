@@ -33,7 +33,7 @@ class WorkerSettings:
     name: str | None = None
 
     def __post_init__(self) -> None:
-        _check_number("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
+        _check_whole("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
         _check_number("lease", self.lease_seconds, 0.5, 86_400)
         _check_number("heartbeat", self.heartbeat_seconds, 0.05, 3_600)
         _check_number("grace time", self.grace_seconds, 0, 86_400)
@@ -43,7 +43,7 @@ class WorkerSettings:
             raise ConfigurationError(f"{len(self.queues)} queues are too many for one worker: at most {MAX_QUEUES}")
         for queue, weight in self.queues.items():
             check_name("queue", queue)
-            _check_number(f"weight of queue {queue}", weight, 1, MAX_WEIGHT)
+            _check_whole(f"weight of queue {queue}", weight, 1, MAX_WEIGHT)
 
     @property
     def lease_ms(self) -> int:
@@ -75,3 +75,8 @@ def parse_queues(text: str) -> dict[str, int]:
 def _check_number(what: str, value: float, least: float, most: float) -> None:
     if not isinstance(value, int | float) or not math.isfinite(value) or not least <= value <= most:
         raise ConfigurationError(f"{what} {value!r} is not accepted: {least:g} to {most:g}")
+
+
+def _check_whole(what: str, value: int, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise ConfigurationError(f"{what} {value!r} is not accepted: {least} to {most}")
