@@ -104,7 +104,7 @@ class Observations:
 
 
 def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[Problem, ...]:
-    """All problems, worst first, newest first among equals. The page shows `MOST_LINES` and says how many more."""
+    """All problems, worst first; among equals those with dead letters, then the newest."""
     without_worker = tuple(_no_worker(snapshot, now_ms))
     explained = {queue.name for problem in without_worker for queue in problem.queues}
     found = [
@@ -117,7 +117,12 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
         *_unreadable(snapshot),
         *_paused(snapshot),
     ]
-    return tuple(sorted(_merged(found), key=lambda problem: (problem.kind, -(problem.since or 0), problem.cause)))
+    return tuple(sorted(_merged(found), key=_rank))
+
+
+def _rank(problem: Problem) -> tuple[object, ...]:
+    has_dead = any(fault.dead for fault in problem.faults)
+    return problem.kind, not has_dead, -(problem.since or 0), problem.cause
 
 
 def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:

@@ -24,7 +24,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
-LOOPBACK_NAMES = {"localhost", "127.0.0.1", "::1"}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -52,7 +51,7 @@ def is_host_allowed(netloc: str, settings: ConsoleSettings) -> bool:
     name = host_name(netloc)
     if not name:
         return False
-    if name in LOOPBACK_NAMES or name in settings.hosts or is_loopback(name):
+    if name in settings.hosts or is_loopback(name):
         return True
     return settings.no_login and _is_address(name)
 

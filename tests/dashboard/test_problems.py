@@ -58,7 +58,7 @@ def fault(queue: str = "billing", *, age_ms: int = 12 * MINUTE, attempts: int = 
         first_seen_at=NOW - age_ms,
         last_seen_at=NOW,
         attempts=attempts,
-        dead=1,
+        dead=about.pop("dead", 1),
         retrying=0,
     )
 
@@ -226,11 +226,12 @@ def test_worst_first_and_newest_first_among_equals() -> None:
         faults=[
             fault(age_ms=30 * MINUTE, fingerprint="a", error_class="A"),
             fault(age_ms=MINUTE, fingerprint="b", error_class="B"),
+            fault(age_ms=SECOND, fingerprint="c", error_class="C", dead=0),
         ],
     )
     problems = find_problems(taken, Observations(), NOW)
-    assert [problem.kind for problem in problems] == [Kind.NEW_FAULT, Kind.NEW_FAULT, Kind.NO_WORKER, Kind.PAUSED]
-    assert [problem.faults[0].fingerprint for problem in problems[:2]] == ["b", "a"]
+    assert [problem.kind for problem in problems] == [Kind.NEW_FAULT] * 3 + [Kind.NO_WORKER, Kind.PAUSED]
+    assert [problem.faults[0].fingerprint for problem in problems[:3]] == ["b", "a", "c"]
 
 
 def test_the_same_failure_in_several_queues_is_one_line() -> None:
