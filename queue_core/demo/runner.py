@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ LOOK_SECONDS = 0.25
 GRACE_SECONDS = 2.0
 STOP_WORKERS_SECONDS = 3.0
 STOP_CONSOLE_SECONDS = 0.7
-SIGNAL_SECONDS = 4.6
+SIGNAL_SECONDS = 4.3
 """From a signal to the end, at most: what has not ended by then is killed."""
 PATIENCE_SECONDS = 0.5
 """How long a server that does not answer is asked again."""
@@ -306,4 +307,6 @@ class Demo:
         """In a signal handler. The server's guard sees this process end, and removes server and folder."""
         for child in self._children:
             child.end()
+        if number == signal.SIGALRM:
+            os.write(2, b"taskyard demo: stopping took too long, so everything was killed.\n")
         os._exit(1)

@@ -190,7 +190,6 @@ def test_demo_ends_by_itself_in_words_or_in_brief(demo: Callable[..., Demo]) -> 
     [
         (signal.SIGKILL, "started"),
         (signal.SIGKILL, "server"),
-        (signal.SIGKILL, "ready"),
         (signal.SIGTERM, "server"),
         (signal.SIGHUP, "workers"),
         (signal.SIGINT, "started"),
@@ -207,6 +206,15 @@ def test_demo_leaves_nothing(number: signal.Signals, stage: str, demo: Callable[
     last = running.rest()
     assert running.process.returncode == 0
     assert last["summary"]["is_balanced"]
+
+
+def test_killed_demo_takes_a_frozen_worker_with_it(demo: Callable[..., Demo]) -> None:
+    running = demo("--json", "--port", free_port())
+    running.until("ready")
+    if sys.platform == "linux":  # elsewhere a frozen process cannot be told
+        os.kill(running.process_of("--name fast"), signal.SIGSTOP)
+    running.process.kill()
+    wait_until(running.is_gone, GONE_SECONDS)
 
 
 def test_killed_at_any_moment_of_its_start_it_leaves_nothing(demo: Callable[..., Demo]) -> None:
