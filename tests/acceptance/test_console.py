@@ -260,6 +260,7 @@ def test_new_failures_show_by_themselves(console: Console, tasks: Tasks, page: P
 
 def test_a_hidden_tab_rests_and_catches_up(console: Console, tasks: Tasks, page: Page) -> None:
     tasks.enqueue()
+    page.clock.install()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.resource_type == "fetch" else None)
     page.goto(console.url)
@@ -267,7 +268,7 @@ def test_a_hidden_tab_rests_and_catches_up(console: Console, tasks: Tasks, page:
     hide = "hidden => { Object.defineProperty(document, 'hidden', {value: hidden, configurable: true}); %s }"
     page.evaluate(hide % "", True)
     asked.clear()
-    page.wait_for_timeout(4_500)  # longer than two refreshes
+    page.clock.run_for(10_000)
     assert asked == []
     tasks.die(count=3)
     page.evaluate(hide % "document.dispatchEvent(new Event('visibilitychange'))", False)
