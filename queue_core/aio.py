@@ -23,8 +23,8 @@ T = TypeVar("T")
 class AsyncChannel:
     """One connection and its session: whoever uses it has one request in flight, of one or of several calls."""
 
-    def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
-        self.session = Session()
+    def __init__(self, pool: redis.asyncio.ConnectionPool, session: Session | None = None) -> None:
+        self.session = session or Session()
         make: Any = pool.make_connection
         self._connection: Any = make()
 
@@ -76,9 +76,9 @@ class AsyncClient:
     def _queue_keys(self, name: str) -> keys.QueueKeys:
         return keys.QueueKeys(self.namespace, name)
 
-    def channel(self) -> AsyncChannel:
+    def channel(self, session: Session | None = None) -> AsyncChannel:
         """A connection of the caller's own."""
-        return AsyncChannel(self._pool)
+        return AsyncChannel(self._pool, session)
 
     async def run(self, call: Call[T], channel: AsyncChannel | None = None) -> T:
         """Send one call and read its answer; when the answer is lost, send it again. Raises as `Client.run`."""

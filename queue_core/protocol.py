@@ -39,9 +39,9 @@ class Session:
     Each script counts in a session of its own: a pipeline may carry one call of each.
     """
 
-    def __init__(self, session_id: str | None = None) -> None:
+    def __init__(self, session_id: str | None = None, sequence: int = 0) -> None:
         self.id = session_id or secrets.token_urlsafe(9)
-        self._sequence = 0
+        self.sequence = sequence
 
     def command(self, call: Call[Any], now_ms: int | None = None) -> list[Argument]:
         """The EVALSHA of a call. A new one each time: to send a call again, send the same command again."""
@@ -49,9 +49,9 @@ class Session:
         if not call.has_session:
             head: list[Argument] = [call.queue.control, *call.keys, FORMAT, now]
             return ["EVALSHA", call.script.sha, 1 + len(call.keys), *head, *call.arguments]
-        self._sequence += 1
+        self.sequence += 1
         session = call.queue.session(f"{self.id}.{call.script.name}")
-        head = [call.queue.control, session, *call.keys, FORMAT, now, self._sequence]
+        head = [call.queue.control, session, *call.keys, FORMAT, now, self.sequence]
         return ["EVALSHA", call.script.sha, 2 + len(call.keys), *head, *call.arguments]
 
 

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from queue_core import connection, protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import ServerRefused, TaskyardError
-from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask
+from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.complaints import Complaints
@@ -38,7 +38,8 @@ Waiting = deque[Any]
 
 class Exchanger:
     """`take` gets each claimed task, with the claim's fence; `runnable` says which lanes this worker can run;
-    `on_exchange` is called after each request."""
+    `on_exchange` is called after each request, `note_claim` with the number that a claim has in `session`, before it is
+    sent."""
 
     def __init__(
         self,
@@ -52,6 +53,8 @@ class Exchanger:
         take: Callable[[str, ClaimedTask, int], None],
         runnable: Callable[[Sequence[str]], list[str]],
         on_exchange: Callable[[], None],
+        session: Session,
+        note_claim: Callable[[int], None],
     ) -> None:
         self.queue = queue
         self.is_claiming = True
@@ -65,6 +68,8 @@ class Exchanger:
         self._take = take
         self._runnable = runnable
         self._on_exchange = on_exchange
+        self._session = session
+        self._note_claim = note_claim
         self._lanes: list[str] = []
         self._completed: deque[tuple[Held, Slot]] = deque()
         self._failed: deque[tuple[FailedTask, Slot]] = deque()
@@ -114,7 +119,7 @@ class Exchanger:
 
     async def run(self) -> None:
         """Exchange for ever: at once when there is something to send, else when woken."""
-        channel = self._client.channel()
+        channel = self._client.channel(self._session)
         while True:
             await self._signal.wait()
             await asyncio.sleep(0)  # handlers that are about to end join this batch
@@ -131,6 +136,8 @@ class Exchanger:
             calls, done = self._collect(granted)
             if calls:
                 self._is_exchanging = True
+                if granted:
+                    self._note_claim(self._session.sequence + len(calls))  # the claim is the last of them
                 answers = await self._client.run_all(calls, channel)
                 self._is_exchanging = False
                 if not any(isinstance(answer, Exception) for answer in answers):

@@ -2,7 +2,8 @@
 
 The process writes, the supervisor reads: to extend the leases whatever the process is busy with, and to know exactly
 what a dead one held. A slot is valid while its state is not FREE; the state is written last when a slot is filled and
-first when it is emptied, so a process that dies between leaves no half-written task.
+first when it is emptied, so a process that dies between leaves no half-written task. Behind the slots stands, for each
+queue, the number of the last claim that was sent: sent again, it tells which tasks were on their way to the table.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _HEADER = struct.Struct("<QQQQ")
 _SLOT = struct.Struct("<BBBBxxxxQQ128s128s")
 """state, queue index, length of id, length of name; fence; claimed or started at, Unix ms of this host."""
 _HEADER_SIZE = 64
+_CLAIM = struct.Struct("<Q")
 
 STARTING, RUNNING, QUIET, STOPPING = 0, 1, 2, 3
 
@@ -41,17 +43,18 @@ class HeldTask:
 class LeaseTable:
     """A table of `size` slots in memory without a name, mapped by both sides: it is gone when both are."""
 
-    def __init__(self, fd: int, size: int) -> None:
+    def __init__(self, fd: int, size: int, queues: int = 1) -> None:
         self.fd = fd
         self.size = size
-        self._memory = mmap.mmap(fd, _HEADER_SIZE + size * _SLOT.size)
+        self.queues = queues
+        self._memory = mmap.mmap(fd, _length(size, queues))
         self._free = list(range(size - 1, -1, -1))
 
     @classmethod
-    def create(cls, size: int) -> LeaseTable:
+    def create(cls, size: int, queues: int = 1) -> LeaseTable:
         fd = _nameless_file()
-        os.ftruncate(fd, _HEADER_SIZE + size * _SLOT.size)
-        return cls(fd, size)
+        os.ftruncate(fd, _length(size, queues))
+        return cls(fd, size, queues)
 
     def close(self) -> None:
         self._memory.close()
@@ -84,6 +87,10 @@ class LeaseTable:
         self._memory[_HEADER_SIZE + slot * _SLOT.size] = FREE
         self._free.append(slot)
 
+    def note_claim(self, queue_index: int, sequence: int) -> None:
+        """A claim with this number in its session is about to be sent."""
+        _CLAIM.pack_into(self._memory, self._claim_at(queue_index), sequence)
+
     def publish(self, completed: int, failed: int, state: int, has_trouble: bool) -> None:
         _HEADER.pack_into(self._memory, 0, completed, failed, state, has_trouble)
 
@@ -92,6 +99,13 @@ class LeaseTable:
     def read_header(self) -> tuple[int, int, int, bool]:
         completed, failed, state, trouble = _HEADER.unpack_from(self._memory, 0)
         return completed, failed, state, bool(trouble)
+
+    def read_claims(self) -> list[int]:
+        """For each queue the number of the last claim that was sent; 0: none was."""
+        return [_CLAIM.unpack_from(self._memory, self._claim_at(index))[0] for index in range(self.queues)]
+
+    def _claim_at(self, queue_index: int) -> int:
+        return _length(self.size, queue_index)
 
     def read(self) -> Iterator[HeldTask]:
         """The tasks that the process holds now. One that is being written meanwhile may be missing or torn: its fence
@@ -113,6 +127,10 @@ class LeaseTable:
                 state == STARTED,
                 since_ms,
             )
+
+
+def _length(size: int, queues: int) -> int:
+    return _HEADER_SIZE + size * _SLOT.size + queues * _CLAIM.size
 
 
 def _nameless_file() -> int:

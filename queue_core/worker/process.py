@@ -20,11 +20,12 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError, UnreadableEnvelope
-from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask
+from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH
 from queue_core.task import Context, Definition
 from queue_core.worker import leases
@@ -62,6 +63,7 @@ class Orders:
     table_size: int
     table_fd: int
     orders_fd: int
+    session_id: str
     parent_pid: int
     log_level: str = "INFO"
 
@@ -129,8 +131,10 @@ class Process:
                 self._take,
                 self._runnable,
                 self._after_exchange,
+                Session(orders.session_id),
+                partial(table.note_claim, index),
             )
-            for queue in self._queues
+            for index, queue in enumerate(self._queues)
         }
         self._waiting: deque[Holding] = deque()
         self._patience: asyncio.TimerHandle | None = None
@@ -335,7 +339,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the supervisor decides
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     set_up_logging(orders.log_level)
-    table = LeaseTable(orders.table_fd, orders.table_size)
+    table = LeaseTable(orders.table_fd, orders.table_size, len(orders.queues))
     try:
         import uvloop
     except ImportError:

@@ -12,6 +12,7 @@ import json
 import logging
 import math
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -27,7 +28,7 @@ from queue_core import keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import ConfigurationError, TaskyardError, UnsafeServer
-from queue_core.protocol import Held, ReleasedTask
+from queue_core.protocol import Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH, mask_url
 from queue_core.worker import leases
 from queue_core.worker.complaints import Complaints
@@ -178,6 +179,7 @@ class Supervisor:
         held = list(child.table.read())
         self._count_past(child)
         await self._recover(held, {"evidence": how, "memory_bytes": child.memory_bytes})
+        await self._give_back_claimed(child, held)
         child.close()
         self._child = None
         self._deaths = self._deaths + 1 if child.age_seconds < QUICK_DEATH_SECONDS else 0
@@ -202,6 +204,28 @@ class Supervisor:
                 log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
             else:
                 log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
+
+    async def _give_back_claimed(self, child: Child, held: Sequence[HeldTask]) -> None:
+        """What a dead process had claimed and not yet entered into its table. Its last claim of each queue is sent
+        again: the answer is what that claim holds by now. One that never reached the server claims now, a single task.
+        """
+        known = {(task.id, task.fence) for task in held}  # what was given back just now may be claimed again
+        for queue, sequence in zip(self._names, child.table.read_claims(), strict=True):
+            if not sequence:
+                continue
+            channel = self._client.channel(Session(child.session_id, sequence - 1))
+            queue_keys = self._client.queue(queue)
+            try:
+                call = protocol.claim(queue_keys, self.worker_id, 1, self._settings.lease_ms)
+                claimed = await self._client.run(call, channel)
+                fence = claimed.fence
+                missing = [ReleasedTask(task.id, fence) for task in claimed.tasks if (task.id, fence) not in known]
+                for batch in _batches(missing):
+                    await self._client.run(protocol.release(queue_keys, batch))
+            except TaskyardError as error:
+                self._complaints.say(queue, error)
+            finally:
+                await channel.drop()
 
     def _by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
         queues: dict[str, list[HeldTask]] = defaultdict(list)
@@ -366,7 +390,8 @@ class Child:
         self, yard: Taskyard, settings: WorkerSettings, queues: Mapping[str, int], worker_id: str, log_level: str
     ) -> None:
         size = table_size(settings.concurrency, len(queues))
-        self.table = LeaseTable.create(size)
+        self.table = LeaseTable.create(size, len(queues))
+        self.session_id = secrets.token_urlsafe(9)
         reading, self._writing = os.pipe()
         orders = Orders(
             app=settings.app,
@@ -377,6 +402,7 @@ class Child:
             table_size=size,
             table_fd=self.table.fd,
             orders_fd=reading,
+            session_id=self.session_id,
             parent_pid=os.getpid(),
             log_level=log_level,
         )

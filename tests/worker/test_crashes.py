@@ -29,7 +29,7 @@ from tests.worker.harness import (
 )
 
 StartWorker = Callable[..., Worker]
-SLOW = QueueKeys(NAMESPACE, "slow")
+FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
 
 
 def test_task_whose_process_was_killed_completes_a_second_later_and_no_retry_is_used(
@@ -71,6 +71,23 @@ def test_tasks_that_had_not_begun_are_given_back_at_once_and_nothing_is_counted(
     assert {handle.id for handle in crashed} == {handle.id for handle in handles[:2]}
     began = [line for line in traces(redis) if line.endswith("began")]
     assert len(began) == 22
+    check_books()
+
+
+def test_process_killed_under_load_gives_back_all_that_it_had_claimed(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    """Also tasks whose claim was still on its way to it: nothing waits for the end of a lease."""
+    worker = start_worker(concurrency=8, lease_seconds=300)
+    yard.enqueue_many(shop.note_in_thread.message(str(i)) for i in range(8_000))
+    for kills in range(1, 4):
+        child = worker.child()
+        wait_until(lambda least=1_500 * kills: counted(redis, "fast", "completed") > least)  # type: ignore[misc]
+        os.kill(child, signal.SIGKILL)
+        wait_until(lambda child=child: children_of(worker.pid) not in ([], [child]))  # type: ignore[misc]
+    killed_at = time.monotonic()
+    wait_until_completed(redis, 8_000, "fast", 30)
+    print(f"all completed {time.monotonic() - killed_at:.1f} s after the last of 3 kills")
     check_books()
 
 

@@ -70,6 +70,18 @@ def test_header_tells_counters_state_and_trouble(table: LeaseTable) -> None:
     assert table.read_header() == (1 << 40, 3, leases.QUIET, True)
 
 
+def test_number_of_the_last_claim_of_each_queue_stands_behind_the_slots() -> None:
+    table = LeaseTable.create(2, queues=3)
+    assert table.read_claims() == [0, 0, 0]
+    table.note_claim(0, 7)
+    table.note_claim(2, 1 << 40)
+    for i in range(2):
+        table.hold(0, "i" * 128, "n" * 128, i, 0)
+    assert table.read_claims() == [7, 0, 1 << 40]
+    assert len(list(table.read())) == 2
+    table.close()
+
+
 def descriptors() -> set[str]:
     return {entry.name for entry in Path("/proc/self/fd").iterdir()}
 
