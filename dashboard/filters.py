@@ -10,12 +10,20 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 
+from queue_core import formats
 from queue_core.ids import id_time_ms
 
 THIN = "\u202f"
 """Between a figure and its unit: narrow, and the line never breaks there."""
 
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
+
+
+_BEFORE_UNIT = re.compile(r"(?<=[0-9<]) ")
+
+
+def _with_thin_spaces(text: str) -> str:
+    return _BEFORE_UNIT.sub(THIN, text)
 
 
 def exact(count: int) -> str:
@@ -58,24 +66,7 @@ def duration(milliseconds: float | None) -> str:
     """`< 1 ms`, `312 ms`, `4.2 s`, `58 s`, `12 min 04 s`, `5 h 04 min`, `3 d 4 h`. Never negative."""
     if milliseconds is None:
         return "–"
-    value = max(0, milliseconds)
-    if value < 1:
-        return f"<{THIN}1{THIN}ms" if value else f"0{THIN}s"
-    whole = int(value)
-    if whole < _SECOND:
-        return f"{whole}{THIN}ms"
-    if whole < 10 * _SECOND:
-        return f"{whole // 100 / 10:.1f}{THIN}s"
-    if whole < _MINUTE:
-        return f"{whole // _SECOND}{THIN}s"
-    if whole < _HOUR:
-        minutes, seconds = divmod(whole // _SECOND, 60)
-        return f"{minutes}{THIN}min {seconds:02}{THIN}s"
-    if whole < _DAY:
-        hours, minutes = divmod(whole // _MINUTE, 60)
-        return f"{hours}{THIN}h {minutes:02}{THIN}min"
-    days, hours = divmod(whole // _HOUR, 24)
-    return f"{days:,}{THIN}d {hours}{THIN}h" if hours else f"{days:,}{THIN}d"
+    return _with_thin_spaces(formats.duration(milliseconds / 1000))
 
 
 def coarse(milliseconds: float) -> str:

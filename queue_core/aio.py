@@ -49,8 +49,8 @@ class AsyncChannel:
 class AsyncClient:
     """Carries calls to one server. Arguments as those of `client.Client`.
 
-    `on_trouble` is told when the server does not answer twice in a row (once may be a connection of before its restart),
-    and with `None` when it answers again.
+    `on_trouble` is told when the server does not answer twice in a row (once may be a connection of before its
+    restart), and with `None` when it answers again.
     """
 
     def __init__(

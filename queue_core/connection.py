@@ -39,6 +39,7 @@ from queue_core.errors import (
     Stale,
     TaskyardError,
     UnknownQueue,
+    UnsafeServer,
 )
 from queue_core.keys import FORMAT
 from queue_core.settings import URL_FORM, mask_url
@@ -107,6 +108,15 @@ def _options(answer_seconds: float) -> dict[str, Any]:
 def backoff_seconds(attempt: int, chance: float) -> float:
     """Before the next try: 50 ms doubled each time, at most 2 s, half of it by chance."""
     return min(0.05 * 2.0 ** min(attempt, 10), 2.0) * (0.5 + 0.5 * chance)
+
+
+def check_eviction_policy(policy: str | None, url: str) -> None:
+    """Raises `UnsafeServer` when the server would throw tasks away; one that does not tell its policy passes."""
+    if policy not in (None, "noeviction"):
+        raise UnsafeServer(
+            f"Redis at {mask_url(url)} has maxmemory-policy {policy}: when it is full it throws tasks away. "
+            "Set it to noeviction, or insist with --allow-eviction"
+        )
 
 
 def translate(error: Exception, url: str) -> TaskyardError:

@@ -28,6 +28,7 @@ from queue_core.snapshot import (
     Fault,
     Page,
     QueueSnapshot,
+    ServerSnapshot,
     Snapshot,
     State,
     TaskDetail,
@@ -41,6 +42,7 @@ MAX_ROWS = 200
 MAX_RANK = 10**12
 """Longer than any queue."""
 SNAPSHOT_FAULTS = 50
+SERVER_COMMANDS = (("INFO", "server", "memory", "persistence"), ("CONFIG", "GET", "save"))
 MAX_FAULTS = 2_000
 MAX_WORKERS = 1_000
 WORKER_MS = 3_600_000
@@ -74,12 +76,11 @@ class Inspector:
     def snapshot(self) -> Snapshot:
         """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips."""
         namespace = self._client.namespace
-        time, info, save, registry, heartbeats = self._client.read(
+        time, registry, heartbeats, info, save = self._client.read(
             ("TIME",),
-            ("INFO", "server", "memory", "persistence"),
-            ("CONFIG", "GET", "save"),
             ("SMEMBERS", keys.queues(namespace)),
             _heartbeats(namespace),
+            *SERVER_COMMANDS,
         )
         now_ms = self._now_ms(time)
         names, unreadable = self._names(registry)
@@ -113,6 +114,10 @@ class Inspector:
         seen = self._seen(heartbeats, self._now_ms(time))
         _, (records,) = self._ask([], self._records(seen))
         return self._workers(seen, records)
+
+    def server(self) -> ServerSnapshot:
+        """What the server is, and whether it keeps what it is given. One round trip."""
+        return decoding.server(*self._client.read(*SERVER_COMMANDS))
 
     def server_ms(self) -> int:
         """The server's time. One round trip."""

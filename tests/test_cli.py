@@ -196,9 +196,10 @@ def test_demo_without_a_server_binary_says_what_to_do(run: Run) -> None:
     assert said.startswith("taskyard demo: TASKYARD_SERVER_BINARY is '/nowhere', which is not a program.")
 
 
-def test_worker_refuses_a_server_that_throws_tasks_away(run: Run) -> None:
+@pytest.mark.parametrize("arguments", [["worker", "good:yard"], ["console", "--port", "18399"]])
+def test_server_that_throws_tasks_away_is_refused(arguments: list[str], run: Run) -> None:
     with EmbeddedServer(options={"maxmemory-policy": "allkeys-lru"}) as server:
-        code, _, said = run("worker", "good:yard", TASKYARD_REDIS_URL=server.url)
+        code, _, said = run(*arguments, TASKYARD_REDIS_URL=server.url)
     assert code == 2
     assert "maxmemory-policy allkeys-lru" in said
     assert said.rstrip().endswith("--allow-eviction")

@@ -9,7 +9,7 @@ import click
 
 from queue_core.cli.options import json_option, namespace_option, url_option
 from queue_core.cli.tables import table
-from queue_core.demo.formats import count, duration
+from queue_core.formats import count, duration
 from queue_core.inspector import Inspector
 from queue_core.snapshot import Snapshot, WorkerSnapshot
 

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from queue_core.demo import facts
 from queue_core.demo.facts import Fact, Totals
-from queue_core.demo.formats import clock, count, duration, short_id, shorten
+from queue_core.formats import clock, count, duration, short_id, shorten
 
 LABEL_WIDTH = 10
 MARGIN = "  ✓ "

@@ -24,10 +24,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from queue_core import keys, protocol
+from queue_core import connection, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
-from queue_core.errors import ConfigurationError, TaskyardError, UnsafeServer
+from queue_core.errors import ConfigurationError, TaskyardError
 from queue_core.protocol import Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH, mask_url
 from queue_core.worker import leases
@@ -152,17 +152,10 @@ class Supervisor:
             raise ConfigurationError(f"Redis at {mask_url(self._yard.url)} refused: {time_answer}")
         self._note_time(time_answer)
         self._started_at = self._now_ms()
-        policy = "noeviction"
-        if not isinstance(memory, Exception):
+        if not isinstance(memory, Exception) and not self._settings.allow_eviction:
             text = memory.decode() if isinstance(memory, bytes) else str(memory)
-            policy = dict(line.split(":", 1) for line in text.splitlines() if ":" in line).get(
-                "maxmemory_policy", policy
-            )
-        if policy != "noeviction" and not self._settings.allow_eviction:
-            raise UnsafeServer(
-                f"Redis at {mask_url(self._yard.url)} has maxmemory-policy {policy}: when it is full it throws tasks "
-                "away. Set it to noeviction, or insist with --allow-eviction"
-            )
+            facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+            connection.check_eviction_policy(facts.get("maxmemory_policy"), self._yard.url)
 
     def _start_child(self) -> None:
         self._child = Child(self._yard, self._settings, self._queues, self.worker_id, self._log_level)

@@ -1,4 +1,4 @@
-"""How counts, durations and ids are written in a terminal: as the console writes them. Pure."""
+"""How counts, durations and ids are written, in a terminal and, with narrower spaces, in the console. Pure."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ def count(number: int, singular: str = "", plural: str = "") -> str:
 
 
 def duration(seconds: float) -> str:
-    """`< 1 ms`, `312 ms`, `4.2 s`, `58 s`, `12 min 04 s`, `5 h 04 min`, `3 d 4 h`."""
-    milliseconds = max(seconds, 0.0) * 1000
+    """`0 s`, `< 1 ms`, `312 ms`, `4.2 s`, `58 s`, `12 min 04 s`, `5 h 04 min`, `3 d 4 h`. Never more than it is."""
+    milliseconds = max(0.0, seconds * 1000)
     if milliseconds < 1:
-        return "< 1 ms"
-    if milliseconds < 999.5:
-        return f"{milliseconds:.0f} ms"
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
+        return "< 1 ms" if milliseconds else "0 s"
+    whole = int(milliseconds + 1e-6)
+    if whole < 1_000:
+        return f"{whole} ms"
+    if whole < 10_000:
+        return f"{whole // 100 / 10:.1f} s"
+    whole //= 1_000
     if whole < 60:
         return f"{whole} s"
     if whole < 3_600:
         return f"{whole // 60} min {whole % 60:02} s"
     if whole < 86_400:
         return f"{whole // 3_600} h {whole % 3_600 // 60:02} min"
-    return f"{whole // 86_400} d {whole % 86_400 // 3_600} h"
+    days, hours = divmod(whole // 3_600, 24)
+    return f"{days:,} d {hours} h" if hours else f"{days:,} d"
 
 
 def clock(seconds: float) -> str:
