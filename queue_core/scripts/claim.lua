@@ -40,6 +40,14 @@ local function read_lanes()
   return giving, shut, #lanes > 0
 end
 
+-- Whether tokens may be meant for a worker that knows what this one does not.
+local function has_unknown()
+  for lane in pairs((select(2, read_lanes()))) do
+    if sub(lane, 1, 8) == 'unknown:' then return true end
+  end
+  return false
+end
+
 local function has_more()
   if ready_count() > 0 then return true end
   for _, lane in ipairs((read_lanes())) do
@@ -257,7 +265,7 @@ if is_for_others then
   wake(MAX_TOKENS) -- one of those that listen may know the name
 elseif has_more() then
   wake(1)
-elseif #taken == 0 then
+elseif #taken == 0 and not has_unknown() then
   call('DEL', notify)
 end
 return answer({fence_text, ids}) and report(fence_text, ids)
