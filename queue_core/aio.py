@@ -32,7 +32,11 @@ class AsyncChannel:
         """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
         await self._connection.connect()
         packed = self._connection.pack_commands(commands)
+        task = asyncio.current_task()
+        cancels = task.cancelling() if task else 0
         await self._connection.send_packed_command(packed, check_health=False)
+        if task and task.cancelling() > cancels:  # the wait_for in there swallows it, before Python 3.12
+            raise asyncio.CancelledError
         answers: list[Any] = []
         for _ in commands:
             try:
