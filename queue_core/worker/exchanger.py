@@ -94,8 +94,10 @@ class Exchanger:
         self._free_one()
 
     def release(self, released: ReleasedTask, slot: Slot) -> None:
+        """Its slot does not count as this queue's share: nothing has run in it."""
         self._released.append((released, slot))
-        self._free_one()
+        self._allocator.return_unused(self.queue, 1)
+        self._signal.set()
 
     def wake(self) -> None:
         """Slots may have become free: look whether there are any for this queue, or whether it is time to listen."""

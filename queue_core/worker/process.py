@@ -21,6 +21,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
@@ -347,11 +348,6 @@ def main() -> None:
     else:
         run = uvloop.run
     run(_main(orders, table))
-    # Threads that hang in a handler do not keep the process: whatever they hold was left to the supervisor.
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(0)
 
 
 async def _main(orders: Orders, table: LeaseTable) -> None:
@@ -365,7 +361,20 @@ async def _main(orders: Orders, table: LeaseTable) -> None:
         os._exit(1)
 
     threading.Thread(target=listen, name="taskyard-orders", daemon=True).start()
-    await process.run()
+    try:
+        await process.run()
+    except Exception:
+        log.exception("the worker's process cannot go on")
+        _exit(1)
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
+    """At once: threads that hang in a handler do not keep the process. What they hold is left to the supervisor."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_with_parent(parent_pid: int) -> None:
