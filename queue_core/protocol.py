@@ -451,6 +451,39 @@ def check_lane(lane: str) -> str:
     return lane
 
 
+# Checking and repairing.
+
+
+def examine(
+    queue: QueueKeys, walk: str, cursor: str, count: int, ids: Sequence[str] = ()
+) -> Call[tuple[str, list[tuple[str, str]]]]:
+    """One slice of a walk over a queue. Shape: next cursor (`0`: that was all), and for each id where it stands, in the
+    letters of examine.lua. `walk`: a place, or `ids`. Source: examine.lua."""
+    keys = (
+        queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.leases,
+        queue.running, queue.held, queue.blocked, queue.dead, queue.dead_by_fault, queue.trash, queue.trashed,
+        queue.history,
+    )  # fmt: skip
+
+    def read(answer: list[Any]) -> tuple[str, list[tuple[str, str]]]:
+        found = [
+            (answer[i].decode("utf-8", "backslashreplace"), answer[i + 1].decode()) for i in range(1, len(answer), 3)
+        ]
+        return answer[0].decode(), found
+
+    return Call(scripts.load("examine"), queue, keys, (walk, cursor, count, *ids), read, has_session=False)
+
+
+def repair(queue: QueueKeys, task_id: str) -> Call[str]:
+    """One id is put in order. Shape: what was done, in words; empty where nothing was wrong. Source: repair.lua."""
+    keys = (
+        queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.leases,
+        queue.running, queue.held, queue.blocked, queue.dead, queue.dead_by_fault, queue.trash, queue.trashed,
+        queue.history, queue.faults, queue.notify,
+    )  # fmt: skip
+    return Call(scripts.load("repair"), queue, keys, (task_id,), lambda answer: str(answer.decode()))
+
+
 # Reading answers.
 
 

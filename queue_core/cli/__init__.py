@@ -13,7 +13,7 @@ import click
 
 from queue_core import TaskyardError, __version__
 
-COMMANDS = ("demo", "worker", "console", "queues", "workers")
+COMMANDS = ("demo", "worker", "console", "queues", "workers", "fsck")
 """Each is a module here, which holds it under the name `command`."""
 
 USER_ERROR = 2

@@ -1,0 +1,66 @@
+"""`taskyard fsck`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+
+import click
+
+from queue_core import fsck
+from queue_core.cli.options import json_option, namespace_option, url_option
+from queue_core.client import Client
+from queue_core.inspector import Inspector
+
+
+@click.command("fsck")
+@click.argument("queues", nargs=-1)
+@click.option("--repair", is_flag=True, help="Put in order what is found; without it nothing is changed.")
+@url_option
+@namespace_option
+@json_option
+def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | None, as_json: bool) -> None:
+    """Check that every task is in exactly one place and that the books balance.
+
+    Reads a live server in slices, so it may run at any time. Without names it checks every queue. Exit code 1 when
+    something is wrong and was not repaired.
+
+    \b
+    Examples:
+      taskyard fsck                    look at all queues
+      taskyard fsck email --repair     look at one, and repair it
+    """
+    client = Client(url, name)
+    names = queues or tuple(queue.name for queue in Inspector(client=client).snapshot().queues)
+    is_shown = sys.stderr.isatty() and not as_json
+    left = 0
+    for queue in names:
+
+        def show(walk: str, count: int, queue: str = queue) -> None:
+            if is_shown:
+                click.echo(f"\r\x1b[K{queue}: {walk}, {count:,} ids", nl=False, err=True)
+
+        breaches = []
+        for breach in fsck.check(client, queue, repair=repair, on_progress=show):
+            breaches.append(breach)
+            left += not breach.repaired
+            if as_json:
+                click.echo(json.dumps(asdict(breach)))
+        if is_shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+        if not as_json:
+            click.echo(f"{queue}: {_count(len(breaches))}")
+            for breach in breaches:
+                about = f"task {breach.task_id} {breach.what}" if breach.task_id else breach.what
+                click.echo(f"  {about}{f' — repaired: {breach.repaired}' if breach.repaired else ''}")
+    if left:
+        if not repair and not as_json:
+            click.echo("Nothing was changed. Repair with: taskyard fsck --repair")
+        sys.exit(1)
+
+
+def _count(breaches: int) -> str:
+    if not breaches:
+        return "all is well"
+    return "1 thing is wrong" if breaches == 1 else f"{breaches:,} things are wrong"

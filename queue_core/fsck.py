@@ -1,0 +1,140 @@
+"""Checks a queue on a live server against what must always hold, in slices, and repairs what it finds.
+
+Source: docs/architecture.md, "What holds always". A slice is read at one moment, the queue moves on between slices: what
+looks wrong is looked at again, three times in all, and told only when it was wrong each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from queue_core import protocol
+from queue_core.client import Client
+from queue_core.inspector import Inspector
+
+SLICE = 250
+"""Ids in one call: about a millisecond of the server."""
+LOOKS = 3
+
+WALKS = (
+    "ready", "removed", "prioritized", "scheduled", "retrying", "leases", "running", "held", "blocked", "dead",
+    "dead_by_fault", "trash", "trashed", "history", "tasks",
+)  # fmt: skip
+"""`tasks` last: what was seen in the list by then is not nowhere."""
+
+_PLACES = {
+    "P": "prioritized", "S": "scheduled", "R": "retrying", "L": "leases", "H": "held", "B": "blocked", "D": "dead",
+    "X": "trash",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """Something that must not be. `task_id`: empty where it is the queue's counters. `repaired`: what was done."""
+
+    queue: str
+    task_id: str
+    what: str
+    repaired: str = ""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a check has met so far."""
+
+    in_list: dict[str, int] = field(default_factory=dict)
+    """id → how often its element was met in `ready`."""
+    suspects: dict[str, str] = field(default_factory=dict)
+
+
+def check(
+    client: Client,
+    queue: str,
+    *,
+    repair: bool = False,
+    on_progress: Callable[[str, int], None] = lambda walk, count: None,
+) -> Iterator[Breach]:
+    """Every breach in one queue. `on_progress`: what is being walked, how many ids so far.
+
+    With `repair`, each id is put in order, by a script that looks again first. Raises `UnknownQueue`, `CorruptQueue`.
+    """
+    seen = _walk(client, queue, on_progress)
+    suspects = seen.suspects
+    for _ in range(LOOKS - 1):
+        if not suspects:
+            break
+        again = _walk(client, queue, on_progress).suspects
+        suspects = {task_id: what for task_id, what in again.items() if task_id in suspects}
+    for task_id, what in suspects.items():
+        done = client.run(protocol.repair(client.queue(queue), task_id)) if repair else ""
+        yield Breach(queue, task_id, what, done)
+    yield from _check_books(client, queue)
+
+
+def judge(letters: str, seen_in_list: int) -> str:
+    """What is wrong with an id that stands where the letters say (scripts/examine.lua); empty when nothing is."""
+    places = [name for letter, name in _PLACES.items() if letter in letters]
+    if seen_in_list and "M" not in letters:
+        places.append("ready")
+    if "T" not in letters:
+        rest = [name for letter, name in (("U", "running"), ("Y", "trashed"), ("N", "history")) if letter in letters]
+        found = places + rest + (["dead_by_fault"] if "F" in letters else [])
+        return f"is no task and stands in {', '.join(found)}" if found else ""
+    if len(places) > 1:
+        return f"stands in {' and '.join(places)}"
+    if not places:
+        return "is a task and stands nowhere"
+    if seen_in_list > 1:
+        return "stands in the list more than once"
+    if "M" in letters and not seen_in_list:
+        return "is struck out of the list and is not in it"
+    if ("L" in letters) != ("U" in letters):
+        return "has a lease and no claim" if "L" in letters else "has a claim and no lease"
+    if ("X" in letters) != ("Y" in letters):
+        return "is in the trash without its origin" if "X" in letters else "has an origin and is not in the trash"
+    if ("D" in letters) != ("F" in letters):
+        return "is a dead letter of no fault" if "D" in letters else "is a letter of a fault and not dead"
+    return ""
+
+
+def _walk(client: Client, queue: str, on_progress: Callable[[str, int], None]) -> _Seen:
+    """One look at everything. Ids that look wrong in a slice are suspects."""
+    seen = _Seen()
+    letters_of: dict[str, str] = {}
+    for walk in WALKS:
+        cursor, count = "0", 0
+        while True:
+            cursor, found = client.run(protocol.examine(client.queue(queue), walk, cursor, SLICE))
+            for task_id, letters in found:
+                if walk == "ready":
+                    seen.in_list[task_id] = seen.in_list.get(task_id, 0) + 1
+                if judge(letters, seen.in_list.get(task_id, 0)):
+                    letters_of[task_id] = letters
+            count += len(found)
+            on_progress(walk, count)
+            if cursor == "0":
+                break
+    # The queue has moved on since some of these were met: as they stand now, in one moment each.
+    for ids in _slices(letters_of):
+        _, found = client.run(protocol.examine(client.queue(queue), "ids", "0", SLICE, ids))
+        for task_id, letters in found:
+            if what := judge(letters, seen.in_list.get(task_id, 0)):
+                seen.suspects[task_id] = what
+    return seen
+
+
+def _slices(ids: Iterable[str]) -> Iterator[list[str]]:
+    waiting = list(ids)
+    for start in range(0, len(waiting), SLICE):
+        yield waiting[start : start + SLICE]
+
+
+def _check_books(client: Client, queue: str) -> Iterator[Breach]:
+    """Counters and places are read at one moment, so one look tells."""
+    snapshot: Any = Inspector(client=client).queue(queue)
+    if snapshot.books.difference:
+        yield Breach(queue, "", f"the books are off by {snapshot.books.difference}: {snapshot.books}")
+    if snapshot.counts.total != snapshot.books.tasks:
+        yield Breach(queue, "", f"{snapshot.counts.total} tasks have a place and {snapshot.books.tasks} are there")

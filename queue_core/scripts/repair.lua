@@ -1,0 +1,108 @@
+#!lua flags=allow-oom
+-- Puts one id of a damaged queue in order: what stands nowhere is ready again, what stands twice keeps one place, what is
+-- no task leaves. Looks again first, and changes nothing where all is well by now. For `fsck`; an id in `ready` is looked
+-- for along the whole list.
+-- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
+-- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] leases: ZSET
+-- KEYS[10] running: HASH   KEYS[11] held: ZSET   KEYS[12] blocked: ZSET   KEYS[13] dead: ZSET
+-- KEYS[14] dead_by_fault: ZSET   KEYS[15] trash: ZSET   KEYS[16] trashed: HASH   KEYS[17] history: HASH
+-- KEYS[18] faults: HASH   KEYS[19] notify: LIST
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id
+-- Returns what was done, in words, or '' where there was nothing to do.
+-- include begin session
+local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local scheduled, retrying, leases, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local held, blocked, dead, dead_by_fault = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
+local trash, trashed, history, faults, notify = KEYS[15], KEYS[16], KEYS[17], KEYS[18], KEYS[19]
+-- include envelope ready history retries known wake
+if replayed then return replayed end
+local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
+  'zset', retrying, 'zset', leases, 'hash', running, 'zset', held, 'zset', blocked, 'zset', dead,
+  'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history, 'hash', faults, 'list', notify)
+if wrong then return wrong end
+
+local id = ARGV[4]
+local envelope = call('HGET', tasks, id)
+local counters = read_history(id)
+local name = name_of(envelope or '')
+local elements = {}
+for _, element in ipairs(call('LRANGE', ready, 0, -1)) do
+  if split_element(element) == id then elements[#elements + 1] = element end
+end
+local is_struck_out = call('SISMEMBER', removed, id) == 1
+
+-- Every place where the id stands, the one to keep first: what runs, what is kept for a person, what waits.
+local places = {}
+local function stands(place, key, member)
+  local score = call('ZSCORE', key, member)
+  if score then places[#places + 1] = {place, key, member, score} end
+end
+stands('running', leases, id)
+stands('dead', dead, id)
+stands('trashed', trash, id)
+stands('retrying', retrying, id)
+stands('scheduled', scheduled, id)
+stands('blocked', blocked, id)
+stands('held', held, 'name:' .. name .. '/' .. id)
+stands('held', held, 'unknown:' .. name .. '/' .. id)
+stands('prioritized', prioritized, id)
+local is_in_list = #elements > 0 and not is_struck_out
+
+local done = {}
+local function did(words) done[#done + 1] = words end
+begin_writing()
+
+-- An element too many goes; a tombstone without an element goes.
+for i = 2, #elements do
+  call('LREM', ready, -1, elements[i])
+  did('stood in the list more than once')
+end
+if is_struck_out and #elements == 0 then
+  call('SREM', removed, id)
+  did('was struck out and is not in the list')
+end
+
+local keep = envelope and (places[1] or is_in_list and {'ready'})
+for i, place in ipairs(places) do
+  if place ~= keep then
+    call('ZREM', place[2], place[3])
+    did((envelope and 'stood in ' or 'was no task and stood in ') .. place[1])
+  end
+end
+if is_in_list and (not keep or keep[1] ~= 'ready') then
+  call('LREM', ready, 0, elements[1])
+  did((envelope and 'stood in ' or 'was no task and stood in ') .. 'ready')
+end
+
+if envelope and not keep then
+  make_ready(id, priority_of(envelope), own_time(id, now))
+  wake(1)
+  did('stood nowhere: ready again')
+end
+
+local runs, has_claim = keep and keep[1] == 'running', call('HEXISTS', running, id) == 1
+if runs and not has_claim then
+  make_ready(id, priority_of(envelope), own_time(id, now))
+  call('ZREM', leases, id)
+  wake(1)
+  did('was leased to nobody: ready again')
+elseif has_claim and not runs and byte(id) ~= 58 then
+  call('HDEL', running, id)
+  did('was claimed without a lease')
+end
+
+local is_trashed, has_origin = keep and keep[1] == 'trashed', call('HEXISTS', trashed, id) == 1
+if is_trashed and not has_origin then
+  call('HSET', trashed, id, cjson.encode({from = 'ready', score = '0', member = id, by = 'fsck', reason = '', at = now}))
+  did('was in the trash without its origin')
+elseif has_origin and not is_trashed then
+  call('HDEL', trashed, id)
+  did('had an origin and was not in the trash')
+end
+
+if keep and keep[1] == 'dead' then
+  local letter = letter_of(counters.fault, keep[4], id)
+  if call('ZADD', dead_by_fault, 'NX', 0, letter) == 1 then did('was a letter without its fault') end
+end
+if not envelope and call('HDEL', history, id, ':' .. id) > 0 then did('had a history and was no task') end
+return answer(table.concat(done, '; '))
