@@ -12,7 +12,6 @@ from dashboard.settings import ConsoleSettings
 
 if TYPE_CHECKING:
     from queue_core.control import Control
-
     from queue_core.inspector import Inspector
 
 

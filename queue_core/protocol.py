@@ -484,6 +484,12 @@ def repair(queue: QueueKeys, task_id: str) -> Call[str]:
     return Call(scripts.load("repair"), queue, keys, (task_id,), lambda answer: str(answer.decode()))
 
 
+def balance(queue: QueueKeys) -> Call[int]:
+    """The books balance again. Shape: tasks entered under `repaired`; negative: tasks that are gone.
+    Source: balance.lua."""
+    return Call(scripts.load("balance"), queue, (queue.tasks, queue.stats), (), int)
+
+
 # Reading answers.
 
 

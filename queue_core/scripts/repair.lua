@@ -1,7 +1,7 @@
 #!lua flags=allow-oom
 -- Puts one id of a damaged queue in order: what stands nowhere is ready again, what stands twice keeps one place, what is
--- no task leaves. Looks again first, and changes nothing where all is well by now. For `fsck`; an id in `ready` is looked
--- for along the whole list.
+-- no task leaves. Looks again first, and changes nothing where all is well by now. For `fsck`: the id is looked for
+-- along the whole of `ready`, `held` and `dead_by_fault`.
 -- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
 -- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] leases: ZSET
 -- KEYS[10] running: HASH   KEYS[11] held: ZSET   KEYS[12] blocked: ZSET   KEYS[13] dead: ZSET
@@ -24,7 +24,6 @@ if wrong then return wrong end
 local id = ARGV[4]
 local envelope = call('HGET', tasks, id)
 local counters = read_history(id)
-local name = name_of(envelope or '')
 local elements = {}
 for _, element in ipairs(call('LRANGE', ready, 0, -1)) do
   if split_element(element) == id then elements[#elements + 1] = element end
@@ -43,8 +42,10 @@ stands('trashed', trash, id)
 stands('retrying', retrying, id)
 stands('scheduled', scheduled, id)
 stands('blocked', blocked, id)
-stands('held', held, 'name:' .. name .. '/' .. id)
-stands('held', held, 'unknown:' .. name .. '/' .. id)
+-- Without its envelope, or under another name, nobody knows its lane.
+for _, member in ipairs(call('ZCARD', held) > 0 and call('ZRANGE', held, 0, -1) or {}) do
+  if match(member, '[^/]*$') == id then stands('held', held, member) end
+end
 stands('prioritized', prioritized, id)
 local is_in_list = #elements > 0 and not is_struck_out
 
@@ -66,6 +67,10 @@ local keep = envelope and (places[1] or is_in_list and {'ready'})
 for i, place in ipairs(places) do
   if place ~= keep then
     call('ZREM', place[2], place[3])
+    if place[1] == 'retrying' then count_in_fault(counters.fault, 'retrying', -1) end
+    if place[1] == 'trashed' and find(call('HGET', trashed, id) or '', '"from":"[dr]e') then
+      count_in_fault(counters.fault, 'trashed', -1) -- it came from `dead` or `retrying`
+    end
     did((envelope and 'stood in ' or 'was no task and stood in ') .. place[1])
   end
 end
@@ -100,9 +105,13 @@ elseif has_origin and not is_trashed then
   did('had an origin and was not in the trash')
 end
 
-if keep and keep[1] == 'dead' then
-  local letter = letter_of(counters.fault, keep[4], id)
-  if call('ZADD', dead_by_fault, 'NX', 0, letter) == 1 then did('was a letter without its fault') end
+local letter = keep and keep[1] == 'dead' and letter_of(counters.fault, keep[4], id)
+for _, member in ipairs(call('ZRANGE', dead_by_fault, 0, -1)) do
+  if member ~= letter and match(member, '[^:]*$') == id then
+    call('ZREM', dead_by_fault, member)
+    did('was a letter of a fault and is not dead')
+  end
 end
+if letter and call('ZADD', dead_by_fault, 'NX', 0, letter) == 1 then did('was a letter without its fault') end
 if not envelope and call('HDEL', history, id, ':' .. id) > 0 then did('had a history and was no task') end
 return answer(table.concat(done, '; '))

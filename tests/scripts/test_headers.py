@@ -16,7 +16,9 @@ from tests.scripts.scenarios import SCENARIOS
 FOLDER = Path(scripts.__file__).parent
 VERBS = scripts.names()
 READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
-TRANSITIONS = sorted(set(VERBS) - set(READERS) - {"mark"})
+FSCK = {"examine", "repair", "balance"}
+"""What checks and repairs walks a queue, and says so."""
+TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - {"mark"})
 LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
 TYPES = {"HASH", "LIST", "SET", "ZSET", "STRING", "STREAM"}
 GROWING = {
@@ -110,7 +112,7 @@ def test_only_enqueue_is_refused_by_a_full_server(verb: str) -> None:
     assert scripts.load(verb).text.startswith("#!lua\n" if verb == "enqueue" else f"#!lua {flags}\n")
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("verb", sorted(set(VERBS) - FSCK))
 def test_no_command_costs_more_in_a_longer_queue(verb: str) -> None:
     for command, first in re.findall(r"call\('(\w+)'(?:, (\w+))?", scripts.load(verb).text):
         assert command not in GROWING
@@ -123,7 +125,7 @@ def test_every_key_that_is_touched_is_passed(verb: str) -> None:
     """No key is put together in Lua: the first argument of a command is a name, never an expression."""
     own = {name for name, _ in keys_of(verb).values()} | {"place", "key", "pairs_", "at_head"}
     for argument in re.findall(r"call\('(?!TIME)\w+', ([^,)]+)", used_part_of(verb)):
-        assert argument in own | {"pairs_[i + 1]"}, argument
+        assert argument in own | {"pairs_[i + 1]", "place[2]"}, argument
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -1,0 +1,190 @@
+"""Checking and repairing: every kind of damage is found, named, and put in order; a sound queue stays as it is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from queue_core import fsck, protocol
+from queue_core.errors import UnknownQueue
+from queue_core.fsck import Breach, judge
+from queue_core.protocol import Session
+from tests.engine import PLACES, Engine
+
+Damage = Callable[[Engine, dict[str, str]], None]
+
+
+@pytest.fixture
+def engine(redis_url: str) -> Iterator[Engine]:
+    engine = Engine(redis_url)
+    yield engine
+    engine.close()
+
+
+def full_queue(engine: Engine) -> dict[str, str]:
+    """A queue with a task in each place. Shape: place → id; `first` and `last` stand in the list."""
+    placed = {place: engine.seed(place) for place in PLACES[:-1]}
+    placed["struck out"] = engine.enqueue()
+    engine.trash(placed["struck out"])
+    placed["first"], placed["last"] = engine.enqueue_many(2)
+    engine.check_books()
+    return placed
+
+
+def damage_orphan_in_list(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hdel(engine.queue.tasks, placed["first"])
+
+
+def damage_orphans_elsewhere(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hdel(engine.queue.tasks, placed["dead"], placed["scheduled"], placed["held"], placed["trashed"])
+
+
+def damage_lost_element(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.lrem(engine.queue.ready, 0, placed["first"])
+
+
+def damage_lost_from_a_sorted_place(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.zrem(engine.queue.scheduled, placed["scheduled"])
+    engine.redis.zrem(engine.queue.held, f"unknown:resize/{placed['held']}")
+
+
+def damage_in_two_places(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.zadd(engine.queue.scheduled, {placed["last"]: engine.now})
+    engine.redis.zadd(engine.queue.prioritized, {placed["dead"]: 1})
+    engine.redis.rpush(engine.queue.ready, placed["running"])
+
+
+def damage_twice_in_the_list(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.rpush(engine.queue.ready, placed["first"])
+
+
+def damage_lease_without_claim(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hdel(engine.queue.running, placed["running"])
+
+
+def damage_claim_without_lease(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hset(engine.queue.running, placed["first"], f"1 {engine.now}  w1")
+
+
+def damage_trash_without_origin(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hdel(engine.queue.trashed, placed["struck out"])
+
+
+def damage_tombstone_without_element(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.lrem(engine.queue.ready, 0, placed["struck out"])
+
+
+def damage_letter_without_fault(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.delete(engine.queue.dead_by_fault)
+
+
+def damage_history_of_nobody(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hset(engine.queue.history, "nobody", "1 0 0 0 -\n")
+
+
+def damage_books(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hincrby(engine.queue.stats, "completed", 3)
+
+
+DAMAGES = {name.removeprefix("damage_"): make for name, make in dict(globals()).items() if name.startswith("damage_")}
+
+
+def test_sound_queue_has_no_breach_and_is_not_changed(engine: Engine) -> None:
+    full_queue(engine)
+    before = engine.check_books()
+    assert list(fsck.check(engine.client, "email", repair=True)) == []
+    assert engine.state() == before
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_named_and_put_in_order(engine: Engine, name: str) -> None:
+    DAMAGES[name](engine, full_queue(engine))
+    damaged = engine.state()
+    found = list(fsck.check(engine.client, "email"))
+    assert found
+    assert all(breach.what and not breach.repaired for breach in found)
+    assert engine.state() == damaged
+    repaired = list(fsck.check(engine.client, "email", repair=True))
+    assert [breach.task_id for breach in repaired if breach.task_id] == [b.task_id for b in found if b.task_id]
+    assert all(breach.repaired for breach in repaired if breach.task_id)
+    assert list(fsck.check(engine.client, "email")) == []
+    engine.check_books()
+
+
+def test_task_that_stood_nowhere_is_given_out_again(engine: Engine) -> None:
+    placed = full_queue(engine)
+    damage_lost_element(engine, placed)
+    (breach,) = [b for b in fsck.check(engine.client, "email", repair=True) if b.task_id]
+    assert breach == Breach("email", placed["first"], "is a task and stands nowhere", "stood nowhere: ready again")
+    assert placed["first"] in [task.id for task in engine.claim(10).tasks]
+
+
+def test_thousands_of_tasks_are_walked_in_slices(engine: Engine) -> None:
+    ids = engine.enqueue_many(3 * fsck.SLICE + 7)
+    engine.redis.lrem(engine.queue.ready, 0, ids[400])
+    seen: dict[str, int] = {}
+    (breach, books) = fsck.check(engine.client, "email", on_progress=seen.__setitem__)
+    assert (breach.task_id, seen["ready"], books.task_id) == (ids[400], len(ids) - 1, "")
+
+
+def test_queue_that_works_meanwhile_has_no_breach(engine: Engine) -> None:
+    """Tasks that move between two slices are not called lost."""
+    engine.enqueue_many(2_000)
+    is_over = threading.Event()
+
+    def work() -> None:
+        busy = Engine(engine.url)
+        busy.session = Session()
+        while not is_over.is_set():
+            busy.later(1)
+            claimed = busy.claim(20)
+            held = [protocol.Held(task.id, claimed.fence) for task in claimed.tasks]
+            if held:
+                busy.run(protocol.complete(busy.queue, held[:10]))
+                busy.run(protocol.release(busy.queue, [protocol.ReleasedTask(t.id, t.fence) for t in held[10:]]))
+            busy.run(protocol.enqueue(busy.queue, [busy.new_task(f"more-{busy.now}-{i}") for i in range(10)]))
+        busy.close()
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    try:
+        for _ in range(3):
+            assert list(fsck.check(engine.client, "email")) == []
+    finally:
+        is_over.set()
+        worker.join()
+
+
+def test_unknown_queue_is_said(engine: Engine) -> None:
+    with pytest.raises(UnknownQueue):
+        list(fsck.check(engine.client, "nothing"))
+
+
+@pytest.mark.parametrize(
+    ("letters", "in_list", "what"),
+    [
+        ("T", 1, ""),
+        ("TM", 1, "is a task and stands nowhere"),
+        ("TMXY", 1, ""),
+        ("TLUN", 0, ""),
+        ("TDFN", 0, ""),
+        ("T", 0, "is a task and stands nowhere"),
+        ("", 0, ""),
+        ("", 1, "is no task and stands in ready"),
+        ("NY", 0, "is no task and stands in trashed, history"),
+        ("TP", 1, "stands in prioritized and ready"),
+        ("TSR", 0, "stands in scheduled and retrying"),
+        ("T", 2, "stands in the list more than once"),
+        ("TXYM", 0, "is struck out of the list and is not in it"),
+        ("TL", 0, "has a lease and no claim"),
+        ("TPU", 0, "has a claim and no lease"),
+        ("TX", 0, "is in the trash without its origin"),
+        ("TSY", 0, "has an origin and is not in the trash"),
+        ("TD", 0, "is a dead letter of no fault"),
+        ("TSF", 0, "is a letter of a fault and not dead"),
+    ],
+)
+def test_judgement(letters: str, in_list: int, what: str) -> None:
+    assert judge(letters, in_list) == what
