@@ -6,7 +6,7 @@ positional arguments and the object of the named ones. Scripts read the first li
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,12 +39,24 @@ _options_decoder = msgspec.json.Decoder(Options)
 _payload_decoder = msgspec.json.Decoder()
 
 
+_PLAIN = frozenset({str, int, bool, type(None)})
+_PLAIN_FORMS = "text, whole numbers, finite numbers, True, False, None, lists, and dicts with text as keys"
+
+
 def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
-    """The arguments as JSON. Raises `InvalidPayload` for what JSON cannot hold, `PayloadTooLarge` beyond 1 MiB."""
+    """The arguments as JSON. Raises `PayloadTooLarge` beyond 1 MiB, `InvalidPayload` for what would not come back as it
+    was: what JSON cannot hold, and what it would give back as something else (bytes, dates, sets). Tuples become lists.
+    """
     try:
+        for position, value in enumerate(arguments):
+            if type(value) not in _PLAIN and (misfit := _misfit(value)):
+                raise InvalidPayload(f"argument {position + 1}{misfit}; what can be stored is {_PLAIN_FORMS}")
+        for name, value in named.items():
+            if type(value) not in _PLAIN and (misfit := _misfit(value)):
+                raise InvalidPayload(f"argument {name!r}{misfit}; what can be stored is {_PLAIN_FORMS}")
         payload = _encoder.encode([arguments, named] if arguments else named)
-        if b"null" in payload:  # what NaN and the infinities would silently become
-            json.dumps([arguments, named], allow_nan=False, default=lambda value: None, skipkeys=True)
+    except InvalidPayload:
+        raise
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
         raise InvalidPayload(f"the arguments cannot be stored as JSON: {error}") from error
     if len(payload) > MAX_PAYLOAD_BYTES:
@@ -53,6 +65,27 @@ def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
             "Store the data elsewhere and pass a reference"
         )
     return payload
+
+
+def _misfit(value: Any) -> str:
+    """Where in a value something stands that cannot be stored, and what it is; empty when it all can."""
+    if isinstance(value, float):
+        return "" if math.isfinite(value) else f" is {value}"
+    if isinstance(value, str | int) or value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            if type(item) not in _PLAIN and (misfit := _misfit(item)):
+                return f"[{index}]{misfit}"
+        return ""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                return f" has the key {key!r:.40}, which is no text"
+            if type(item) not in _PLAIN and (misfit := _misfit(item)):
+                return f"[{key!r:.40}]{misfit}"
+        return ""
+    return f" is a {type(value).__name__}"
 
 
 def decode_payload(payload: bytes) -> tuple[list[Any], dict[str, Any]]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import dataclasses
 import enum
 import math
-import uuid
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta, timezone
-from decimal import Decimal
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated, Any
 
 import pytest
@@ -114,14 +112,6 @@ class Point:
         ("", ""),
         ([1, [2, {"a": None}]], [1, [2, {"a": None}]]),
         ((1, 2), [1, 2]),
-        ({1: "a"}, {"1": "a"}),
-        (datetime(2026, 11, 22, 12, 0, tzinfo=UTC), "2026-11-22T12:00:00Z"),
-        (date(2026, 11, 22), "2026-11-22"),
-        (Decimal("1.10"), "1.10"),
-        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (b"bytes", "Ynl0ZXM="),
-        (Colour.RED, "red"),
-        (Point(3), {"x": 3}),
         ({"null": "null", "none": None}, {"null": "null", "none": None}),
     ],
     ids=repr,
@@ -159,7 +149,7 @@ def endless() -> list[object]:
     ids=lambda value: type(value).__name__,
 )
 def test_value_that_json_cannot_hold_is_refused_when_it_is_enqueued(value: object) -> None:
-    with pytest.raises(InvalidPayload, match="the arguments cannot be stored as JSON"):
+    with pytest.raises(InvalidPayload, match=r"the arguments cannot be stored as JSON|what can be stored is"):
         define(plain).encode((), {"to": value})
 
 

@@ -116,7 +116,7 @@ def test_arguments_that_do_not_fit_are_refused_and_nothing_is_enqueued(yard: Tas
     task = yard.task(queue="email")(send)
     with pytest.raises(InvalidPayload, match="missing a required argument: 'to'"):
         task.enqueue()  # type: ignore[call-arg]
-    with pytest.raises(InvalidPayload, match="JSON"):
+    with pytest.raises(InvalidPayload, match="what can be stored is"):
         task.enqueue(to=object())  # type: ignore[arg-type]
     assert email.state() == {}
 
