@@ -30,13 +30,11 @@ class AsyncChannel:
 
     async def send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
-        await self._connection.connect()
         packed = self._connection.pack_commands(commands)
-        task = asyncio.current_task()
-        cancels = task.cancelling() if task else 0
+        cancels = _cancels()
+        await self._connection.connect()
         await self._connection.send_packed_command(packed, check_health=False)
-        if task and task.cancelling() > cancels:  # the wait_for in there swallows it, before Python 3.12
-            raise asyncio.CancelledError
+        _raise_if_cancelled_since(cancels)
         answers: list[Any] = []
         for _ in commands:
             try:
@@ -152,7 +150,7 @@ class AsyncClient:
         return await self._patiently(channel, send)
 
     async def _patiently(self, channel: AsyncChannel, send: Callable[[], Any]) -> list[Any]:
-        deadline, attempt = time.monotonic() + self._patience_seconds, 0
+        deadline, attempt, cancels = time.monotonic() + self._patience_seconds, 0, _cancels()
         while True:
             try:
                 answers: list[Any] = await send()
@@ -164,6 +162,7 @@ class AsyncClient:
                 return answers
             except connection.SERVER_ERRORS as error:
                 await channel.drop()
+                _raise_if_cancelled_since(cancels)
                 wait = connection.backoff_seconds(attempt, random.random())
                 is_hopeless = not isinstance(error, connection.TRY_AGAIN) or (
                     isinstance(error, connection.WRONG_PASSWORD) and math.isfinite(self._patience_seconds)
@@ -174,3 +173,15 @@ class AsyncClient:
                     self._on_trouble(connection.translate(error, self.url))
                 await asyncio.sleep(wait)
                 attempt += 1
+
+
+def _cancels() -> int:
+    """How often the running task has been cancelled."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+def _raise_if_cancelled_since(cancels: int) -> None:
+    """A cancellation that came while redis-py sent: before Python 3.12 the `wait_for` in there may swallow it."""
+    if _cancels() > cancels:
+        raise asyncio.CancelledError
