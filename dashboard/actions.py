@@ -136,11 +136,10 @@ def done(*server_times: int, to: str | None = None) -> Response:
 def safe_next() -> str:
     """Only a path of this console: an address from outside could lead anywhere."""
     target = request.form.get("next", "")
-    parts = urlsplit(target)
     if (
         target.startswith("/")
         and not target.startswith(("//", "/\\"))
-        and not parts.netloc
+        and _place(target) is not None
         and target.isprintable()
         and "\\" not in target
     ):
@@ -149,6 +148,14 @@ def safe_next() -> str:
 
 
 def _is_current(target: str) -> bool:
-    shown = urlsplit(request.headers.get("HX-Current-URL", ""))
-    wanted = urlsplit(target)
-    return (shown.path, shown.query) == (wanted.path, wanted.query)
+    shown = _place(request.headers.get("HX-Current-URL", ""))
+    return shown is not None and shown == _place(target)
+
+
+def _place(address: str) -> tuple[str, str] | None:
+    """Path and query of an address; `None` of what is none."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return None
+    return parts.path, parts.query

@@ -6,6 +6,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Flask, g, request, url_for
 from markupsafe import Markup
@@ -68,7 +69,9 @@ def with_query(**changes: str | int | None) -> str:
     arguments.update({name: value for name, value in changes.items() if value is not None})
     for name in [name for name, value in changes.items() if value is None]:
         arguments.pop(name, None)
-    return url_for(request.endpoint or "overview.index", **{**(request.view_args or {}), **arguments})
+    # The query is anybody's: as keywords of url_for its names could be taken for url_for's own.
+    address = url_for(request.endpoint or "overview.index", **(request.view_args or {}))
+    return f"{address}?{urlencode(arguments, doseq=True)}" if arguments else address
 
 
 def _here() -> str:

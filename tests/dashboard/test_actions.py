@@ -208,6 +208,22 @@ def test_a_failed_action_is_never_silent(visitor: Visitor, tasks: Tasks) -> None
 
 def test_the_way_back_leads_nowhere_else(visitor: Visitor, tasks: Tasks) -> None:
     tasks.enqueue()
-    for target in ("https://evil.example/", "//evil.example", "/\\evil.example", "javascript:alert(1)", "", "/\nx"):
+    for target in (
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:x",
+        "",
+        "/\nx",
+        "//[",
+        "http://[",
+    ):
         response = visitor.post("/preferences", theme="dark", next=target)
         assert (response.status_code, response.location) == (303, "/")
+
+
+def test_an_address_that_is_none_is_no_current_page(visitor: Visitor, tasks: Tasks) -> None:
+    (task_id,) = tasks.enqueue()
+    headers = {**PARTIAL, "HX-Current-URL": "http://["}
+    response = visitor.post(f"/queues/billing/tasks/{task_id}/trash", next="/", headers=headers)
+    assert (response.status_code, response.headers["HX-Redirect"]) == (200, "/")

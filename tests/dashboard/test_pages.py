@@ -179,6 +179,16 @@ def test_search_finds_a_task_by_its_whole_id_and_queues_by_a_part(visitor: Visit
     assert "in any queue" in text_of(missing.text)
 
 
+@pytest.mark.parametrize("name", ["_scheme", "_anchor", "_method", "_external", "endpoint", "name", "self", "values"])
+def test_a_query_with_any_name_breaks_no_page_and_leads_nowhere_else(visitor: Visitor, tasks: Tasks, name: str) -> None:
+    tasks.die(count=2)
+    paths = ("/", "/queues", "/queues/billing?state=dead", "/dead", "/dead/letters", "/workers")
+    for path in (*paths, f"/queues/billing/faults/{tasks.fingerprint()}"):
+        page = visitor.text(f"{path}{'&' if '?' in path else '?'}{name}=evil")
+        sorted_by = re.findall(r'href="([^"]*[?&;]sort=[^"]*)"', page)
+        assert all(address.startswith(f"{path}?{name}=evil") for address in sorted_by), sorted_by
+
+
 def test_every_state_has_its_page(visitor: Visitor, tasks: Tasks) -> None:
     (running,) = tasks.enqueue()
     with tasks.yard.queue("billing").claim(limit=1):
