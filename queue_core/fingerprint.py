@@ -15,6 +15,8 @@ from types import TracebackType
 MAX_MESSAGE = 200
 """Characters of the message that a fault keeps; a history entry keeps as many."""
 MAX_TRACEBACK_BYTES = 8_192
+MAX_LINE = 1_000
+"""Characters of one line of a traceback."""
 
 _ENGINE = str(Path(__file__).parent) + os.sep
 _DEMO = str(Path(__file__).parent / "demo") + os.sep
@@ -93,9 +95,9 @@ def _digest(*parts: str) -> str:
     return hashlib.sha1("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def _shorten(text: str) -> str:
+def _shorten(text: str, most: int = MAX_MESSAGE) -> str:
     text = text.encode("utf-8", "replace").decode()
-    return text if len(text) <= MAX_MESSAGE else text[: MAX_MESSAGE - 1] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _text_of(error: BaseException) -> str:
@@ -140,7 +142,9 @@ def _format_traceback(error: BaseException) -> str:
         text = "".join(traceback.format_exception(error, limit=-50))
     except Exception as broken:
         return f"(the traceback cannot be made: {type(broken).__name__})"
-    data = text.encode("utf-8", "replace")
+    data = "\n".join(_shorten(line, MAX_LINE) for line in text.split("\n")).encode("utf-8", "replace")
     if len(data) <= MAX_TRACEBACK_BYTES:
         return data.decode()
-    return "…\n" + data[-MAX_TRACEBACK_BYTES + 4 :].decode("utf-8", "ignore")
+    # The frames stand before the message, the last of them and its beginning say most: both ends stay.
+    head, tail = data[: MAX_TRACEBACK_BYTES // 2 - 2], data[-MAX_TRACEBACK_BYTES // 2 + 3 :]
+    return head.decode("utf-8", "ignore") + "\n…\n" + tail.decode("utf-8", "ignore")

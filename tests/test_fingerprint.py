@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from queue_core import fingerprint
-from queue_core.fingerprint import Failure, describe_failure, make_failure, normalise
+from queue_core.fingerprint import MAX_TRACEBACK_BYTES, Failure, describe_failure, make_failure, normalise
 
 
 @pytest.mark.parametrize(
@@ -165,3 +165,14 @@ def test_causes_and_groups_are_in_the_traceback() -> None:
     assert failure.error_class == "ExceptionGroup"
     assert "order 4711" in failure.traceback
     assert "KeyError" in failure.traceback
+
+
+def test_huge_message_leaves_the_frames_in_the_traceback() -> None:
+    for message in ("Z" * 100_000, "line\n" * 50_000):
+        try:
+            raise ValueError(message)
+        except ValueError as error:
+            failure = describe_failure("send", error)
+        assert len(failure.traceback.encode()) <= MAX_TRACEBACK_BYTES
+        assert "in test_huge_message_leaves_the_frames_in_the_traceback" in failure.traceback
+        assert "ValueError: " in failure.traceback

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import click
@@ -28,6 +29,8 @@ def command(port: int | None, rate: float, seconds: float | None, no_browser: bo
     """
     if quiet and as_json:
         raise click.UsageError("--quiet and --json exclude each other.")
+    if not math.isfinite(rate) or not math.isfinite(seconds or 0):
+        raise click.UsageError("--rate and --seconds take numbers.")
     from queue_core.demo.reporter import Output
     from queue_core.demo.runner import DemoSettings, run_demo
 

@@ -9,9 +9,7 @@ from queue_core import settings as defaults
 
 @click.command("worker")
 @click.argument("app", metavar="MODULE:YARD")
-@click.option(
-    "--queues", default="", help="Such as email=3,images: names with weights.  [default: those of the yard's tasks]"
-)
+@click.option("--queues", help="Such as email=3,images: names with weights.  [default: those of the yard's tasks]")
 @click.option("--concurrency", type=int, default=16, show_default=True, help="Tasks that run at once.")
 @click.option(
     "--lease-seconds",
@@ -38,7 +36,7 @@ from queue_core import settings as defaults
 )
 def command(
     app: str,
-    queues: str,
+    queues: str | None,
     concurrency: int,
     lease_seconds: float,
     grace_seconds: float,
@@ -62,7 +60,7 @@ def command(
 
     settings = WorkerSettings(
         app=app,
-        queues=parse_queues(queues) if queues else {},
+        queues={} if queues is None else parse_queues(queues),
         concurrency=concurrency,
         lease_seconds=lease_seconds,
         grace_seconds=grace_seconds,

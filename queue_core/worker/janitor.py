@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from queue_core import protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError
+from queue_core.formats import count
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.complaints import Complaints
 
@@ -46,11 +47,11 @@ class Janitor:
                 break
         if again or buried:
             log.warning(
-                "queue %s: %d leases had run out: %d tasks run again, %d are dead letters",
+                "queue %s: %s had run out: %s to run again, %s",
                 queue,
-                again + buried,
-                again,
-                buried,
+                count(again + buried, "lease"),
+                count(again, "task"),
+                count(buried, "dead letter"),
             )
 
     async def _empty_trash(self, queue: str) -> None:

@@ -18,7 +18,8 @@ def load_yard(reference: str) -> Taskyard:
     Raises `ConfigurationError`: the reference has another form, the module does not import, or it has no such yard.
     """
     module_name, colon, attribute = reference.partition(":")
-    if not module_name or not colon or not attribute.isidentifier():
+    is_module = all(part.isidentifier() for part in module_name.split("."))
+    if not is_module or not colon or not attribute.isidentifier():
         raise ConfigurationError(f"{reference!r} names no yard: say module:yard, for example shop.tasks:yard")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -49,6 +49,8 @@ MAX_AHEAD = 512
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
+MAX_TOLD = 1_000
+"""Names of unknown tasks that are told of, each once."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -146,6 +148,7 @@ class Process:
         self._ahead = 0
         self._mean_seconds: float | None = None
         self._has_trouble = False
+        self._told_unknown: set[str] = set()
         self._state = leases.STARTING
         self._has_stopped = asyncio.Event()
 
@@ -198,6 +201,7 @@ class Process:
             return
         definition = self._yard.tasks.get(envelope.name)
         if definition is None:
+            self._tell_unknown(queue, envelope.name)
             exchanger.release(ReleasedTask(task.id, fence, f"unknown:{envelope.name}"), NoSlot())
             return
         if misfit := definition.misfit(arguments, named):
@@ -212,6 +216,13 @@ class Process:
             Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
         )
         self._start_waiting()
+
+    def _tell_unknown(self, queue: str, name: str) -> None:
+        if name not in self._told_unknown and len(self._told_unknown) < MAX_TOLD:
+            self._told_unknown.add(name)
+            log.warning(
+                "queue %s: task %s is not known here; its tasks are held for a worker that knows it", queue, name
+            )
 
     def _bury(self, queue: str, task: ClaimedTask, fence: int, error_class: str, reason: str) -> None:
         name = codec.name_of(task.envelope)

@@ -27,11 +27,12 @@ def enqueue_raw(yard: Taskyard, envelope: bytes) -> str:
 def test_task_of_an_unknown_name_is_held_and_taken_by_a_worker_that_knows_it(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
-    start_worker("old")
+    old = start_worker("old")
     ids = [enqueue_raw(yard, b'newcomer\n{"what":"hello %d"}' % i) for i in range(3)]
     shop.note.enqueue("neighbour")
     wait_until(lambda: redis.zcard(FAST.held) == 3 and counted(redis, "fast", "completed") == 1)
     assert redis.hexists(FAST.closed, "unknown:newcomer")
+    assert old.said().count("task newcomer is not known here") == 1
     assert [history_of(redis, "fast", task_id) for task_id in ids] == [[]] * 3
     check_books()
     start_worker("new", app="tests.worker.shop_with_more:yard")
