@@ -108,10 +108,12 @@ class Counters:
 
     @classmethod
     def parse(cls, line: str) -> Counters:
-        parts = line.split(" ")
-        if len(parts) != 5:
+        """A history's first line; one that is damaged counts nothing."""
+        *numbers, fingerprint = line.split(" ")
+        if len(numbers) != 4 or not all(number.isascii() and number.isdecimal() for number in numbers):
             return cls()
-        return cls(int(parts[0]), int(parts[1]), int(parts[2]), int(parts[3]), parts[4])
+        attempts, crashes, releases, before = map(int, numbers)
+        return cls(attempts, crashes, releases, before, fingerprint)
 
 
 NO_COUNTERS = Counters()
@@ -178,11 +180,11 @@ def _read_claimed(answer: list[Any]) -> Claimed:
         line = answer[i + 2]
         tasks.append(
             ClaimedTask(
-                answer[i].decode(),
+                _text(answer[i]),
                 answer[i + 1],
-                Counters.parse(line.decode()) if line else NO_COUNTERS,
+                Counters.parse(_text(line)) if line else NO_COUNTERS,
                 bool(line),
-                answer[i + 3].decode(),
+                _text(answer[i + 3]),
             )
         )
     return Claimed(
@@ -192,7 +194,7 @@ def _read_claimed(answer: list[Any]) -> Claimed:
         bool(has_expired),
         bool(has_more),
         bool(is_paused),
-        tuple(lane.decode() for lane in lanes),
+        tuple(_texts(lanes)),
         tuple(tasks),
     )
 
@@ -466,9 +468,7 @@ def examine(
     )  # fmt: skip
 
     def read(answer: list[Any]) -> tuple[str, list[tuple[str, str]]]:
-        found = [
-            (answer[i].decode("utf-8", "backslashreplace"), answer[i + 1].decode()) for i in range(1, len(answer), 3)
-        ]
+        found = [(_text(answer[i]), _text(answer[i + 1])) for i in range(1, len(answer), 3)]
         return answer[0].decode(), found
 
     return Call(scripts.load("examine"), queue, keys, (walk, cursor, count, *ids), read, has_session=False)
@@ -502,11 +502,16 @@ def _read_switched(answer: list[Any]) -> Switched:
 
 
 def _texts(answer: Iterable[bytes]) -> list[str]:
-    return [item.decode() for item in answer]
+    return [_text(item) for item in answer]
 
 
 def _pairs(answer: Sequence[bytes]) -> dict[str, str]:
-    return {answer[i].decode(): answer[i + 1].decode() for i in range(0, len(answer), 2)}
+    return {_text(answer[i]): _text(answer[i + 1]) for i in range(0, len(answer), 2)}
+
+
+def _text(data: bytes) -> str:
+    """What is stored may be damaged: reading it never fails."""
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _json(value: Mapping[str, object]) -> bytes:

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from redis import Redis
 
 from queue_core import Taskyard, __version__
 from queue_core.cli import COMMANDS, main, queues, workers
@@ -306,6 +307,32 @@ def test_lists_read_the_server(run: Run, redis_url: str) -> None:
     assert (found["name"], found["counts"]["ready"], found["is_balanced"]) == ("email", 1, True)
     assert run("queues", "--redis-url", redis_url)[1].splitlines()[1].split()[:3] == ["email", "open", "1"]
     assert json.loads(run("workers", "--json", "--redis-url", redis_url)[1]) == []
+
+
+def test_fsck_names_what_is_wrong_and_repairs_it_when_asked(run: Run, redis_url: str, redis_client: Redis) -> None:
+    yard = Taskyard(redis_url)
+
+    @yard.task(queue="email")
+    def greet() -> None: ...
+
+    handle = greet.enqueue()
+    keys = yard.client.queue("email")
+    yard.close()
+    environ = {"TASKYARD_REDIS_URL": redis_url}
+    assert run("fsck", **environ) == (0, "email: all is well\n", "")
+    redis_client.delete(keys.ready)
+    code, output, _ = run("fsck", "email", **environ)
+    assert code == 1
+    assert f"  task {handle.id} is a task and stands nowhere\n" in output
+    assert output.endswith("Nothing was changed. Repair with: taskyard fsck --repair\n")
+    assert not redis_client.exists(keys.ready)
+    code, output, _ = run("fsck", "--repair", "--json", **environ)
+    breaches = [json.loads(line) for line in output.splitlines()]
+    assert breaches[0]["task_id"] == handle.id
+    assert breaches[0]["repaired"] == "stood nowhere: ready again"
+    assert redis_client.llen(keys.ready) == 1
+    assert run("fsck", **environ) == (0, "email: all is well\n", "")
+    assert run("fsck", "absent", **environ) == (2, "", "taskyard fsck: there is no queue 'absent'\n")
 
 
 def test_closed_output_is_no_error(redis_url: str) -> None:

@@ -11,6 +11,7 @@ import click
 from queue_core import fsck
 from queue_core.cli.options import json_option, namespace_option, url_option
 from queue_core.client import Client
+from queue_core.errors import UnknownQueue
 from queue_core.inspector import Inspector
 
 
@@ -42,11 +43,14 @@ def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | 
                 click.echo(f"\r\x1b[K{queue}: {walk}, {count:,} ids", nl=False, err=True)
 
         breaches = []
-        for breach in fsck.check(client, queue, repair=repair, on_progress=show):
-            breaches.append(breach)
-            left += not breach.repaired
-            if as_json:
-                click.echo(json.dumps(asdict(breach)))
+        try:
+            for breach in fsck.check(client, queue, repair=repair, on_progress=show):
+                breaches.append(breach)
+                left += not breach.repaired
+                if as_json:
+                    click.echo(json.dumps(asdict(breach)))
+        except UnknownQueue:
+            raise UnknownQueue(f"there is no queue {queue!r}", queue=queue) from None
         if is_shown:
             click.echo("\r\x1b[K", nl=False, err=True)
         if not as_json:

@@ -26,6 +26,7 @@ from typing import NoReturn
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError, UnreadableEnvelope
+from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH
 from queue_core.task import Context, Definition
@@ -193,6 +194,10 @@ class Process:
     def _take(self, queue: str, task: ClaimedTask, fence: int) -> None:
         """A task was claimed: begin it, or say at once why it cannot run here, or ever."""
         exchanger = self._exchangers[queue]
+        if not is_task_id(task.id):  # damaged: it cannot be settled by its name, and is quarantined in the end
+            log.error("queue %s: %r is no id of a task; it is left alone", queue, task.id[:150])
+            self._allocator.give_back(1)
+            return
         try:
             envelope = codec.decode_envelope(task.envelope)
             arguments, named = codec.decode_payload(envelope.payload)

@@ -73,6 +73,20 @@ def test_what_cannot_be_read_or_does_not_fit_is_a_dead_letter_with_its_reason(
     check_books()
 
 
+def test_damaged_ids_and_histories_stop_no_worker(start_worker: StartWorker, yard: Taskyard, redis: Redis) -> None:
+    for damaged in (b"\xff" * 22, b"with:colon-and-22-byte"):
+        redis.hset(FAST.tasks, damaged, b'note\n{"what":"never"}')
+        redis.rpush(FAST.ready, damaged)
+    handle = shop.note.enqueue("survivor")
+    redis.hset(FAST.history, handle.id, "many times too often -")
+    worker = start_worker()
+    child = worker.child()
+    wait_until_completed(redis, 1, "fast")
+    assert traces(redis) == ["survivor"]
+    assert worker.said().count("is no id of a task") == 2
+    assert worker.child() == child
+
+
 def test_handlers_that_raise_what_ends_programs_fail_and_stop_nothing(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
