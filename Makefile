@@ -46,7 +46,6 @@ lock: ## renew the locks from pyproject.toml (needs uv)
 	$(LOCK) --extra demo --extra fast --extra dev -o requirements.lock pyproject.toml
 	$(LOCK) --extra console --extra fast -o requirements-image.lock pyproject.toml
 
-
 clean: ## remove .venv, caches and builds
 	rm -rf $(VENV) dist .coverage htmlcov .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
