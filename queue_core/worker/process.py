@@ -304,11 +304,10 @@ class Process:
                 seconds=seconds,
             )
 
+        # A user's exception runs code of its own when it is told; its task must be settled all the same.
         try:
             return describe(error)
-        except (
-            BaseException
-        ) as broken:  # the user's exception runs code of its own; its task must be settled all the same
+        except BaseException as broken:
             return describe(RuntimeError(f"a {type(error).__name__} that cannot be told: {type(broken).__name__}"))
 
     def _measure(self, seconds: float, weight: float = 0.1) -> None:
