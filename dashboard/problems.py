@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from queue_core.snapshot import Fault, QueueSnapshot, ServerSnapshot, Snapshot, WorkerSnapshot
+from queue_core.snapshot import Fault, Lane, QueueSnapshot, ServerSnapshot, Snapshot, WorkerSnapshot
 
 STALE_MS = 15_000
 LOST_MS = 60_000
@@ -19,6 +19,8 @@ FORGOTTEN_MS = 3_600_000
 WAIT_TARGET_MS = 300_000
 NEW_FAULT_MS = 3_600_000
 NEW_FAULT_ATTEMPTS = 3
+FAULT_IS_OVER_MS = 300_000
+"""A new fault of which nothing is dead or retrying is told for so long after its last failure."""
 BOOKS_OFF_SNAPSHOTS = 3
 MOST_LINES = 7
 
@@ -28,18 +30,20 @@ class Kind(IntEnum):
 
     NEW_FAULT = 1
     NO_WORKER = 2
-    WORKER_LOST = 3
-    BOOKS_OFF = 4
-    REDIS_UNSAFE = 5
-    WAITS_TOO_LONG = 6
-    WORKER_STALE = 7
-    UNREADABLE = 8
-    PAUSED = 9
+    UNKNOWN_TASK = 3
+    WORKER_LOST = 4
+    BOOKS_OFF = 5
+    REDIS_UNSAFE = 6
+    WAITS_TOO_LONG = 7
+    WORKER_STALE = 8
+    UNREADABLE = 9
+    PAUSED = 10
 
 
 TITLES = {
     Kind.NEW_FAULT: "New fault",
     Kind.NO_WORKER: "No worker",
+    Kind.UNKNOWN_TASK: "Unknown task",
     Kind.WORKER_LOST: "Worker lost",
     Kind.BOOKS_OFF: "Books off",
     Kind.REDIS_UNSAFE: "Redis unsafe",
@@ -48,15 +52,36 @@ TITLES = {
     Kind.UNREADABLE: "Unreadable",
     Kind.PAUSED: "Paused",
 }
-BAD = {Kind.NEW_FAULT, Kind.NO_WORKER, Kind.WORKER_LOST, Kind.BOOKS_OFF, Kind.REDIS_UNSAFE, Kind.UNREADABLE}
+BAD = {
+    Kind.NEW_FAULT,
+    Kind.NO_WORKER,
+    Kind.UNKNOWN_TASK,
+    Kind.WORKER_LOST,
+    Kind.BOOKS_OFF,
+    Kind.REDIS_UNSAFE,
+    Kind.UNREADABLE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldTask:
+    """A task name of one queue whose tasks are held: somebody paused it, no present worker knows it, or both.
+
+    `pause`, `unknown`: the lane that is closed for it, if one is. `held`: in both together, and in what was opened.
+    """
+
+    name: str
+    held: int
+    pause: Lane | None = None
+    unknown: Lane | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One line of "what is wrong". `since` is `None` where nobody can know.
 
-    `cause` says which problems are the same one; `faults`, `queues`, `workers`, `server` are the evidence that the line
-    is written from.
+    `cause` says which problems are the same one; `faults`, `queues`, `workers`, `server`, `held` are the evidence that
+    the line is written from.
     """
 
     kind: Kind
@@ -66,6 +91,7 @@ class Problem:
     faults: tuple[Fault, ...] = ()
     workers: tuple[WorkerSnapshot, ...] = ()
     server: tuple[str, ...] = ()
+    held: tuple[HeldTask, ...] = ()
 
     @property
     def title(self) -> str:
@@ -110,6 +136,7 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
     found = [
         *_new_faults(snapshot, now_ms),
         *without_worker,
+        *_unknown_tasks(snapshot, explained, now_ms),
         *_silent_workers(snapshot, explained, now_ms),
         *_books_off(snapshot, seen),
         *_redis_unsafe(seen),
@@ -132,6 +159,35 @@ def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:
 def takes(worker: WorkerSnapshot, queue: str) -> bool:
     """Whether the worker would be given tasks of that queue, if it is alive."""
     return queue in worker.queues and worker.state not in ("quiet", "stopping", "stopped")
+
+
+def live_workers(snapshot: Snapshot, queue: str, now_ms: int) -> tuple[WorkerSnapshot, ...]:
+    """Those that would be given tasks of that queue now."""
+    return tuple(worker for worker in snapshot.workers if takes(worker, queue) and is_live(worker, now_ms))
+
+
+def known_names(workers: Iterable[WorkerSnapshot]) -> tuple[str, ...]:
+    """The names of the tasks that these workers can run."""
+    return tuple(sorted({name for worker in workers for name in worker.task_names}))
+
+
+def held_tasks(queue: QueueSnapshot) -> tuple[HeldTask, ...]:
+    """One for each task name that has a closed lane, or tasks left in one, by name."""
+    found: dict[str, HeldTask] = {}
+    for lane in queue.lanes:
+        if not lane.held and (lane.is_open or lane.lane.startswith("unknown:")):
+            continue
+        kind, colon, task = lane.lane.partition(":")
+        name = task if colon else lane.lane
+        before = found.get(name, HeldTask(name, 0))
+        closed = None if lane.is_open else lane
+        found[name] = HeldTask(
+            name,
+            before.held + lane.held,
+            pause=before.pause if kind == "unknown" else closed or before.pause,
+            unknown=closed or before.unknown if kind == "unknown" else before.unknown,
+        )
+    return tuple(found[name] for name in sorted(found))
 
 
 def worker_condition(worker: WorkerSnapshot, now_ms: int) -> str:
@@ -165,7 +221,9 @@ def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
 
 def _new_faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
     for fault in snapshot.faults:
-        if now_ms - fault.first_seen_at < NEW_FAULT_MS and fault.attempts >= NEW_FAULT_ATTEMPTS:
+        is_over = not (fault.dead or fault.retrying) and now_ms - fault.last_seen_at > FAULT_IS_OVER_MS
+        is_new = now_ms - fault.first_seen_at < NEW_FAULT_MS and fault.attempts >= NEW_FAULT_ATTEMPTS
+        if is_new and not is_over:
             yield Problem(Kind.NEW_FAULT, fault.first_seen_at, f"{fault.task_name} {fault.title}", faults=(fault,))
 
 
@@ -181,6 +239,18 @@ def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
         if since is None or now_ms - since >= STALE_MS:
             last = sorted(assigned, key=lambda worker: -worker.heartbeat_at)[:1]
             yield Problem(Kind.NO_WORKER, since, "", queues=(queue,), workers=tuple(last))
+
+
+def _unknown_tasks(snapshot: Snapshot, explained: set[str], now_ms: int) -> Iterator[Problem]:
+    """What somebody paused is told as that, and what a present worker knows is about to be taken."""
+    for queue in snapshot.queues:
+        if queue.name in explained:
+            continue
+        known = known_names(live_workers(snapshot, queue.name, now_ms))
+        for task in held_tasks(queue):
+            if task.unknown and not task.pause and task.name not in known:
+                since = task.unknown.closed_at or None
+                yield Problem(Kind.UNKNOWN_TASK, since, task.name, queues=(queue,), held=(task,))
 
 
 def _silent_workers(snapshot: Snapshot, explained: set[str], now_ms: int) -> Iterator[Problem]:
@@ -220,6 +290,10 @@ def _paused(snapshot: Snapshot) -> Iterator[Problem]:
     for queue in snapshot.queues:
         if queue.pause:
             yield Problem(Kind.PAUSED, queue.pause.at, f"{queue.pause.by} {queue.pause.reason}", queues=(queue,))
+        for task in held_tasks(queue):
+            if task.pause:
+                cause = f"{task.name}: {task.pause.by} {task.pause.reason}"
+                yield Problem(Kind.PAUSED, task.pause.closed_at or None, cause, queues=(queue,), held=(task,))
 
 
 def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -239,5 +313,6 @@ def _merged(problems: Iterable[Problem]) -> Iterator[Problem]:
             faults=known.faults + problem.faults,
             workers=known.workers + problem.workers,
             server=known.server + problem.server,
+            held=known.held + problem.held,
         )
     yield from lines.values()

@@ -127,12 +127,16 @@ def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerS
         mark, note = "bad", "no worker"
     elif kind is Kind.BOOKS_OFF:
         mark, note = "bad", "books off"
+    elif kind is Kind.UNKNOWN_TASK:
+        mark, note = "bad", "unknown task"
     elif kind is Kind.NEW_FAULT:
         mark, note = "bad", "new fault"
     elif kind is Kind.WAITS_TOO_LONG:
         mark, note = "warn", "waits too long"
     elif queue.pause:
         mark, note = "paused", "paused"
+    elif kind is Kind.PAUSED:
+        mark, note = "paused", "task paused"
     return QueueRow(
         queue=queue,
         mark=mark,

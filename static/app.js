@@ -299,7 +299,7 @@
   /* A row is one link; its own controls stay their own. */
   function startRows() {
     document.addEventListener("click", (event) => {
-      const row = event.target.closest("tr[data-row]");
+      const row = event.target.closest("[data-row]");
       if (!row || event.target.closest("a, button, input, label, .c-tick, .c-action")) return;
       if (!document.getSelection().isCollapsed) return;
       const link = $(".row-link", row);
@@ -318,8 +318,8 @@
   function startKeys() {
     const help = $("#help");
     let going = false;
-    const rows = () => $$("tr[data-row]");
-    const current = () => $("tr.current");
+    const rows = () => $$("[data-row]");
+    const current = () => $("[data-row].current");
     const move = (step) => {
       const every = rows();
       if (!every.length) return;

@@ -120,5 +120,6 @@ def _problem(problem: Problem) -> dict[str, Any]:
         "queues": [queue.name for queue in problem.queues] or sorted({fault.queue for fault in problem.faults}),
         "workers": [worker.id for worker in problem.workers],
         "faults": [fault.fingerprint for fault in problem.faults],
+        "tasks": sorted({task.name for task in problem.held}),
         "details": list(problem.server),
     }

@@ -9,9 +9,10 @@ from flask import Blueprint, Response, g, request
 from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
-from dashboard.problems import MOST_LINES, Problem, is_live
+from dashboard.problems import MOST_LINES, Problem, is_live, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.views.workers import WorkerRow, worker_rows
+from queue_core.snapshot import Snapshot
 
 blueprint = Blueprint("overview", __name__)
 
@@ -40,7 +41,10 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`more_problems`, `more_workers`: how many are not shown. `oldest_wait_at`: of all queues."""
+    """`more_problems`, `more_workers`: how many are not shown. `oldest_wait_at`: of all queues.
+
+    `unattended`: tasks that wait in queues that no live worker takes.
+    """
 
     problems: tuple[Problem, ...]
     more_problems: int
@@ -51,6 +55,7 @@ class Overview:
     silent: int
     dead: int
     oldest_wait_at: int | None
+    unattended: int
     is_empty: bool
     worker_command: str = WORKER_COMMAND
     example: str = EXAMPLE
@@ -73,7 +78,16 @@ def overview(view: View, order: Order) -> Overview:
         silent=sum(row.condition in ("stale", "lost") for row in rows),
         dead=view.dead,
         oldest_wait_at=min(waits, default=None),
+        unattended=_unattended(snapshot, view.now_ms) if snapshot else 0,
         is_empty=snapshot is not None and not any(q.books.enqueued or q.counts.total for q in snapshot.queues),
+    )
+
+
+def _unattended(snapshot: Snapshot, now_ms: int) -> int:
+    return sum(
+        queue.counts.waiting + queue.counts.retrying
+        for queue in snapshot.queues
+        if not live_workers(snapshot, queue.name, now_ms)
     )
 
 

@@ -11,7 +11,7 @@ from dashboard.htmx import render_page
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, page_number
 from dashboard.parts import parts
-from dashboard.problems import Problem, is_live, takes
+from dashboard.problems import HeldTask, Problem, held_tasks, is_live, known_names, live_workers, takes
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.toasts import say
 from queue_core.errors import InvalidArgument
@@ -55,6 +55,9 @@ class Queue:
     workers: tuple[WorkerSnapshot, ...]
     silent: tuple[WorkerSnapshot, ...]
     slots: int
+    held: tuple[HeldTask, ...]
+    known: tuple[str, ...]
+    """Names of tasks that its live workers can run."""
 
 
 @blueprint.get("/queues")
@@ -88,6 +91,8 @@ def show(name: str) -> Response:
         workers=live,
         silent=tuple(worker for worker in assigned if worker not in live and worker.state != "stopped"),
         slots=sum(worker.concurrency for worker in live),
+        held=held_tasks(queue),
+        known=known_names(live),
     )
     panels = {"queue-head": "queues/_head.html", "tabs": "queues/_tabs.html", "list": "tasks/_list.html"}
     return render_page("queues/show.html", panels, context)
@@ -110,6 +115,8 @@ def pause(name: str) -> Response:
         lane = f"name:{task}"
         outcome = control.close_lane(name, lane, by=ACTOR, reason=why, action_id=action_id(lane, why))
         done_text = f"{task} is paused in {name}. Its tasks are held until it is resumed."
+        if task not in _known(name):
+            done_text += " No present worker knows a task of this name: is it spelled right?"
     else:
         outcome = control.pause(name, by=ACTOR, reason=why, action_id=action_id(why))
         done_text = f"{name} is paused. Nothing is given out until it is resumed; what runs now is finished."
@@ -128,15 +135,29 @@ def resume(name: str) -> Response:
         outcome = control.resume(name, by=ACTOR, action_id=action_id())
     what = f"{lane.partition(':')[2]} in {name}" if lane else name
     if outcome.done:
-        say(f"{what} is given out again.")
+        say(f"{what} is resumed.")
     else:
         say(f"{what} was not paused any more.", kind="warn")
     return done(outcome.server_ms, to=url_for("queues.show", name=name))
 
 
 def _pause_form(queue: QueueSnapshot, *, task: str, wrong: str = "") -> Response:
-    context = {"queue": queue, "task": task, "wrong": wrong, "reason": request.form.get("reason", "")}
+    held = next((held for held in held_tasks(queue) if held.name == task and held.pause), None)
+    context = {
+        "queue": queue,
+        "task": task,
+        "held": None if wrong else held,
+        "known": _known(queue.name),
+        "wrong": wrong,
+        "reason": request.form.get("reason", ""),
+    }
     return render_page("queues/pause.html", {}, context, status=422 if wrong else 200)
+
+
+def _known(queue: str) -> tuple[str, ...]:
+    """Names of tasks that the queue's live workers can run."""
+    snapshot = g.view.snapshot
+    return known_names(live_workers(snapshot, queue, g.view.now_ms)) if snapshot else ()
 
 
 def _tabs(queue: QueueSnapshot, current: State) -> tuple[Tab, ...]:
@@ -149,10 +170,10 @@ def _tabs(queue: QueueSnapshot, current: State) -> tuple[Tab, ...]:
 
 
 def _state(text: str | None, queue: QueueSnapshot) -> State:
-    """Without a choice: what waits; where nothing waits, what runs, else what failed."""
+    """Without a choice: what waits or is held; where nothing does, what runs, else what failed."""
     if text is None:
         counts = queue.counts
-        for state in (State.READY, State.RUNNING, State.RETRYING, State.DEAD, State.SCHEDULED):
+        for state in (State.READY, State.HELD, State.RUNNING, State.RETRYING, State.DEAD, State.SCHEDULED):
             if getattr(counts, state.value):
                 return state
         return State.READY

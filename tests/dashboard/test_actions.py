@@ -172,8 +172,12 @@ def test_one_task_of_a_queue_is_paused_and_resumed(visitor: Visitor, tasks: Task
     visitor.post("/queues/billing/pause", reason="bad release", task="charge")
     (lane,) = tasks.inspector.queue("billing").lanes
     assert (lane.lane, lane.reason, lane.is_open) == ("name:charge", "bad release", False)
-    assert "Resume charge" in visitor.text("/queues/billing")
+    shown = visitor.text("/queues/billing")
+    assert "Resume charge" in shown
+    assert "No present worker knows a task of this name" in shown
+    assert "Resume charge in billing" in visitor.text("/queues/billing/pause?task=charge")
     visitor.post("/queues/billing/resume", lane="name:charge")
+    assert visitor.said() == "charge in billing is resumed."
     assert all(lane.is_open for lane in tasks.inspector.queue("billing").lanes)
 
 

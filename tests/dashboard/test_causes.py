@@ -85,6 +85,22 @@ def test_paused(tasks: Tasks, one_line: Callable[..., str]) -> None:
     assert "Paused billing · by bo, “partner maintenance” · 2 ready" in one_line(MINUTE)
 
 
+def test_a_paused_task_name(tasks: Tasks, one_line: Callable[..., str]) -> None:
+    tasks.enqueue(count=2)
+    tasks.control.close_lane("billing", "name:charge", by="bo", reason="bad release", action_id="a")
+    with tasks.yard.queue("billing").claim(limit=2) as leases:
+        assert not list(leases)
+    assert "Paused charge · billing · by bo, “bad release” · 2 held" in one_line(MINUTE)
+
+
+def test_an_unknown_task(tasks: Tasks, one_line: Callable[..., str]) -> None:
+    tasks.enqueue(count=2)
+    tasks.control.close_lane("billing", "unknown:charge", by="web-1", reason="", action_id="a")
+    with tasks.yard.queue("billing").claim(limit=2) as leases:
+        assert not list(leases)
+    assert "Unknown task charge · billing · 2 held, no present worker knows it" in one_line(MINUTE)
+
+
 def test_an_eviction_policy(tasks: Tasks, redis_client: Redis, one_line: Callable[..., str]) -> None:
     tasks.enqueue("email", name="send", delay=3_600)
     redis_client.config_set("maxmemory-policy", "allkeys-lru")

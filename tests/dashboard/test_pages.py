@@ -189,6 +189,27 @@ def test_a_query_with_any_name_breaks_no_page_and_leads_nowhere_else(visitor: Vi
         assert all(address.startswith(f"{path}?{name}=evil") for address in sorted_by), sorted_by
 
 
+def test_a_queue_with_nothing_but_held_tasks_shows_them(visitor: Visitor, tasks: Tasks) -> None:
+    for lane in ("unknown:charge", "name:charge"):
+        tasks.enqueue(count=2)
+        tasks.control.close_lane("billing", lane, by="bo", reason="bad release", action_id=lane)
+        with tasks.yard.queue("billing").claim(limit=4) as leases:
+            assert not list(leases)
+    page = text_of(visitor.text("/queues/billing"))
+    assert "charge is paused by bo" in page
+    assert ": “bad release”, and no present worker knows it. 4 tasks held." in page
+    assert page.count("tasks held") == 1
+    assert 'data-kind="held"' in visitor.text("/queues/billing")
+    assert "task paused 4 held" in text_of(visitor.text("/queues"))
+
+
+def test_all_is_not_well_while_tasks_wait_and_no_worker_lives(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.enqueue(count=2)
+    page = text_of(visitor.text("/"))
+    assert "All is well" not in page
+    assert "No worker yet · 2 tasks wait, no live worker takes them" in page
+
+
 def test_every_state_has_its_page(visitor: Visitor, tasks: Tasks) -> None:
     (running,) = tasks.enqueue()
     with tasks.yard.queue("billing").claim(limit=1):

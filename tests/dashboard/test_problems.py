@@ -7,11 +7,21 @@ from typing import Any
 
 import pytest
 
-from dashboard.problems import Kind, Observations, find_problems, shown_workers, unsafe_settings, worker_condition
+from dashboard.problems import (
+    HeldTask,
+    Kind,
+    Observations,
+    find_problems,
+    held_tasks,
+    shown_workers,
+    unsafe_settings,
+    worker_condition,
+)
 from queue_core.snapshot import (
     Books,
     Counts,
     Fault,
+    Lane,
     Pause,
     QueueSnapshot,
     ServerSnapshot,
@@ -25,7 +35,7 @@ SERVER = ServerSnapshot("Valkey", "9.1.2", 1_000, 0, "noeviction", True, False)
 
 
 def queue(name: str = "images", **about: Any) -> QueueSnapshot:
-    counts = Counts(**{key: about.pop(key) for key in ("ready", "dead", "running") if key in about})
+    counts = Counts(**{key: about.pop(key) for key in ("ready", "dead", "running", "held") if key in about})
     books = Books(tasks=counts.total, enqueued=counts.total)
     return QueueSnapshot(name=name, counts=counts, books=books, **about)
 
@@ -56,10 +66,10 @@ def fault(queue: str = "billing", *, age_ms: int = 12 * MINUTE, attempts: int = 
         message="refused",
         frame="",
         first_seen_at=NOW - age_ms,
-        last_seen_at=NOW,
+        last_seen_at=NOW - about.pop("over_ms", 0),
         attempts=attempts,
         dead=about.pop("dead", 1),
-        retrying=0,
+        retrying=about.pop("retrying", 0),
     )
 
 
@@ -85,6 +95,56 @@ def test_a_fault_is_new_for_an_hour_and_from_three_attempts_on(age_ms: int, atte
     if is_shown:
         (problem,) = find_problems(taken, Observations(), NOW)
         assert problem.since == NOW - age_ms
+
+
+@pytest.mark.parametrize(
+    ("about", "is_shown"),
+    [
+        ({"dead": 0, "over_ms": 5 * MINUTE}, True),
+        ({"dead": 0, "over_ms": 5 * MINUTE + 1}, False),
+        ({"dead": 0, "retrying": 1, "over_ms": 6 * MINUTE}, True),
+        ({"dead": 1, "over_ms": 6 * MINUTE}, True),
+    ],
+)
+def test_a_new_fault_is_over_once_nothing_of_it_is_left_for_five_minutes(about: dict[str, Any], is_shown: bool) -> None:
+    assert kinds(snapshot(queue("billing"), faults=[fault(**about)])) == ([Kind.NEW_FAULT] if is_shown else [])
+
+
+def lane(name: str, *, held: int = 0, is_open: bool = False, age_ms: int = MINUTE) -> Lane:
+    return Lane(name, "bo", "bad release", NOW - age_ms, held, is_open)
+
+
+@pytest.mark.parametrize(
+    ("lanes", "names", "found"),
+    [
+        ([lane("unknown:only_new", held=50)], ("old",), [Kind.UNKNOWN_TASK]),
+        ([lane("unknown:only_new", held=50)], None, [Kind.UNKNOWN_TASK]),
+        ([lane("unknown:only_new", held=50)], ("old", "only_new"), []),
+        ([lane("unknown:only_new", held=50, is_open=True)], ("old",), []),
+        ([lane("unknown:only_new")], ("old",), []),
+        ([lane("name:charge")], ("charge",), [Kind.PAUSED]),
+        ([lane("name:charge", held=3, is_open=True)], ("charge",), []),
+        ([lane("name:charge", held=3), lane("unknown:charge", held=2)], (), [Kind.PAUSED]),
+        ([lane("name:a", held=3), lane("unknown:b", held=2)], (), [Kind.UNKNOWN_TASK, Kind.PAUSED]),
+    ],
+)
+def test_held_tasks_are_a_problem(lanes: list[Lane], names: tuple[str, ...] | None, found: list[Kind]) -> None:
+    workers = [] if names is None else [worker(task_names=names)]
+    assert kinds(snapshot(queue(held=50, lanes=tuple(lanes)), workers=workers)) == found
+
+
+def test_an_unknown_task_is_told_since_it_is_held_and_hidden_where_no_worker_is() -> None:
+    stuck = queue(held=50, lanes=(lane("unknown:only_new", held=50, age_ms=HOUR),))
+    (problem,) = find_problems(snapshot(stuck, workers=[worker()]), Observations(), NOW)
+    assert (problem.since, problem.severity, problem.held[0].held) == (NOW - HOUR, "bad", 50)
+    ready = replace(stuck, counts=Counts(ready=1, held=50), oldest_ready_at=NOW - HOUR)
+    assert kinds(snapshot(ready)) == [Kind.NO_WORKER]
+
+
+def test_both_lanes_of_a_name_are_one_held_task() -> None:
+    paused, unknown = lane("name:charge", held=3), lane("unknown:charge", held=2)
+    for lanes in ((paused, unknown), (unknown, paused)):
+        assert held_tasks(queue(lanes=lanes)) == (HeldTask("charge", 5, pause=paused, unknown=unknown),)
 
 
 @pytest.mark.parametrize(
