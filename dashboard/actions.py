@@ -73,40 +73,49 @@ def by_queue(letters: Iterable[Letter]) -> dict[str, list[tuple[str, int]]]:
 
 
 WHY = {
-    "not dead": "it is not dead any more",
-    "changed": "it died again since",
-    "running": "it is running",
-    "gone": "it is gone",
-    "in the trash": "it is in the trash already",
-    "not in the trash": "it is not in the trash any more",
-    "not waiting for a time": "it does not wait any more",
+    "not dead": ("it was retried or purged already", "retried or purged already"),
+    "changed": ("it died again since", "died again since"),
+    "running": ("it is running", "running"),
+    "gone": ("it is gone", "gone"),
+    "in the trash": ("it is in the trash already", "in the trash already"),
+    "not in the trash": ("it was restored or deleted already", "restored or deleted already"),
+    "not waiting for a time": ("it does not wait any more", "not waiting any more"),
 }
-"""An outcome's reason → how it is said of one task."""
+"""An outcome's reason → how it is said of one task, and of a number of them."""
 
 
 def skipped_sentence(skipped: Mapping[str, str]) -> str:
-    """`3 skipped: 2 changed, 1 gone`; with the id where it is one."""
+    """`3 skipped: 2 died again since, 1 gone`; with the id where it is one."""
     if not skipped:
         return ""
     if len(skipped) == 1:
         ((task_id, why),) = skipped.items()
-        return f"{short_id(task_id)} was skipped: {WHY.get(why, why)}"
-    reasons = ", ".join(f"{count:,} {why}" for why, count in Counter(skipped.values()).most_common())
+        return f"{short_id(task_id)} was skipped: {WHY.get(why, (why,))[0]}"
+    reasons = ", ".join(
+        f"{count:,} {WHY.get(why, (why,))[-1]}" for why, count in Counter(skipped.values()).most_common()
+    )
     return f"{len(skipped):,} skipped: {reasons}"
 
 
-def say_outcome(outcomes: Iterable[Outcome], one: str, done: str, *, many: str | None = None, end: str = "") -> None:
-    """`3 dead letters retried`, what was skipped and why. Nothing done is no success."""
+def say_outcome(
+    outcomes: Iterable[Outcome], one: str, done: str, *, many: str | None = None, missing: str = "", end: str = ""
+) -> None:
+    """`3 dead letters retried`, what was skipped and why. Nothing done is no success.
+
+    `missing`: why fewer were acted on than the page had shown, where the outcome does not name them.
+    """
     outcomes = tuple(outcomes)
     count = sum(len(outcome.done) for outcome in outcomes)
     skipped = {task_id: why for outcome in outcomes for task_id, why in outcome.skipped.items()}
     sentences = [f"{plural(count, one, many)} {done}" if count else f"Nothing {done}"]
     if skipped:
         sentences.append(skipped_sentence(skipped))
+    if missing:
+        sentences.append(missing)
     if end:
         sentences.append(end)
     text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
-    say(text, kind="good" if count and not skipped else "warn")
+    say(text, kind="good" if count and not skipped and not missing else "warn")
 
 
 def done(*server_times: int, to: str | None = None) -> Response:

@@ -93,7 +93,7 @@ def _due(task: TaskDetail, view: View) -> str:
 
 def _dead(task: TaskDetail, view: View) -> Explanation:
     if task.attempts >= allowed_attempts(task):
-        because = f"{task.attempts} of {plural(allowed_attempts(task), 'attempt')} failed"
+        because = _all_failed(task)
     elif task.crashes and not task.attempts:
         because = f"its worker died {plural(task.crashes, 'time')} while it ran"
     elif task.crashes:
@@ -101,6 +101,12 @@ def _dead(task: TaskDetail, view: View) -> Explanation:
     else:
         because = "it failed for good, retries would not help"
     return Explanation(f"It will not run again by itself: {because}.", tone="bad")
+
+
+def _all_failed(task: TaskDetail) -> str:
+    if allowed_attempts(task) == 1 == task.attempts:
+        return "its only attempt failed"
+    return f"{task.attempts} of {plural(allowed_attempts(task), 'attempt')} failed"
 
 
 def _trashed(task: TaskDetail, view: View) -> Explanation:

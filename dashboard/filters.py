@@ -16,6 +16,9 @@ from queue_core.ids import id_time_ms
 THIN = "\u202f"
 """Between a figure and its unit: narrow, and the line never breaks there."""
 
+EARLIEST_MS = 1_577_836_800_000
+"""The beginning of 2020: what claims to be older has no time at all, and no age."""
+
 _SECOND, _MINUTE, _HOUR, _DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
 
@@ -69,9 +72,15 @@ def duration(milliseconds: float | None) -> str:
     return _with_thin_spaces(formats.duration(milliseconds / 1000))
 
 
-def coarse(milliseconds: float) -> str:
-    """One unit, for ages: `4 s`, `16 min`, `5 h`, `3 d`."""
+def coarse(milliseconds: float, *, is_up: bool = False) -> str:
+    """One unit, for ages: `4 s`, `16 min`, `5 h`, `3 d`; is_up: what is begun counts, for times to come."""
     value = max(0, int(milliseconds))
+    if is_up:
+        for unit, limit in ((_SECOND, _MINUTE), (_MINUTE, _HOUR), (_HOUR, 2 * _DAY), (_DAY, None)):
+            rounded = -(-value // unit) * unit
+            if limit is None or rounded < limit:
+                value = rounded
+                break
     if value < _MINUTE:
         return f"{value // _SECOND}{THIN}s"
     if value < _HOUR:
@@ -79,6 +88,11 @@ def coarse(milliseconds: float) -> str:
     if value < 2 * _DAY:
         return f"{value // _HOUR}{THIN}h"
     return f"{value // _DAY:,}{THIN}d"
+
+
+def plausible(at: int | None) -> int | None:
+    """The time, where it can be one."""
+    return at if at is not None and at >= EARLIEST_MS else None
 
 
 def ago(at: int | None, now_ms: int) -> str:
@@ -94,7 +108,7 @@ def until(at: int | None, now_ms: int) -> str:
     if at is None:
         return "–"
     left = at - now_ms
-    return "now" if left < _SECOND else f"in {coarse(left)}"
+    return "now" if left < _SECOND else f"in {coarse(left, is_up=True)}"
 
 
 def iso(at: int | None) -> str:

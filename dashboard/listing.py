@@ -14,6 +14,7 @@ from flask import request
 
 from dashboard.htmx import wants_fragment
 from queue_core.errors import InvalidArgument
+from queue_core.ids import is_task_id
 from queue_core.snapshot import Page, State, TaskSummary
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ class Row:
     task: TaskSummary
     left: bool = False
     is_gone: bool = False
+
+    @property
+    def has_page(self) -> bool:
+        """Whether the id is one: anything may have been written into a list."""
+        return is_task_id(self.task.id)
+
+    @property
+    def is_unreadable(self) -> bool:
+        """No task has such an id, or nothing is stored for it: there is nothing that could run."""
+        return not self.has_page or not (self.task.name or self.is_gone)
 
     @property
     def key(self) -> str:
@@ -58,7 +69,8 @@ class Listing:
     def keys(self) -> str:
         """The rows, as a refresh names them: a queue is named once for the rows that follow each other."""
         parts: list[str] = []
-        for queue, rows in groupby(self.rows, key=lambda row: row.task.queue):
+        named = [row for row in self.rows if row.has_page]
+        for queue, rows in groupby(named, key=lambda row: row.task.queue):
             parts.append(f"{queue}/{','.join(row.task.id for row in rows)}")
         return ";".join(parts)
 
@@ -82,7 +94,11 @@ def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str 
         else:
             left = task.state is not state or bool(fingerprint and task.fingerprint not in ("", fingerprint))
             rows.append(Row(task, left=left))
-    waiting = sum(key not in {"/".join(pair) for pair in shown} for key in current)
+    known = {"/".join(pair) for pair in shown}
+    waiting = sum(key not in known and is_task_id(task.id) for key, task in current.items())
+    for position, task in enumerate(page.rows):
+        if not is_task_id(task.id):  # it cannot be named, so it stands where it stood
+            rows.insert(position, Row(task))
     return replace(fresh, rows=tuple(rows), waiting=waiting)
 
 

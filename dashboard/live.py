@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS = 1.0
+REFUSED = "refused"
 RETRY_SECONDS = 1.0
 """How long a failure is believed before the server is asked again."""
 
@@ -44,6 +45,11 @@ class View:
     @property
     def is_away(self) -> bool:
         return self.away_since is not None
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the server does answer, with an error."""
+        return self.is_away and self.error.startswith(REFUSED)
 
     @property
     def dead(self) -> int:
@@ -115,7 +121,7 @@ class Live:
         except ServerUnavailable as error:
             self._fail("has not answered", error)
         except TaskyardError as error:
-            self._fail(f"refused: {error}", error)
+            self._fail(f"{REFUSED}: {error}", error)
         else:
             before = self._held.observations if self._held else Observations()
             self._held = _Held(snapshot, before.after(snapshot), self._clock())

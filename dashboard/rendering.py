@@ -48,6 +48,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
     )
     environment.globals.update(
         plural=filters.plural,
+        plausible=filters.plausible,
         spread=filters.spread,
         settings=settings,
         static=lambda name: _static_url(app, name),

@@ -44,7 +44,12 @@
     let lastAnswer = new Date();
     let timer = 0;
 
-    const showLive = () => live.setAttribute("aria-pressed", String(isLive));
+    const showLive = () => {
+      const isWaiting = isLive && (isAway() || !band.hidden);
+      live.setAttribute("aria-pressed", String(isLive));
+      live.toggleAttribute("data-waiting", isWaiting);
+      $("span:not(.dot)", live).textContent = isWaiting ? "waiting" : "live";
+    };
     const ask = () => htmx.trigger(poller, "taskyard:poll");
     const again = () => {
       clearTimeout(timer);
@@ -79,6 +84,7 @@
       if (event.detail.ctx.sourceElement !== poller) return;
       lastAnswer = new Date();
       band.hidden = true;
+      showLive();
       const { headers } = event.detail.ctx.response;
       const problems = Number(headers.get("Taskyard-Problems"));
       const title = document.title.replace(/^\(\d+\) /, "");
@@ -91,10 +97,12 @@
       if (!ctx || ctx.sourceElement !== poller) return;
       $("[data-since]", band).textContent = lastAnswer.toLocaleTimeString([], { hour12: false });
       band.hidden = false;
+      showLive();
     });
     document.addEventListener("htmx:after:swap", (event) => {
       if (event.detail.ctx.sourceElement !== poller) return;
       if ("reload" in poller.dataset && !$("[data-away]")) location.reload();
+      showLive();
       document.dispatchEvent(new Event("taskyard:refreshed"));
     });
     document.addEventListener("visibilitychange", () => {
@@ -124,7 +132,7 @@
       if (!old) continue;
       [...row.cells].forEach((cell, index) => {
         const before = old.cells[index];
-        if (!before || cell.matches(".c-tick, .c-action, .c-main")) return;
+        if (!before || cell.matches(".c-tick, .c-action, .c-main, .c-failed, .c-when")) return;
         cell.replaceChildren(...[...before.childNodes].map((node) => node.cloneNode(true)));
       });
       const name = $(".name", row);

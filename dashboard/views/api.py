@@ -10,7 +10,7 @@ from dashboard.filters import iso
 from dashboard.parts import parts
 from dashboard.problems import Problem, is_live, takes
 from dashboard.views.workers import worker_rows
-from queue_core.errors import InvalidArgument, ServerUnavailable
+from queue_core.errors import InvalidArgument, ServerUnavailable, TaskyardError
 from queue_core.snapshot import Counts, Fault, QueueSnapshot, Snapshot, TaskSummary
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -56,6 +56,8 @@ def failed() -> Response:
 
 
 def _snapshot() -> Snapshot:
+    if g.view.is_refused:
+        raise TaskyardError(f"Redis {g.view.error}")
     if g.view.snapshot is None or g.view.is_away:
         raise ServerUnavailable
     found = g.view.snapshot

@@ -13,7 +13,8 @@ from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
 from dashboard.tracebacks import Traceback, parse_traceback
-from queue_core.snapshot import Fault, State
+from queue_core.errors import UnknownFault
+from queue_core.snapshot import Fault, Outcome, State
 
 blueprint = Blueprint("faults", __name__)
 
@@ -70,5 +71,22 @@ def requeue(name: str, fingerprint: str) -> Response:
         limit=MOST_RETRIED,
     )
     left = f"{plural(outcome.remaining, 'newer letter')} left: press again to go on" if outcome.remaining else ""
-    say_outcome([outcome], "dead letter", "retried", end=left)
+    shown = whole_number(request.form.get("count", "0"), "The number in the button")
+    missing = _why_fewer(name, fingerprint, max(0, shown - len(outcome.done)), outcome)
+    say_outcome([outcome], "dead letter", "retried", missing=missing, end=left)
     return done(outcome.server_ms)
+
+
+def _why_fewer(name: str, fingerprint: str, count: int, outcome: Outcome) -> str:
+    """What became of letters that the page showed and that were not there any more."""
+    if not count or outcome.skipped or outcome.remaining:
+        return ""
+    what = "the letter was" if count == 1 else f"{count:,} letters were"
+    if outcome.done:
+        what = f"{count:,} {'was' if count == 1 else 'were'}"
+    try:
+        later = parts().inspector.fault(name, fingerprint)[0].dead
+    except UnknownFault:
+        later = 0
+    again = f", {plural(later, 'letter')} died since" if later else ""
+    return f"{what} retried or purged already{again}"

@@ -38,7 +38,8 @@ class TaskPage:
 
     @property
     def can_retry(self) -> bool:
-        return self.task.state is State.DEAD
+        """Without a name nothing is stored that could run."""
+        return self.task.state is State.DEAD and bool(self.task.name)
 
     @property
     def can_restore(self) -> bool:

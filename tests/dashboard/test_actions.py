@@ -51,7 +51,7 @@ def test_two_people_retry_one_letter_and_the_second_is_told(new_visitor: Callabl
     for person in (first, second):
         person.post(f"/queues/billing/tasks/{task_id}/requeue", died_at=died_at)
     assert first.said() == "1 dead letter retried."
-    assert second.said() == f"Nothing retried. …{task_id[-8:]} was skipped: it is not dead any more."
+    assert second.said() == f"Nothing retried. …{task_id[-8:]} was skipped: it was retried or purged already."
 
 
 def test_a_letter_that_died_again_since_is_left_alone(visitor: Visitor, tasks: Tasks) -> None:
@@ -108,6 +108,30 @@ def test_a_fault_is_retried_up_to_what_had_died_when_the_page_was_made(visitor: 
     assert visitor.said() == "3 dead letters retried."
     assert {tasks.state(task_id) for task_id in first} == {State.READY}
     assert tasks.state(later) is State.DEAD
+
+
+@pytest.mark.parametrize(
+    ("count", "dies_again", "said"),
+    [
+        (1, False, "Nothing retried. The letter was retried or purged already."),
+        (3, False, "Nothing retried. 3 letters were retried or purged already."),
+        (1, True, "Nothing retried. The letter was retried or purged already, 1 letter died since."),
+    ],
+)
+def test_the_second_to_retry_a_fault_is_told_why_nothing_is_left(
+    visitor: Visitor, tasks: Tasks, count: int, dies_again: bool, said: str
+) -> None:
+    tasks.die(count=count)
+    address = f"/queues/billing/faults/{tasks.fingerprint()}"
+    page = visitor.text(address)
+    form = {"until": field(page, "until"), "count": field(page, "count")}
+    visitor.post(f"{address}/requeue", form)
+    assert visitor.said().startswith(f"{count} dead letter")
+    if dies_again:
+        with tasks.yard.queue("billing").claim(limit=1) as (lease,):
+            lease.fail(ConnectionError("payments.internal refused the connection"))
+    visitor.post(f"{address}/requeue", form)
+    assert visitor.said() == said
 
 
 def test_of_a_large_fault_the_oldest_are_retried_and_the_page_says_so(

@@ -95,7 +95,18 @@ def test_ages_are_never_in_the_future(at: int | None, shown: str) -> None:
     assert plain(filters.ago(at, 1_000_000)) == shown
 
 
-@pytest.mark.parametrize(("at", "shown"), [(None, "–"), (1_180_000, "in 3 min"), (1_000_100, "now"), (900_000, "now")])
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (None, "–"),
+        (1_180_000, "in 3 min"),
+        (1_000_100, "now"),
+        (900_000, "now"),
+        (1_000_000 + 24 * 3_600_000 - 10, "in 24 h"),  # just purged for a day: what is begun counts
+        (1_000_000 + 59_500, "in 1 min"),
+        (1_000_000 + 48 * 3_600_000 - 10, "in 2 d"),
+    ],
+)
 def test_times_to_come_are_never_in_the_past(at: int | None, shown: str) -> None:
     assert plain(filters.until(at, 1_000_000)) == shown
 

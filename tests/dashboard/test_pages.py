@@ -203,6 +203,35 @@ def test_a_queue_with_nothing_but_held_tasks_shows_them(visitor: Visitor, tasks:
     assert "task paused 4 held" in text_of(visitor.text("/queues"))
 
 
+def test_what_is_no_task_is_listed_without_a_button_and_without_an_age(
+    visitor: Visitor, tasks: Tasks, redis_client: Redis, namespace: str
+) -> None:
+    (dead,) = tasks.die()
+    redis_client.zadd(f"{namespace}:{{billing}}:dead", {"no id, no task": 5, new_id(): 6})
+    page = visitor.text("/dead/letters")
+    rows = [text_of(row) for row in page.partition('<tbody id="rows">')[2].split("<tr")[1:]]
+    assert [("unreadable" in row, "Retry" in row, " ago" in row) for row in rows] == [
+        (False, True, "now" not in rows[0]),
+        (True, False, False),
+        (True, False, False),
+    ]
+    keys = re.search(r'name="rows" value="([^"]*)"', page)
+    assert keys
+    assert dead in keys[1]
+    refreshed = visitor.fragment(f"/dead/letters?rows={keys[1]}").text
+    assert "no id, no task" in refreshed
+    assert "new row" not in refreshed
+
+
+def test_a_row_that_left_shows_its_state_with_its_time_and_nothing_old(visitor: Visitor, tasks: Tasks) -> None:
+    (dead,) = tasks.die()
+    tasks.control.requeue("billing", [(dead, tasks.died_at(dead))], by="bo", reason="", action_id="a")
+    row = visitor.fragment(f"/dead/letters?rows=billing/{dead}").text.partition('<tr id="row-billing')[2]
+    assert re.search(r"<span>Ready</span></span> <span class=\"dim\"><time", row)
+    assert re.search(r'<td class="num p2 c-failed"></td>', row)
+    assert re.search(r'<td class="num c-when"></td>', row)
+
+
 def test_all_is_not_well_while_tasks_wait_and_no_worker_lives(visitor: Visitor, tasks: Tasks) -> None:
     tasks.enqueue(count=2)
     page = text_of(visitor.text("/"))
@@ -220,7 +249,7 @@ def test_every_state_has_its_page(visitor: Visitor, tasks: Tasks) -> None:
     assert "It is due in" in text_of(visitor.text(f"/queues/billing/tasks/{scheduled}"))
     (dead,) = tasks.die("email", name="send")
     shown = text_of(visitor.text(f"/queues/email/tasks/{dead}"))
-    assert "It will not run again by itself: 1 of 1 attempt failed" in shown
+    assert "It will not run again by itself: its only attempt failed" in shown
     for state in ("ready", "scheduled", "retrying", "held", "blocked", "dead", "trashed", "running"):
         visitor.text(f"/queues/billing?state={state}")
 
