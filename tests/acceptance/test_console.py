@@ -136,6 +136,9 @@ def test_see_the_fault_open_it_read_the_traceback_retry_and_see_it_complete(
     if not has_script:
         page.reload()
     expect(page.locator("#retry-box")).to_contain_text("Nothing of this fault is left")
+    expect(page.locator("#fault-head h1")).to_have_attribute("data-state", "good")
+    good = page.locator("#retry-box .icon").inner_html()
+    assert page.locator("#fault-head h1 .icon").inner_html() == good
     page.goto(f"{console.url}/queues/orders/tasks/{ids[0]}")
     expect(page.locator("#timeline")).to_contain_text("retried by console opened again")
     expect(page.locator("#task-head")).to_contain_text("Completed")
@@ -170,7 +173,39 @@ def test_two_tabs_retry_one_letter_and_the_second_is_told(
         tab.get_by_role("button", name="Retry", exact=True).click()
     expect(tabs[0].locator("#toasts")).to_contain_text("1 dead letter retried.")
     expect(tabs[1].locator("#toasts")).to_contain_text("Nothing retried")
+    expect(tabs[1].locator("#toasts")).to_contain_text("it was retried or purged already")
     assert [entry.kind for entry in tasks.inspector.task("billing", task_id).history] == ["failed", "requeued"]
+
+
+def test_a_row_that_left_shows_its_whole_state(console: Console, tasks: Tasks, page: Page) -> None:
+    (task_id,) = tasks.die(name="warehouse_sync_with_a_name_that_is_long")
+    page.goto(f"{console.url}/queues/billing/faults/{tasks.fingerprint()}")
+    page.locator(f"#row-billing-{task_id}").get_by_role("button", name="Retry").click()
+    state = page.locator(f"#row-billing-{task_id} .now-at")
+    expect(state).to_contain_text("Ready")
+    is_inside = """state => state.getBoundingClientRect().right <= state.closest('td').getBoundingClientRect().right
+        && state.scrollWidth <= state.clientWidth + 1"""
+    assert state.evaluate(is_inside)
+
+
+def test_a_problem_opens_from_anywhere_in_its_row(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die(count=3)
+    page.goto(console.url)
+    page.locator("#problems li .problem-more").click()
+    expect(page.locator("#fault-head")).to_contain_text("payments.internal")
+
+
+def test_a_paused_task_with_a_long_name_can_be_read_on_a_phone(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page]
+) -> None:
+    tasks.enqueue(count=2)
+    tasks.control.close_lane("billing", "name:" + "task_" * 20, by="bo", reason="bad release", action_id="a")
+    page = new_page(viewport=NARROW)
+    page.goto(f"{console.url}/queues/billing")
+    said = page.locator(".notice", has_text="bad release").locator("span").first
+    assert said.evaluate("element => element.getBoundingClientRect().width") >= 180
+    page.get_by_role("button", name="Resume task_").click()
+    expect(page.locator("#toasts")).to_contain_text("is resumed")
 
 
 def test_ticks_focus_and_typed_text_survive_refreshes(console: Console, tasks: Tasks, page: Page) -> None:
@@ -292,10 +327,12 @@ def test_the_server_goes_and_comes_back_under_an_open_page(
             other.goto(f"{console.url}/queues/billing")
             expect(other.get_by_role("heading", name="Redis does not answer")).to_be_visible()
             expect(page.locator("#band")).to_contain_text("Redis has not answered since")
+            expect(page.locator("#live-switch")).to_have_text("waiting")
             expect(page.locator("#rows input:checked")).to_have_count(1)
             expect(page.locator("#rows").get_by_role("button", name="Retry").first).to_be_disabled()
             server.restart()
             expect(page.locator("#band")).to_be_empty()
+            expect(page.locator("#live-switch")).to_have_text("live")
             expect(other.get_by_role("heading", name="billing")).to_be_visible()
             page.get_by_role("button", name="Release").click()
             page.locator("#rows").get_by_role("button", name="Retry").first.click()
@@ -403,6 +440,22 @@ def test_targets_are_large_enough_to_hit(
     for url in every_page:
         page.goto(url)
         assert page.evaluate(small) == [], url
+
+
+def test_links_on_a_phone_are_large_enough_to_hit(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page], start_worker: Callable[[], None]
+) -> None:
+    tasks.die(count=3)
+    start_worker()
+    wait_until(lambda: bool(tasks.inspector.workers()))
+    page = new_page(viewport={"width": 390, "height": 844})
+    small = """() => [...document.querySelectorAll('main a')]
+        .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
+        .filter(([, box]) => box.width && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
+    for path in ("/", "/queues", "/workers"):
+        page.goto(console.url + path)
+        expect(page.locator("main a").first).to_be_visible()
+        assert page.evaluate(small) == [], path
 
 
 def test_times_and_colours_are_as_the_reader_chose(

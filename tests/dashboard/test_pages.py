@@ -232,6 +232,18 @@ def test_a_row_that_left_shows_its_state_with_its_time_and_nothing_old(visitor: 
     assert re.search(r'<td class="num c-when"></td>', row)
 
 
+def test_a_registry_that_is_none_is_an_error_of_the_server_not_its_absence(
+    visitor: Visitor, redis_client: Redis, namespace: str
+) -> None:
+    redis_client.set(f"{namespace}:queues", "x")
+    response = visitor.get("/api/v1/queues")
+    assert response.status_code == 502
+    assert response.json
+    assert response.json["error"] == "Redis answered with an error"
+    assert "Redis refused: " in response.json["detail"]
+    assert "Redis refused: " in text_of(visitor.text("/"))
+
+
 def test_all_is_not_well_while_tasks_wait_and_no_worker_lives(visitor: Visitor, tasks: Tasks) -> None:
     tasks.enqueue(count=2)
     page = text_of(visitor.text("/"))
