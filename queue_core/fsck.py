@@ -66,9 +66,11 @@ def check(
             break
         again = _walk(client, queue, on_progress).suspects
         suspects = {task_id: what for task_id, what in again.items() if task_id in suspects}
+    keys = client.queue(queue)
     for task_id, what in suspects.items():
-        done = client.run(protocol.repair(client.queue(queue), task_id)) if repair else ""
-        yield Breach(queue, task_id, what, done)
+        # Whether it is in the list was seen at another moment than the rest: this looks at all of it in one.
+        if client.run(protocol.repair(keys, task_id, only_look=True)):
+            yield Breach(queue, task_id, what, client.run(protocol.repair(keys, task_id)) if repair else "")
     yield from _check_books(client, queue, repair)
 
 

@@ -474,14 +474,15 @@ def examine(
     return Call(scripts.load("examine"), queue, keys, (walk, cursor, count, *ids), read, has_session=False)
 
 
-def repair(queue: QueueKeys, task_id: str) -> Call[str]:
-    """One id is put in order. Shape: what was done, in words; empty where nothing was wrong. Source: repair.lua."""
+def repair(queue: QueueKeys, task_id: str, *, only_look: bool = False) -> Call[str]:
+    """One id is put in order. Shape: what was done, or with `only_look` is to be done, in words; empty where nothing is
+    wrong. Source: repair.lua."""
     keys = (
         queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.scheduled, queue.retrying, queue.leases,
         queue.running, queue.held, queue.blocked, queue.dead, queue.dead_by_fault, queue.trash, queue.trashed,
         queue.history, queue.faults, queue.notify,
     )  # fmt: skip
-    return Call(scripts.load("repair"), queue, keys, (task_id,), lambda answer: str(answer.decode()))
+    return Call(scripts.load("repair"), queue, keys, (task_id, "" if only_look else "1"), _text)
 
 
 def balance(queue: QueueKeys) -> Call[int]:

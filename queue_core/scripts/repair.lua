@@ -7,8 +7,8 @@
 -- KEYS[10] running: HASH   KEYS[11] held: ZSET   KEYS[12] blocked: ZSET   KEYS[13] dead: ZSET
 -- KEYS[14] dead_by_fault: ZSET   KEYS[15] trash: ZSET   KEYS[16] trashed: HASH   KEYS[17] history: HASH
 -- KEYS[18] faults: HASH   KEYS[19] notify: LIST
--- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id
--- Returns what was done, in words, or '' where there was nothing to do.
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id   ARGV[5] '1': repair, '': only look
+-- Returns what was done, or is to be done, in words; '' where nothing is wrong.
 -- include begin session
 local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local scheduled, retrying, leases, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
@@ -21,7 +21,7 @@ local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', 
   'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history, 'hash', faults, 'list', notify)
 if wrong then return wrong end
 
-local id = ARGV[4]
+local id, is_repairing = ARGV[4], ARGV[5] == '1'
 local envelope = call('HGET', tasks, id)
 local counters = read_history(id)
 local elements = {}
@@ -51,67 +51,79 @@ local is_in_list = #elements > 0 and not is_struck_out
 
 local done = {}
 local function did(words) done[#done + 1] = words end
-begin_writing()
+local function write(...)
+  if is_repairing then call(...) end
+end
+local function give_out()
+  if not is_repairing then return end
+  make_ready(id, priority_of(envelope), own_time(id, now))
+  wake(1)
+end
+if is_repairing then begin_writing() end
 
 -- An element too many goes; a tombstone without an element goes.
 for i = 2, #elements do
-  call('LREM', ready, -1, elements[i])
+  write('LREM', ready, -1, elements[i])
   did('stood in the list more than once')
 end
 if is_struck_out and #elements == 0 then
-  call('SREM', removed, id)
+  write('SREM', removed, id)
   did('was struck out and is not in the list')
 end
 
 local keep = envelope and (places[1] or is_in_list and {'ready'})
 for i, place in ipairs(places) do
   if place ~= keep then
-    call('ZREM', place[2], place[3])
-    if place[1] == 'retrying' then count_in_fault(counters.fault, 'retrying', -1) end
-    if place[1] == 'trashed' and find(call('HGET', trashed, id) or '', '"from":"[dr]e') then
+    write('ZREM', place[2], place[3])
+    if is_repairing and place[1] == 'retrying' then count_in_fault(counters.fault, 'retrying', -1) end
+    if is_repairing and place[1] == 'trashed' and find(call('HGET', trashed, id) or '', '"from":"[dr]e') then
       count_in_fault(counters.fault, 'trashed', -1) -- it came from `dead` or `retrying`
     end
     did((envelope and 'stood in ' or 'was no task and stood in ') .. place[1])
   end
 end
 if is_in_list and (not keep or keep[1] ~= 'ready') then
-  call('LREM', ready, 0, elements[1])
+  write('LREM', ready, 0, elements[1])
   did((envelope and 'stood in ' or 'was no task and stood in ') .. 'ready')
 end
 
 if envelope and not keep then
-  make_ready(id, priority_of(envelope), own_time(id, now))
-  wake(1)
+  give_out()
   did('stood nowhere: ready again')
 end
 
 local runs, has_claim = keep and keep[1] == 'running', call('HEXISTS', running, id) == 1
 if runs and not has_claim then
-  make_ready(id, priority_of(envelope), own_time(id, now))
-  call('ZREM', leases, id)
-  wake(1)
+  give_out()
+  write('ZREM', leases, id)
   did('was leased to nobody: ready again')
 elseif has_claim and not runs and byte(id) ~= 58 then
-  call('HDEL', running, id)
+  write('HDEL', running, id)
   did('was claimed without a lease')
 end
 
 local is_trashed, has_origin = keep and keep[1] == 'trashed', call('HEXISTS', trashed, id) == 1
 if is_trashed and not has_origin then
-  call('HSET', trashed, id, cjson.encode({from = 'ready', score = '0', member = id, by = 'fsck', reason = '', at = now}))
+  write('HSET', trashed, id, cjson.encode({from = 'ready', score = '0', member = id, by = 'fsck', reason = '', at = now}))
   did('was in the trash without its origin')
 elseif has_origin and not is_trashed then
-  call('HDEL', trashed, id)
+  write('HDEL', trashed, id)
   did('had an origin and was not in the trash')
 end
 
 local letter = keep and keep[1] == 'dead' and letter_of(counters.fault, keep[4], id)
 for _, member in ipairs(call('ZRANGE', dead_by_fault, 0, -1)) do
   if member ~= letter and match(member, '[^:]*$') == id then
-    call('ZREM', dead_by_fault, member)
+    write('ZREM', dead_by_fault, member)
     did('was a letter of a fault and is not dead')
   end
 end
-if letter and call('ZADD', dead_by_fault, 'NX', 0, letter) == 1 then did('was a letter without its fault') end
-if not envelope and call('HDEL', history, id, ':' .. id) > 0 then did('had a history and was no task') end
+if letter and not call('ZSCORE', dead_by_fault, letter) then
+  write('ZADD', dead_by_fault, 0, letter)
+  did('was a letter without its fault')
+end
+if not envelope and (call('HEXISTS', history, id) == 1 or call('HEXISTS', history, ':' .. id) == 1) then
+  write('HDEL', history, id, ':' .. id)
+  did('had a history and was no task')
+end
 return answer(table.concat(done, '; '))
