@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from operator import itemgetter
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
 from queue_core import protocol, settings, task
@@ -286,15 +286,13 @@ class Taskyard:
         return f"<Taskyard {settings.mask_url(self.url)} {self.namespace}: {len(self.tasks)} tasks>"
 
 
-class Declare:
-    """For type checkers: what `@yard.task(…)` does with a function."""
+class Declare(Protocol):
+    """What `@yard.task(…)` does with a function, as type checkers see it."""
 
     @overload
     def __call__(self, handler: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
     @overload
     def __call__(self, handler: Callable[P, R], /) -> Task[P, R]: ...
-    def __call__(self, handler: Callable[..., Any], /) -> Any:
-        raise NotImplementedError
 
 
 Batch = list[tuple[int, NewTask]]
