@@ -113,6 +113,17 @@ def test_damage_is_found_named_and_put_in_order(engine: Engine, name: str) -> No
     engine.check_books()
 
 
+@pytest.mark.parametrize("name", DAMAGES)
+def test_only_looking_says_what_is_to_be_done_and_changes_nothing(engine: Engine, name: str) -> None:
+    DAMAGES[name](engine, full_queue(engine))
+    damaged = engine.state()
+    ids = [breach.task_id for breach in fsck.check(engine.client, "email") if breach.task_id]
+    told = [engine.run(protocol.repair(engine.queue, task_id, only_look=True)) for task_id in ids]
+    assert engine.state() == damaged
+    assert told == [engine.run(protocol.repair(engine.queue, task_id)) for task_id in ids]
+    assert all(told)
+
+
 def test_task_that_stood_nowhere_is_given_out_again(engine: Engine) -> None:
     placed = full_queue(engine)
     damage_lost_element(engine, placed)
