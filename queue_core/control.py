@@ -293,7 +293,7 @@ class _Run:
 def _mark(keys: QueueKeys, run: _Run, outcome: bytes, keep_ms: int) -> Call[bytes]:
     """Shape: empty, or what another runner's mark says. Source: mark.lua."""
     arguments = (run.token, outcome, keep_ms)
-    return Call(scripts.load("mark"), keys, (keys.action(run.action_id),), arguments, bytes, has_session=False)
+    return Call(scripts.load("mark"), keys, arguments, bytes, (keys.action(run.action_id),), has_session=False)
 
 
 class _Letters:

@@ -59,6 +59,14 @@ class QueueKeys:
         self.namespace = check_name("namespace", namespace)
         self.queue = check_name("queue", queue)
         self._prefix = f"{namespace}:{{{queue}}}:"
+        self._named: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    def named(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """The keys of these names, as a script's header has them."""
+        keys = self._named.get(names)
+        if keys is None:
+            keys = self._named[names] = tuple(getattr(self, name) for name in names)
+        return keys
 
     # The tasks themselves.
 

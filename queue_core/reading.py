@@ -60,8 +60,8 @@ def id_of(member: bytes, separator: bytes) -> bytes:
     return member.rpartition(separator)[2] if separator else member
 
 
-def _read(name: str, queue: QueueKeys, keys: Sequence[str], arguments: Sequence[Argument], read: Any) -> Call[Any]:
-    return Call(scripts.load(name), queue, keys, arguments, read, has_session=False)
+def _read(name: str, queue: QueueKeys, arguments: Sequence[Argument], read: Any, keys: Sequence[str] = ()) -> Call[Any]:
+    return Call(scripts.load(name), queue, arguments, read, keys, has_session=False)
 
 
 # Queues and faults.
@@ -69,11 +69,6 @@ def _read(name: str, queue: QueueKeys, keys: Sequence[str], arguments: Sequence[
 
 def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
     """One queue at one moment. Source: observe.lua."""
-    keys = (
-        queue.stats, queue.tasks, queue.ready, queue.removed, queue.prioritized, queue.held, queue.closed,
-        queue.scheduled, queue.retrying, queue.leases, queue.running, queue.blocked, queue.dead, queue.dead_by_fault,
-        queue.trash, queue.trashed, queue.history, queue.faults, queue.faults_seen, queue.notify,
-    )  # fmt: skip
 
     def read(answer: list[Any]) -> QueueSnapshot:
         tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults = map(int, answer[1])
@@ -92,7 +87,7 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
             fault_count=faults,
         )
 
-    return _read("observe", queue, keys, (SENTINEL, *BOOKS), read)
+    return _read("observe", queue, (SENTINEL, *BOOKS), read)
 
 
 def _lane(name: bytes, said: bytes, held: int) -> Lane:
@@ -115,8 +110,7 @@ def list_faults(queue: QueueKeys, limit: int, fingerprint: str = "") -> Call[tup
         faults = (decoding.fault(queue.queue, parts) for parts in answer[1:])
         return tuple(fault for fault in faults if fault is not None)
 
-    keys = (queue.faults, queue.faults_seen, queue.dead_by_fault)
-    return _read("list_faults", queue, keys, (limit, fingerprint), read)
+    return _read("list_faults", queue, (limit, fingerprint), read)
 
 
 # Pages.
@@ -189,7 +183,7 @@ def list_sorted(
         members = [(answer[i], answer[i + 1]) for i in range(3, len(answer), 2)]
         return Listed(int(answer[1]), int(answer[2]), members)
 
-    return _read("list_sorted", queue, (key,), (order, *where, limit, prefix), read)
+    return _read("list_sorted", queue, (order, *where, limit, prefix), read, (key,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,8 +204,7 @@ def list_ready(queue: QueueKeys, rank: int, limit: int) -> Call[ReadyListed]:
         since = {row[0]: decoding.ready_at(decoding.text(row[0]), row[1], row[2]) for row in rows}
         return ReadyListed(int(answer[1]), int(answer[2]) if answer[2] else None, since)
 
-    keys = (queue.ready, queue.removed, queue.prioritized)
-    return _read("list_ready", queue, keys, (rank, limit), read)
+    return _read("list_ready", queue, (rank, limit), read)
 
 
 def list_running(queue: QueueKeys) -> Call[tuple[int, list[tuple[int, bytes]]]]:
@@ -221,7 +214,7 @@ def list_running(queue: QueueKeys) -> Call[tuple[int, list[tuple[int, bytes]]]]:
         rows = [(_Claim.parse(answer[i + 1]).at or 0, answer[i]) for i in range(2, len(answer), 2)]
         return int(answer[1]), sorted(rows)
 
-    return _read("list_running", queue, (queue.leases, queue.running), (SENTINEL, MAX_RUNNING + 1), read)
+    return _read("list_running", queue, (SENTINEL, MAX_RUNNING + 1), read)
 
 
 # Tasks.
@@ -308,11 +301,7 @@ def describe(
 
     `is_whole`: all of the envelope and the history instead of their bounded ends. Source: summarize.lua.
     """
-    keys = [
-        queue.tasks, queue.history, queue.leases, queue.running, queue.ready, queue.prioritized, queue.scheduled,
-        queue.retrying, queue.held, queue.blocked, queue.dead, queue.trash, queue.trashed,
-    ]  # fmt: skip
-    keys += [queue.record(task_id if isinstance(task_id, str) else decoding.text(task_id)) for task_id in ids]
+    records = [queue.record(task_id if isinstance(task_id, str) else decoding.text(task_id)) for task_id in ids]
     max_bytes = 2 * settings.MAX_PAYLOAD_BYTES if is_whole else MAX_SUMMARY_BYTES
     arguments = (max_bytes, "1" if is_whole else "", END_BYTES if finds_ready_time else 0, *ids)
 
@@ -320,7 +309,7 @@ def describe(
         found = (Described(parts[0], decoding.text(parts[1]), *parts[2:]) for parts in answer[1:])
         return {task.id: task for task in found}
 
-    return _read("summarize", queue, keys, arguments, read)
+    return _read("summarize", queue, arguments, read, records)
 
 
 def summary(

@@ -201,7 +201,7 @@ def test_error_of_a_read_stands_in_its_place(engine: Engine) -> None:
 
 def test_any_other_error_is_told_as_it_is(engine: Engine) -> None:
     call = protocol.enqueue(engine.queue, [engine.new_task()])
-    broken = protocol.Call(call.script, call.queue, call.keys, ["only one"], call.read)
+    broken = protocol.Call(call.script, call.queue, ["only one"], call.read)
     with pytest.raises(ServerRefused, match="refused") as refused:
         engine.client.run(broken)
     assert isinstance(refused.value, TaskyardError)

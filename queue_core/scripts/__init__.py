@@ -1,6 +1,8 @@
 """The transitions of a task, each one Lua script: its header says what becomes true, its keys, arguments and answer.
 
-`-- include a b` in a script stands for `lib/a.lua` and `lib/b.lua`, so that no rule is written twice.
+`-- include a b` in a script stands for `lib/a.lua` and `lib/b.lua`, so that no rule is written twice. The keys of the
+header have their names in the script, those that the caller adds follow behind `KEYS[NAMED]`; `-- check keys` stands
+for the answer that one of another type gets before anything is written.
 """
 
 from __future__ import annotations
@@ -12,7 +14,11 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
+_HEADER = re.compile(r"^-- KEYS (.+?)(?:, then .+?)?\n-- ARGV", re.MULTILINE | re.DOTALL)
+_KEY = re.compile(r"(\w+)\s(?:-- )?(HASH|LIST|SET|STREAM|STRING|ZSET)\b")
 _INCLUDE = re.compile(r"^-- include (.+)$", re.MULTILINE)
+_CHECK = "-- check keys"
+_CALLERS_OWN = frozenset({"control", "session"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +26,25 @@ class Script:
     name: str
     text: str
     sha: str
+    keys: tuple[str, ...]
+    """Names of the keys in the header, as `QueueKeys` has them, but for `control` and `session`."""
 
 
 @cache
 def load(name: str) -> Script:
     """The script `name`.lua with its includes in place."""
     text = (_FOLDER / f"{name}.lua").read_text()
-    text = _INCLUDE.sub(lambda found: "\n".join(_library(library) for library in found[1].split()), text)
-    return Script(name, text, hashlib.sha1(text.encode()).hexdigest())
+    keys = header_keys(text)
+    text = _INCLUDE.sub(lambda found: "\n".join([_locals(keys), *map(_library, found[1].split())]), text)
+    text = text.replace(_CHECK, _check(keys))
+    own = tuple(key for key in keys if key not in _CALLERS_OWN)
+    return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own)
+
+
+def header_keys(text: str) -> dict[str, str]:
+    """Name → type of the keys that a script's header names, in their order."""
+    header = _HEADER.search(text)
+    return dict(_KEY.findall(header[1])) if header else {}
 
 
 def names() -> list[str]:
@@ -37,3 +54,13 @@ def names() -> list[str]:
 @cache
 def _library(name: str) -> str:
     return (_FOLDER / "lib" / f"{name}.lua").read_text()
+
+
+def _locals(keys: dict[str, str]) -> str:
+    values = ", ".join(f"KEYS[{number}]" for number in range(1, len(keys) + 1))
+    return f"local {', '.join(keys)} = {values}\nlocal NAMED = {len(keys)}"
+
+
+def _check(keys: dict[str, str]) -> str:
+    pairs = ", ".join(f"'{kind.lower()}', {name}" for name, kind in keys.items() if name not in _CALLERS_OWN)
+    return f"local wrong = check_types({pairs})\nif wrong then return wrong end"

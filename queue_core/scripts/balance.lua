@@ -1,14 +1,11 @@
 #!lua flags=allow-oom
 -- The books balance again: what came in without being counted, or is gone without being counted, stands under `repaired`.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] stats: HASH
+-- KEYS control HASH, session STRING, tasks HASH, stats HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- Returns how many tasks were entered under `repaired`; fewer than none: how many are gone.
--- include begin session
-local tasks, stats = KEYS[3], KEYS[4]
--- include known
+-- include begin session known
 if replayed then return replayed[1] end
-local wrong = check_types('hash', tasks, 'hash', stats)
-if wrong then return wrong end
+-- check keys
 
 local function sum(...)
   local total = 0

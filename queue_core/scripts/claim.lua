@@ -1,20 +1,14 @@
 #!lua flags=allow-oom
 -- Due tasks become ready, and up to `limit` ready ones are leased to one worker: from lanes that have opened, then
 -- by priority, then by age. None while the queue is paused.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] held: ZSET   KEYS[8] closed: HASH   KEYS[9] scheduled: ZSET
--- KEYS[10] retrying: ZSET   KEYS[11] leases: ZSET   KEYS[12] running: HASH   KEYS[13] history: HASH
--- KEYS[14] faults: HASH   KEYS[15] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
+-- scheduled ZSET, retrying ZSET, leases ZSET, running HASH, history HASH, faults HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks   ARGV[5] lease, ms
 -- ARGV[6] worker id   ARGV[7] '1': one task in 20 is the one that has waited longest, whatever its priority; '': strict
 -- ARGV[8] bytes of envelopes to stop at   ARGV[9] sentinel   then the lanes `unknown:<task>` that this worker can run
 -- Returns: fence, now ms, next due ms or '', 1 when leases have run out, 1 when more is ready, 1 while paused, list of
 -- closed lanes; then for each task: id, envelope, first line of its history or '', ready time's digits or ''.
--- include begin session life
-local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local held, closed, scheduled, retrying = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local leases, running, history, faults, notify = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
--- include envelope ready history retries lanes wake
+-- include begin session life envelope ready history retries lanes wake
 local limit, lease_ms, worker, is_fair = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 local max_bytes, sentinel = tonumber(ARGV[8]), ARGV[9]
 local PROMOTE_AT_MOST, LOOK_AT_MOST, LEVELS_AT_MOST, FAIR_EVERY = 256, 1024, 16, 20
@@ -86,10 +80,7 @@ end
 if replayed then
   return report(replayed[1], replayed[2])
 end
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', held,
-  'hash', closed, 'zset', scheduled, 'zset', retrying, 'zset', leases, 'hash', running, 'hash', history,
-  'hash', faults, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local fields = signs_of_life(lease_ms)
 begin_writing()

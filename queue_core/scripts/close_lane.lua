@@ -1,13 +1,11 @@
 #!lua flags=allow-oom
 -- Tasks of this lane are not given out until it is opened: claim puts them aside as it meets them.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] closed: HASH
+-- KEYS control HASH, session STRING, closed HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lane   ARGV[5] by whom   ARGV[6] why
 -- Returns: now ms, 1 when it was open before, else 0.
 -- include begin session
-local closed = KEYS[3]
 if replayed then return replayed end
-local wrong = check_types('hash', closed)
-if wrong then return wrong end
+-- check keys
 
 local known_lane = call('HGET', closed, ARGV[4])
 local was_open = not known_lane or sub(known_lane, 1, 5) == 'open '

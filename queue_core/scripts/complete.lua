@@ -1,22 +1,19 @@
 #!lua flags=allow-oom
 -- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
--- KEYS[6] history: HASH   KEYS[7] stats: HASH   then a record: HASH for each task that has a history, in order
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, history HASH, stats HASH, then a record
+-- HASH for each task that has a history, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- then three for each task: id, fence, '1' where it has a history, else ''
 -- Returns the list of ids whose lease was lost.
--- include begin session
-local tasks, leases, running, history, stats = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
--- include record
+-- include begin session record
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'hash', history, 'hash', stats)
-if wrong then return wrong end
+-- check keys
 
 local ids, total = {}, (#ARGV - 4) / 3
 if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[2 + i * 3] end
 local claims = call('HMGET', running, unpack(ids))
-local lost, ended, seen, record_key = {}, {}, {}, 8
+local lost, ended, seen, record_key = {}, {}, {}, NAMED + 1
 local records = {}
 for i = 1, total do
   local id, fence, has_history = ids[i], ARGV[3 + i * 3], ARGV[4 + i * 3] == '1'

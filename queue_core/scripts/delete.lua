@@ -1,17 +1,12 @@
 #!lua flags=allow-oom
 -- Tasks in the trash are deleted for good: those that are named, or those whose time has come.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] history: HASH   KEYS[5] stats: HASH
--- KEYS[6] trash: ZSET   KEYS[7] trashed: HASH   KEYS[8] faults: HASH
+-- KEYS control HASH, session STRING, tasks HASH, history HASH, stats HASH, trash ZSET, trashed HASH, faults HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks; 0: those that are named
 -- then the ids
 -- Returns: now ms, number deleted, then id, why: of those that were left alone (`not in the trash`).
--- include begin session
-local tasks, history, stats, trash, trashed, faults = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
--- include history retries origin
+-- include begin session history retries origin
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'hash', history, 'hash', stats, 'zset', trash, 'hash', trashed,
-  'hash', faults)
-if wrong then return wrong end
+-- check keys
 
 local ids, limit = {}, tonumber(ARGV[4])
 if limit > 0 then

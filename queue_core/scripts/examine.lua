@@ -1,25 +1,15 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one slice of a queue for `fsck`: where each of its ids stands, all at one moment. Walks, in slices of a bounded size.
--- KEYS[1] control: HASH   KEYS[2] tasks: HASH   KEYS[3] ready: LIST   KEYS[4] removed: SET   KEYS[5] prioritized: ZSET
--- KEYS[6] scheduled: ZSET   KEYS[7] retrying: ZSET   KEYS[8] leases: ZSET   KEYS[9] running: HASH   KEYS[10] held: ZSET
--- KEYS[11] blocked: ZSET   KEYS[12] dead: ZSET   KEYS[13] dead_by_fault: ZSET   KEYS[14] trash: ZSET
--- KEYS[15] trashed: HASH   KEYS[16] history: HASH
+-- KEYS control HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET, leases
+-- ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH, history HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] what to walk: `ready`, another of the keys above by its name, or
 -- `ids`   ARGV[4] cursor, '0' at first (of `ready`: an index)   ARGV[5] about how many, of `ready`: how many
 -- then the ids, where they are given
 -- Returns: next cursor or '0', then id, letters, fault for each id of the slice. Letters, where the id stands: Q ready
 -- (only said of a walk of it), M removed, P prioritized, S scheduled, R retrying, L leases, U running, H held, B blocked,
 -- D dead, F dead_by_fault, X trash, Y trashed, N history; T tasks. Fault: that of its history, which D and R are under.
--- include begin
-local tasks, ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local scheduled, retrying, leases, running = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local held, blocked, dead, dead_by_fault = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
-local trash, trashed, history = KEYS[14], KEYS[15], KEYS[16]
--- include envelope ready history retries known
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
-  'zset', retrying, 'zset', leases, 'hash', running, 'zset', held, 'zset', blocked, 'zset', dead,
-  'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history)
-if wrong then return wrong end
+-- include begin envelope ready history retries known
+-- check keys
 
 local walk, cursor, count = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local SORTED = {{'P', prioritized}, {'S', scheduled}, {'R', retrying}, {'L', leases}, {'B', blocked}, {'X', trash}}

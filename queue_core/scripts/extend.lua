@@ -1,12 +1,10 @@
 #!lua flags=allow-oom
 -- Leases last longer, for whoever holds their fence. Safe to send again, so it has no session.
--- KEYS[1] control: HASH   KEYS[2] leases: ZSET   KEYS[3] running: HASH
+-- KEYS control HASH, leases ZSET, running HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] lease, ms   then two for each task: id, fence
 -- Returns: now ms, then the ids whose lease was lost.
 -- include begin life
-local leases, running = KEYS[2], KEYS[3]
-local wrong = check_types('zset', leases, 'hash', running)
-if wrong then return wrong end
+-- check keys
 
 local lease_ms, total = tonumber(ARGV[3]), (#ARGV - 3) / 2
 local fields = signs_of_life(lease_ms)

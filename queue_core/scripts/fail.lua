@@ -1,31 +1,23 @@
 #!lua flags=allow-oom
 -- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
--- KEYS[6] retrying: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] dead: ZSET   KEYS[9] dead_by_fault: ZSET
--- KEYS[10] faults: HASH   KEYS[11] faults_seen: ZSET   KEYS[12] history: HASH   KEYS[13] stats: HASH
--- KEYS[14] notify: LIST   then a record: HASH for each task that is discarded, in order
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, scheduled ZSET, dead ZSET,
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST, then a record HASH for
+-- each task that is discarded, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard), delay before
 -- the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty), digest of
 -- the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session
-local tasks, leases, running, retrying, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local dead, dead_by_fault, faults, faults_seen = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local history, stats, notify = KEYS[12], KEYS[13], KEYS[14]
--- include history retries faults record wake
+-- include begin session history retries faults record wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'zset', retrying, 'zset', scheduled,
-  'zset', dead, 'zset', dead_by_fault, 'hash', faults, 'zset', faults_seen, 'hash', history, 'hash', stats,
-  'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local FIELDS, MAX_TRACEBACK = 10, 4096
 local ids, total = {}, (#ARGV - 5) / FIELDS
 if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[6 + (i - 1) * FIELDS] end
 local claims = call('HMGET', running, unpack(ids))
-local lost, failed, seen, record_key = {}, {}, {}, 15
+local lost, failed, seen, record_key = {}, {}, {}, NAMED + 1
 for i = 1, total do
   local at = 6 + (i - 1) * FIELDS
   local id, fence, verdict = ids[i], ARGV[at + 1], ARGV[at + 2]

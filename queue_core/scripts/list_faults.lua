@@ -1,14 +1,11 @@
 #!lua flags=no-writes,allow-oom
 -- Reads the faults of one queue, last seen first, or one of them.
--- KEYS[1] control: HASH   KEYS[2] faults: HASH   KEYS[3] faults_seen: ZSET   KEYS[4] dead_by_fault: ZSET
+-- KEYS control HASH, faults HASH, faults_seen ZSET, dead_by_fault ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] limit, faults   ARGV[4] fingerprint of the only one, or ''
 -- Returns: now ms, then a list for each fault: fingerprint, last seen ms or '', number of its dead letters, JSON object or
 -- '', attempts, retrying, application versions a line each.
--- include begin
-local faults, faults_seen, dead_by_fault = KEYS[2], KEYS[3], KEYS[4]
--- include known
-local wrong = check_types('hash', faults, 'zset', faults_seen, 'zset', dead_by_fault)
-if wrong then return wrong end
+-- include begin known
+-- check keys
 
 local seen
 if ARGV[4] == '' then

@@ -1,15 +1,12 @@
 #!lua flags=no-writes,allow-oom
 -- Reads ready tasks in the order in which a strict claim gives them out: higher priorities, the list, lower priorities.
--- KEYS[1] control: HASH   KEYS[2] ready: LIST   KEYS[3] removed: SET   KEYS[4] prioritized: ZSET
+-- KEYS control HASH, ready LIST, removed SET, prioritized ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] rank of the first, counted from 0 with what was struck out
 -- ARGV[4] limit, tasks
 -- Returns: now ms, number of ready tasks, rank of the next one or '', then three for each task: id, ready time's digits
 -- or '', score or '' (in the list).
--- include begin
-local ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4]
--- include envelope ready known
-local wrong = check_types('list', ready, 'set', removed, 'zset', prioritized)
-if wrong then return wrong end
+-- include begin envelope ready known
+-- check keys
 local LOOK_AT_MOST, STEP = 1024, 128
 
 local rank, limit = tonumber(ARGV[3]), tonumber(ARGV[4])

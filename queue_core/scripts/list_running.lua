@@ -1,13 +1,10 @@
 #!lua flags=no-writes,allow-oom
 -- Reads which tasks run, those whose lease ends first before others.
--- KEYS[1] control: HASH   KEYS[2] leases: ZSET   KEYS[3] running: HASH
+-- KEYS control HASH, leases ZSET, running HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   ARGV[4] limit, tasks, at most 5,000
 -- Returns: now ms, number of running tasks, then two for each task: id, what `running` says of it or ''.
--- include begin
-local leases, running = KEYS[2], KEYS[3]
--- include known
-local wrong = check_types('zset', leases, 'hash', running)
-if wrong then return wrong end
+-- include begin known
+-- check keys
 
 local ids, total = {}, call('ZCARD', leases)
 for _, id in ipairs(call('ZRANGE', leases, 0, ARGV[4] - 1)) do

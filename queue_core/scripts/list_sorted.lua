@@ -1,13 +1,13 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one page of a sorted place: its first members, or those next to a position. A position is a score and a member;
 -- it is found again in logarithmic time whatever came or went meanwhile, also when its own member did.
--- KEYS[1] control: HASH   KEYS[2] place: ZSET
+-- KEYS control HASH, then the place ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] `rising` or `falling`, by score and then by member
 -- ARGV[4] `first`, or `after` or `before` the position   ARGV[5] the position's score   ARGV[6] the position's member
 -- ARGV[7] limit, members   ARGV[8] what members begin with, up to a `:`, where all scores are 0; '': all members
 -- Returns: now ms, number of members, how many come before the first of the page, then two for each: member, score.
 -- include begin
-local place = KEYS[2]
+local place = KEYS[NAMED + 1]
 -- include known
 local wrong = check_types('zset', place)
 if wrong then return wrong end

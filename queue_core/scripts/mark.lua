@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- An operator's action of several calls is under way, or has ended with an outcome: whoever sends the same form again is
 -- told so. Safe to send again, so it has no session.
--- KEYS[1] control: HASH   KEYS[2] action: STRING
+-- KEYS control HASH, then the action STRING
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] who runs it: a word of its own   ARGV[4] outcome, or '' while it is under way
 -- ARGV[5] how long that stands, ms
 -- Returns '' when it stands there now, else what somebody else's mark says: `runner outcome`.
 -- include begin
-local action = KEYS[2]
+local action = KEYS[NAMED + 1]
 -- include known
 local wrong = check_types('string', action)
 if wrong then return wrong end

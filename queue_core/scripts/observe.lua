@@ -1,26 +1,15 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
--- KEYS[1] control: HASH   KEYS[2] stats: HASH   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] held: ZSET   KEYS[8] closed: HASH   KEYS[9] scheduled: ZSET
--- KEYS[10] retrying: ZSET   KEYS[11] leases: ZSET   KEYS[12] running: HASH   KEYS[13] blocked: ZSET
--- KEYS[14] dead: ZSET   KEYS[15] dead_by_fault: ZSET   KEYS[16] trash: ZSET   KEYS[17] trashed: HASH
--- KEYS[18] history: HASH   KEYS[19] faults: HASH   KEYS[20] faults_seen: ZSET   KEYS[21] notify: LIST
+-- KEYS control HASH, stats HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
+-- scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET,
+-- trashed HASH, history HASH, faults HASH, faults_seen ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the
 -- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;
 -- list of the oldest score of each priority; list of the earliest due time of each place that has one; pause or '';
 -- then for each lane: lane, what `closed` says of it, number of tasks held in it.
--- include begin
-local stats, tasks, ready, removed, prioritized = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local held, closed, scheduled, retrying = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local leases, running, blocked, dead, dead_by_fault = KEYS[11], KEYS[12], KEYS[13], KEYS[14], KEYS[15]
-local trash, trashed, history, faults, faults_seen, notify = KEYS[16], KEYS[17], KEYS[18], KEYS[19], KEYS[20], KEYS[21]
--- include envelope ready lanes known
-local wrong = check_types('hash', stats, 'hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized,
-  'zset', held, 'hash', closed, 'zset', scheduled, 'zset', retrying, 'zset', leases, 'hash', running,
-  'zset', blocked, 'zset', dead, 'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history,
-  'hash', faults, 'zset', faults_seen, 'list', notify)
-if wrong then return wrong end
+-- include begin envelope ready lanes known
+-- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
 
 -- The first element of the list that was not struck out.

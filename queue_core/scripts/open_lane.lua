@@ -1,14 +1,11 @@
 #!lua flags=allow-oom
 -- Tasks of this lane are given out again: those that were put aside first, claim leases them straight from there.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] held: ZSET   KEYS[4] closed: HASH   KEYS[5] notify: LIST
+-- KEYS control HASH, session STRING, held ZSET, closed HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lane   ARGV[5] by whom
 -- Returns: now ms, 1 when it was closed before, else 0.
--- include begin session
-local held, closed, notify = KEYS[3], KEYS[4], KEYS[5]
--- include lanes wake
+-- include begin session lanes wake
 if replayed then return replayed end
-local wrong = check_types('zset', held, 'hash', closed, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local lane = ARGV[4]
 local known_lane = call('HGET', closed, lane)

@@ -1,13 +1,11 @@
 #!lua flags=allow-oom
 -- Nothing of the queue is given out until it is resumed. Who paused it first, and why, stays.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] notify: LIST
+-- KEYS control HASH, session STRING, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] by whom   ARGV[5] why
 -- Returns: now ms, 1 when it was running before, else 0.
 -- include begin session
-local notify = KEYS[3]
 if replayed then return replayed end
-local wrong = check_types('list', notify)
-if wrong then return wrong end
+-- check keys
 
 if not paused then
   begin_writing()

@@ -2,23 +2,16 @@
 -- Tasks whose worker is gone: each has crashed once more, and waits crashes² seconds for its next run (never at the
 -- head: one poison task must not take its neighbours with it); too many crashes make it a dead letter, quarantined.
 -- Without ids: leases that have run out, unless the server itself was away. With ids: those that a supervisor knows dead.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
--- KEYS[6] retrying: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] dead: ZSET   KEYS[9] dead_by_fault: ZSET
--- KEYS[10] faults: HASH   KEYS[11] faults_seen: ZSET   KEYS[12] history: HASH   KEYS[13] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, dead ZSET,
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lease, ms   ARGV[5] limit, tasks
 -- ARGV[6] crashes allowed, where the task's options do not say   ARGV[7] jitter, at most this share of the wait (0 to 1)
 -- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
 -- then two for each task: id, fence
 -- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost.
--- include begin session life
-local tasks, leases, running, retrying, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local dead, dead_by_fault, faults, faults_seen = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local history, notify = KEYS[12], KEYS[13]
--- include envelope history retries faults wake
+-- include begin session life envelope history retries faults wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'zset', leases, 'hash', running, 'zset', retrying, 'zset', scheduled,
-  'zset', dead, 'zset', dead_by_fault, 'hash', faults, 'zset', faults_seen, 'hash', history, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local lease_ms, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local most_crashes, jitter, evidence = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]

@@ -1,20 +1,14 @@
 #!lua flags=allow-oom
 -- Leased tasks go back to where they were claimed from, at the head: nothing is held against them. One whose name this
 -- worker does not know goes to its lane, which is closed until a worker claims that knows the name.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] held: ZSET   KEYS[8] closed: HASH   KEYS[9] leases: ZSET   KEYS[10] running: HASH
--- KEYS[11] history: HASH   KEYS[12] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
+-- leases ZSET, running HASH, history HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then four for each task: id, fence, lane
 -- (`unknown:<task>`) or '', JSON object for its history where its run had begun, else ''
 -- Returns the list of ids whose lease was lost.
--- include begin session
-local tasks, ready, removed, prioritized, held = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local closed, leases, running, history, notify = KEYS[8], KEYS[9], KEYS[10], KEYS[11], KEYS[12]
--- include envelope ready history lanes wake
+-- include begin session envelope ready history lanes wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', held,
-  'hash', closed, 'zset', leases, 'hash', running, 'hash', history, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local ids, total = {}, (#ARGV - 3) / 4
 if total == 0 then return answer({}) end

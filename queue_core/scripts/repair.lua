@@ -2,24 +2,14 @@
 -- Puts one id of a damaged queue in order: what stands nowhere is ready again, what stands twice keeps one place, what is
 -- no task leaves. Looks again first, and changes nothing where all is well by now. For `fsck`: the id is looked for
 -- along the whole of `ready`, `held` and `dead_by_fault`.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] leases: ZSET
--- KEYS[10] running: HASH   KEYS[11] held: ZSET   KEYS[12] blocked: ZSET   KEYS[13] dead: ZSET
--- KEYS[14] dead_by_fault: ZSET   KEYS[15] trash: ZSET   KEYS[16] trashed: HASH   KEYS[17] history: HASH
--- KEYS[18] faults: HASH   KEYS[19] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
+-- ZSET, leases ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH,
+-- history HASH, faults HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id   ARGV[5] '1': repair, '': only look
 -- Returns what was done, or is to be done, in words; '' where nothing is wrong.
--- include begin session
-local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local scheduled, retrying, leases, running = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local held, blocked, dead, dead_by_fault = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
-local trash, trashed, history, faults, notify = KEYS[15], KEYS[16], KEYS[17], KEYS[18], KEYS[19]
--- include envelope ready history retries known wake
+-- include begin session envelope ready history retries known wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
-  'zset', retrying, 'zset', leases, 'hash', running, 'zset', held, 'zset', blocked, 'zset', dead,
-  'zset', dead_by_fault, 'zset', trash, 'hash', trashed, 'hash', history, 'hash', faults, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local id, is_repairing = ARGV[4], ARGV[5] == '1'
 local envelope = call('HGET', tasks, id)

@@ -1,19 +1,13 @@
 #!lua flags=allow-oom
 -- Dead letters become ready again, behind what waits already: their history stays, they get a fresh allowance.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] dead: ZSET   KEYS[8] dead_by_fault: ZSET   KEYS[9] history: HASH
--- KEYS[10] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, dead ZSET, dead_by_fault
+-- ZSET, history HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] JSON object for the histories, not empty
 -- then two for each task: id, time of death in ms
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`).
--- include begin session
-local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local dead, dead_by_fault, history, notify = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
--- include envelope ready history retries wake
+-- include begin session envelope ready history retries wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', dead,
-  'zset', dead_by_fault, 'hash', history, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local reply, back = {fmt('%.0f', now)}, 0
 for i = 5, #ARGV, 2 do

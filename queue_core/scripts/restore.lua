@@ -1,22 +1,13 @@
 #!lua flags=allow-oom
 -- Tasks leave the trash for where they were: the same place, the same time, the same order.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] ready: LIST   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] held: ZSET   KEYS[10] closed: HASH
--- KEYS[11] dead: ZSET   KEYS[12] dead_by_fault: ZSET   KEYS[13] history: HASH   KEYS[14] faults: HASH
--- KEYS[15] trash: ZSET   KEYS[16] trashed: HASH   KEYS[17] notify: LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
+-- ZSET, held ZSET, closed HASH, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed HASH,
+-- notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids
 -- Returns: now ms, then id, why: of those that were left alone (`not in the trash`).
--- include begin session
-local tasks, ready, removed, prioritized = KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local scheduled, retrying, held, closed = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local dead, dead_by_fault, history, faults = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
-local trash, trashed, notify = KEYS[15], KEYS[16], KEYS[17]
--- include envelope ready history retries lanes origin wake
+-- include begin session envelope ready history retries lanes origin wake
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'list', ready, 'set', removed, 'zset', prioritized, 'zset', scheduled,
-  'zset', retrying, 'zset', held, 'hash', closed, 'zset', dead, 'zset', dead_by_fault, 'hash', history,
-  'hash', faults, 'zset', trash, 'hash', trashed, 'list', notify)
-if wrong then return wrong end
+-- check keys
 
 local reply, restored, to_wake = {fmt('%.0f', now)}, 0, 0
 for i = 4, #ARGV do

@@ -1,24 +1,16 @@
 #!lua flags=no-writes,allow-oom
 -- Reads where tasks are and what a list shows of them, in bounded bytes; also of ended ones that left a record.
--- KEYS[1] control: HASH   KEYS[2] tasks: HASH   KEYS[3] history: HASH   KEYS[4] leases: ZSET   KEYS[5] running: HASH
--- KEYS[6] ready: LIST   KEYS[7] prioritized: ZSET   KEYS[8] scheduled: ZSET   KEYS[9] retrying: ZSET   KEYS[10] held: ZSET
--- KEYS[11] blocked: ZSET   KEYS[12] dead: ZSET   KEYS[13] trash: ZSET   KEYS[14] trashed: HASH
--- then a record: HASH for each task, in order
+-- KEYS control HASH, tasks HASH, history HASH, leases ZSET, running HASH, ready LIST, prioritized ZSET, scheduled
+-- ZSET, retrying ZSET, held ZSET, blocked ZSET, dead ZSET, trash ZSET, trashed HASH, then a record HASH for each task,
+-- in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] bytes of an envelope, at most   ARGV[4] '1': all of the history, '':
 -- its last entry   ARGV[5] how many elements at each end of `ready` are searched for ready times   then the ids
 -- Returns: now ms, then a list for each task that is known: id, place or end (`ready` when it is nowhere else), score
 -- there or time of the end, member there, what else is known of it there (running: its claim, trashed: its JSON object,
 -- ready: `=` and the ready time's digits where it was found, ended: its worker), the envelope's first bytes or '',
 -- length of the envelope or -1, first line of the history or '', entries.
--- include begin
-local tasks, history, leases, running, ready = KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
-local prioritized, scheduled, retrying, held = KEYS[7], KEYS[8], KEYS[9], KEYS[10]
-local blocked, dead, trash, trashed = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
--- include envelope ready places known
-local wrong = check_types('hash', tasks, 'hash', history, 'zset', leases, 'hash', running, 'list', ready,
-  'zset', prioritized, 'zset', scheduled, 'zset', retrying, 'zset', held, 'zset', blocked, 'zset', dead,
-  'zset', trash, 'hash', trashed)
-if wrong then return wrong end
+-- include begin envelope ready places known
+-- check keys
 
 local max_bytes, is_whole, look_at = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
@@ -73,6 +65,6 @@ end
 local reply = {fmt('%.0f', now)}
 for i = 6, #ARGV do
   local id = ARGV[i]
-  reply[#reply + 1] = describe(id, call('HGET', tasks, id)) or describe_record(id, KEYS[9 + i])
+  reply[#reply + 1] = describe(id, call('HGET', tasks, id)) or describe_record(id, KEYS[NAMED + i - 5])
 end
 return reply

@@ -1,22 +1,13 @@
 #!lua flags=allow-oom
 -- Tasks that do not run are put out of the way, with what is needed to put them back, until a stated time.
--- KEYS[1] control: HASH   KEYS[2] session: STRING   KEYS[3] tasks: HASH   KEYS[4] leases: ZSET   KEYS[5] removed: SET
--- KEYS[6] prioritized: ZSET   KEYS[7] scheduled: ZSET   KEYS[8] retrying: ZSET   KEYS[9] held: ZSET   KEYS[10] dead: ZSET
--- KEYS[11] dead_by_fault: ZSET   KEYS[12] history: HASH   KEYS[13] faults: HASH   KEYS[14] trash: ZSET
--- KEYS[15] trashed: HASH
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, removed SET, prioritized ZSET, scheduled ZSET, retrying
+-- ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
 -- ARGV[6] why   then the ids
 -- Returns: now ms, deleted for good at ms, then id, why: of those that were left alone (`running`, `in the trash`, `gone`).
--- include begin session
-local tasks, leases, removed, prioritized, scheduled = KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7]
-local retrying, held, dead, dead_by_fault = KEYS[8], KEYS[9], KEYS[10], KEYS[11]
-local history, faults, trash, trashed = KEYS[12], KEYS[13], KEYS[14], KEYS[15]
--- include envelope places history retries
+-- include begin session envelope places history retries
 if replayed then return replayed end
-local wrong = check_types('hash', tasks, 'set', removed, 'zset', prioritized, 'zset', scheduled, 'zset', retrying,
-  'zset', held, 'zset', dead, 'zset', dead_by_fault, 'hash', history, 'hash', faults, 'zset', trash,
-  'hash', trashed)
-if wrong then return wrong end
+-- check keys
 
 local until_ms = now + ARGV[4]
 local reply, moved = {fmt('%.0f', now), fmt('%.0f', until_ms)}, 0

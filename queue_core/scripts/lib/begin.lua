@@ -1,9 +1,8 @@
 -- How every script begins: names for what all of them use, the clock (read once), the format check.
--- KEYS[1] is `control`; ARGV[1] the format, ARGV[2] the time in ms, or '' for the server's own.
+-- ARGV[1] is the format, ARGV[2] the time in ms, or '' for the server's own.
 local call, fmt, floor = redis.call, string.format, math.floor
 local sub, find, byte, match = string.sub, string.find, string.byte, string.match
 local unpack = unpack or table.unpack
-local control = KEYS[1]
 
 local now_us
 if ARGV[2] == '' then

@@ -1,5 +1,5 @@
--- A call whose answer was lost can be sent again. KEYS[2] is the session, ARGV[3] the call's number in it.
-local session, sequence = KEYS[2], tonumber(ARGV[3])
+-- A call whose answer was lost can be sent again. ARGV[3] is the call's number in its session.
+local sequence = tonumber(ARGV[3])
 local SESSION_SECONDS = 600
 
 -- What this call answered before, if it is the session's last one: `replayed`. An older one gets STALE.

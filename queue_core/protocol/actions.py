@@ -1,0 +1,114 @@
+"""What operators send."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from queue_core import scripts
+from queue_core.errors import InvalidArgument
+from queue_core.keys import QueueKeys, check_name
+from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, to_json
+
+
+@dataclass(frozen=True, slots=True)
+class Acted:
+    """What an action did not do, and when it was: id → why. `until_ms`: how long the trash keeps what it got."""
+
+    now_ms: int
+    skipped: dict[str, str]
+    until_ms: int | None = None
+    count: int | None = None
+
+
+def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping[str, object]) -> Call[Acted]:
+    """Dead letters (id, time of death) become ready; `facts` (who, which operation) go into their history.
+
+    Skipped: `changed` (it died again since), `not dead`. Source: requeue.lua.
+    """
+    check_batch(letters)
+    arguments: list[Argument] = [to_json({"by": "", **facts})]
+    for task_id, died_at in letters:
+        arguments += (task_id, died_at)
+    return Call(scripts.load("requeue"), queue, arguments, _read_acted)
+
+
+def trash(queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: str) -> Call[Acted]:
+    """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`.
+    Source: trash.lua."""
+    check_batch(ids)
+
+    def read(answer: list[Any]) -> Acted:
+        return Acted(int(answer[0]), pairs(answer[2:]), until_ms=int(answer[1]))
+
+    return Call(scripts.load("trash"), queue, (keep_ms, by, reason, *ids), read)
+
+
+def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
+    """Tasks leave the trash for where they were. Skipped: `not in the trash`. Source: restore.lua."""
+    check_batch(ids)
+    return Call(scripts.load("restore"), queue, tuple(ids), _read_acted)
+
+
+def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> Call[Acted]:
+    """Tasks in the trash are deleted for good: `ids`, or up to `due_limit` of those whose time has come.
+    Source: delete.lua."""
+    check_batch(ids)
+    check_limit("delete", due_limit, 0)
+
+    def read(answer: list[Any]) -> Acted:
+        return Acted(int(answer[0]), pairs(answer[2:]), count=int(answer[1]))
+
+    return Call(scripts.load("delete"), queue, (due_limit, *ids), read)
+
+
+def promote(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
+    """Scheduled and retrying tasks become ready. Skipped: `not waiting for a time`. Source: promote.lua."""
+    check_batch(ids)
+    return Call(scripts.load("promote"), queue, tuple(ids), _read_acted)
+
+
+@dataclass(frozen=True, slots=True)
+class Switched:
+    """When it was, and whether anything changed."""
+
+    now_ms: int
+    has_changed: bool
+
+
+def pause(queue: QueueKeys, by: str, reason: str) -> Call[Switched]:
+    """Nothing is given out until `resume`. Source: pause.lua."""
+    return Call(scripts.load("pause"), queue, (by, reason), _read_switched)
+
+
+def resume(queue: QueueKeys) -> Call[Switched]:
+    """Tasks are given out again. Source: resume.lua."""
+    return Call(scripts.load("resume"), queue, (), _read_switched)
+
+
+def close_lane(queue: QueueKeys, lane: str, by: str, reason: str) -> Call[Switched]:
+    """Tasks of a lane (`name:<task>`) are held as claims meet them. Source: close_lane.lua."""
+    arguments = (check_lane(lane), by, reason)
+    return Call(scripts.load("close_lane"), queue, arguments, _read_switched)
+
+
+def open_lane(queue: QueueKeys, lane: str, by: str) -> Call[Switched]:
+    """Tasks of a lane are given out again. Source: open_lane.lua."""
+    return Call(scripts.load("open_lane"), queue, (check_lane(lane), by), _read_switched)
+
+
+def check_lane(lane: str) -> str:
+    kind, _, name = lane.partition(":")
+    if kind not in ("name", "unknown"):
+        raise InvalidArgument(f"lane {lane!r:.150} is not accepted: it is name:<task> or unknown:<task>")
+    check_name("task", name)
+    return lane
+
+
+def _read_acted(answer: list[Any]) -> Acted:
+    return Acted(int(answer[0]), pairs(answer[1:]))
+
+
+def _read_switched(answer: list[Any]) -> Switched:
+    return Switched(int(answer[0]), bool(answer[1]))

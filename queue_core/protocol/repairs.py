@@ -1,0 +1,35 @@
+"""What checks and repairs a queue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from queue_core import scripts
+from queue_core.keys import QueueKeys
+from queue_core.protocol.call import Call, text
+
+
+def examine(
+    queue: QueueKeys, walk: str, cursor: str, count: int, ids: Sequence[str] = ()
+) -> Call[tuple[str, list[tuple[str, str]]]]:
+    """One slice of a walk over a queue. Shape: next cursor (`0`: that was all), and for each id where it stands, in the
+    letters of examine.lua. `walk`: a place, or `ids`. Source: examine.lua."""
+
+    def read(answer: list[Any]) -> tuple[str, list[tuple[str, str]]]:
+        found = [(text(answer[i]), text(answer[i + 1])) for i in range(1, len(answer), 3)]
+        return text(answer[0]), found
+
+    return Call(scripts.load("examine"), queue, (walk, cursor, count, *ids), read, has_session=False)
+
+
+def repair(queue: QueueKeys, task_id: str, *, only_look: bool = False) -> Call[str]:
+    """One id is put in order. Shape: what was done, or with `only_look` is to be done, in words; empty where nothing is
+    wrong. Source: repair.lua."""
+    return Call(scripts.load("repair"), queue, (task_id, "" if only_look else "1"), text)
+
+
+def balance(queue: QueueKeys) -> Call[int]:
+    """The books balance again. Shape: tasks entered under `repaired`; negative: tasks that are gone.
+    Source: balance.lua."""
+    return Call(scripts.load("balance"), queue, (), int)

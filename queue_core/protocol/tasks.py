@@ -1,0 +1,257 @@
+"""What producers and workers send: from enqueue to the end of an attempt."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from queue_core import scripts, settings
+from queue_core.errors import InvalidArgument
+from queue_core.fingerprint import Failure
+from queue_core.keys import SENTINEL, QueueKeys, check_name
+from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
+from queue_core.task import NewTask as NewTask
+
+# Enqueue.
+
+
+def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, str]]:
+    """Put tasks into a queue, at most 256 and 1 MiB of envelopes a call.
+
+    Shape: id → state, of those ids that were in the queue already and made no second task. Source: enqueue.lua.
+    """
+    check_batch(new_tasks)
+    arguments: list[Argument] = []
+    for task in new_tasks:
+        place = ""
+        if task.priority or task.delay_ms or task.due_ms:
+            place = f"{task.priority} {task.delay_ms} {task.due_ms}"
+        arguments += (task.id, task.envelope, place)
+    return Call(scripts.load("enqueue"), queue, arguments, pairs)
+
+
+# Claim and what follows it.
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """What has happened to a task. `attempts`: since its last requeue; `attempts_before`: before that."""
+
+    attempts: int = 0
+    crashes: int = 0
+    releases: int = 0
+    attempts_before: int = 0
+    fingerprint: str = "-"
+
+    @classmethod
+    def parse(cls, line: str) -> Counters:
+        """A history's first line; one that is damaged counts nothing."""
+        *numbers, fingerprint = line.split(" ")
+        if len(numbers) != 4 or not all(number.isascii() and number.isdecimal() for number in numbers):
+            return cls()
+        attempts, crashes, releases, before = map(int, numbers)
+        return cls(attempts, crashes, releases, before, fingerprint)
+
+
+NO_COUNTERS = Counters()
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedTask:
+    id: str
+    envelope: bytes
+    counters: Counters
+    has_history: bool
+    ready_digits: str
+    """Ready time in base62 behind the id's own (see `ids.read_ready_element`); empty: the id's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The answer to a claim. `fence` is the lease's token, the same for all its tasks."""
+
+    fence: int
+    now_ms: int
+    next_due_ms: int | None
+    """When the next scheduled or retrying task is due."""
+    has_expired: bool
+    """Leases have run out: somebody should recover them."""
+    has_more: bool
+    """More tasks are ready."""
+    is_paused: bool
+    closed_lanes: tuple[str, ...] = ()
+    tasks: tuple[ClaimedTask, ...] = ()
+
+
+def claim(
+    queue: QueueKeys,
+    worker_id: str,
+    limit: int,
+    lease_ms: int,
+    *,
+    is_fair: bool = False,
+    lanes: Iterable[str] = (),
+    max_bytes: int = settings.MAX_PAYLOAD_BYTES,
+) -> Call[Claimed]:
+    """Lease up to `limit` ready tasks (1 to 256) to one worker: highest priority first, then oldest.
+
+    `is_fair`: one task in 20 is the one that has waited longest. `lanes`: lanes `unknown:<task>` that it can run.
+    Raises, on reading: `Stale`. A lost answer says nothing: send the same command again. Source: claim.lua.
+    """
+    check_limit("claim", limit, 1)
+    if not 1 <= lease_ms <= 86_400_000:
+        raise InvalidArgument(f"lease of {lease_ms} ms is not accepted: 1 ms to 24 h")
+    check_name("worker", worker_id)
+    arguments = (limit, lease_ms, worker_id, "1" if is_fair else "", max_bytes, SENTINEL, *lanes)
+    return Call(scripts.load("claim"), queue, arguments, _read_claimed)
+
+
+def _read_claimed(answer: list[Any]) -> Claimed:
+    fence, now_ms, next_due, has_expired, has_more, is_paused, lanes = answer[:7]
+    tasks = []
+    for i in range(7, len(answer), 4):
+        line = answer[i + 2]
+        tasks.append(
+            ClaimedTask(
+                text(answer[i]),
+                answer[i + 1],
+                Counters.parse(text(line)) if line else NO_COUNTERS,
+                bool(line),
+                text(answer[i + 3]),
+            )
+        )
+    return Claimed(
+        int(fence),
+        int(now_ms),
+        int(float(next_due)) if next_due else None,
+        bool(has_expired),
+        bool(has_more),
+        bool(is_paused),
+        tuple(texts(lanes)),
+        tuple(tasks),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A task that somebody holds by a fence. `has_history`: as the claim said."""
+
+    id: str
+    fence: int
+    has_history: bool = False
+
+
+def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
+    """Tasks have ended well. Shape: ids whose lease was lost; for those nothing changed. Source: complete.lua."""
+    check_batch(held)
+    arguments: list[Argument] = [settings.RECORD_SECONDS * 1000]
+    records: list[str] = []
+    for task in held:
+        arguments += (task.id, task.fence, "1" if task.has_history else "")
+        if task.has_history:
+            records.append(queue.record(task.id))
+    return Call(scripts.load("complete"), queue, arguments, texts, records)
+
+
+RETRY, DEAD, DISCARD = "retry", "dead", "discard"
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTask:
+    """An attempt that failed. `verdict`: RETRY after `delay_ms`, DEAD or DISCARD. `facts` go into its history."""
+
+    id: str
+    fence: int
+    verdict: str
+    delay_ms: int
+    failure: Failure
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def fail(queue: QueueKeys, failed: Sequence[FailedTask], version: str = "") -> Call[list[str]]:
+    """Attempts have failed. Shape: ids whose lease was lost; for those nothing changed. Source: fail.lua."""
+    check_batch(failed)
+    arguments: list[Argument] = [settings.RECORD_SECONDS * 1000, version]
+    records: list[str] = []
+    for task in failed:
+        failure = task.failure
+        info = {
+            "task": failure.task_name,
+            "class": failure.error_class,
+            "message": failure.message,
+            "frame": failure.frame,
+        }
+        facts = to_json({"error": failure.error, **task.facts})
+        arguments += (
+            task.id, task.fence, task.verdict, task.delay_ms, failure.fingerprint, failure.overflow_fingerprint,
+            to_json(info), facts, failure.frames_digest, failure.traceback,
+        )  # fmt: skip
+        if task.verdict == DISCARD:
+            records.append(queue.record(task.id))
+    return Call(scripts.load("fail"), queue, arguments, texts, records)
+
+
+def extend(queue: QueueKeys, held: Sequence[Held], lease_ms: int) -> Call[list[str]]:
+    """Leases last `lease_ms` from now. Shape: ids whose lease was lost. Source: extend.lua."""
+    check_batch(held)
+    arguments: list[Argument] = [lease_ms]
+    for task in held:
+        arguments += (task.id, task.fence)
+    return Call(scripts.load("extend"), queue, arguments, lambda answer: texts(answer[1:]), has_session=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasedTask:
+    """A task that is given back. `lane`: `unknown:<task>` where its name is not known here; `facts`: for its history,
+    where its run had begun."""
+
+    id: str
+    fence: int
+    lane: str = ""
+    facts: Mapping[str, object] | None = None
+
+
+def release(queue: QueueKeys, released: Sequence[ReleasedTask]) -> Call[list[str]]:
+    """Tasks go back to the head of where they came from. Shape: ids whose lease was lost. Source: release.lua."""
+    check_batch(released)
+    arguments: list[Argument] = []
+    for task in released:
+        arguments += (task.id, task.fence, task.lane, "" if task.facts is None else to_json(task.facts))
+    return Call(scripts.load("release"), queue, arguments, texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Ids that run again later, that were quarantined as dead letters, and whose lease somebody else has by now."""
+
+    again: list[str]
+    buried: list[str]
+    lost: list[str]
+
+
+def recover(
+    queue: QueueKeys,
+    lease_ms: int,
+    *,
+    held: Sequence[Held] = (),
+    limit: int = settings.MAX_BATCH,
+    jitter: float = 0.1,
+    seed: int | None = None,
+    evidence: Mapping[str, object] | None = None,
+) -> Call[Recovered]:
+    """Tasks whose worker is gone: those of `held`, else those whose lease has run out. Source: recover.lua."""
+    check_batch(held)
+    check_limit("recover", limit, 1)
+    arguments: list[Argument] = [
+        lease_ms,
+        limit,
+        settings.MAX_CRASHES,
+        jitter,
+        secrets.randbelow(1 << 31) if seed is None else seed,
+        to_json(evidence or {"evidence": "its lease ran out"}),
+    ]
+    for task in held:
+        arguments += (task.id, task.fence)
+    return Call(scripts.load("recover"), queue, arguments, lambda lists: Recovered(*map(texts, lists)))
