@@ -2,7 +2,7 @@
 
 `-- include a b` in a script stands for `lib/a.lua` and `lib/b.lua`, so that no rule is written twice. The keys of the
 header have their names in the script, those that the caller adds follow behind `KEYS[NAMED]`; `-- check keys` stands
-for the answer that one of another type gets before anything is written.
+for the answer that one of another type gets before anything is written (keys behind a `;` are not looked at).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"^-- KEYS (.+?)(?:, then .+?)?\n-- ARGV", re.MULTILINE | re.DOTALL)
+_UNCHECKED = re.compile(r";.+", re.DOTALL)
 _KEY = re.compile(r"(\w+)\s(?:-- )?(HASH|LIST|SET|STREAM|STRING|ZSET)\b")
 _INCLUDE = re.compile(r"^-- include (.+)$", re.MULTILINE)
 _CHECK = "-- check keys"
@@ -33,18 +34,19 @@ class Script:
 @cache
 def load(name: str) -> Script:
     """The script `name`.lua with its includes in place."""
-    text = (_FOLDER / f"{name}.lua").read_text()
-    keys = header_keys(text)
-    text = _INCLUDE.sub(lambda found: "\n".join([_locals(keys), *map(_library, found[1].split())]), text)
-    text = text.replace(_CHECK, _check(keys))
+    source = (_FOLDER / f"{name}.lua").read_text()
+    keys = header_keys(source)
+    text = _INCLUDE.sub(lambda found: "\n".join([_locals(keys), *map(_library, found[1].split())]), source)
+    text = text.replace(_CHECK, _check(header_keys(source, only_checked=True)))
     own = tuple(key for key in keys if key not in _CALLERS_OWN)
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own)
 
 
-def header_keys(text: str) -> dict[str, str]:
+def header_keys(source: str, *, only_checked: bool = False) -> dict[str, str]:
     """Name → type of the keys that a script's header names, in their order."""
-    header = _HEADER.search(text)
-    return dict(_KEY.findall(header[1])) if header else {}
+    header = _HEADER.search(source)
+    words = header[1] if header else ""
+    return dict(_KEY.findall(_UNCHECKED.sub("", words) if only_checked else words))
 
 
 def names() -> list[str]:

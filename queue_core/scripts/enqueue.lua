@@ -1,8 +1,8 @@
 #!lua
 -- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
--- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
--- ZSET, leases ZSET, held ZSET, dead ZSET, trash ZSET, stats HASH, notify LIST
+-- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
+-- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- then three for each task: id, envelope, place: '' (ready, priority 0) or `priority delay-ms due-ms` (due-ms is
 -- absolute; 0 0: ready at once)
