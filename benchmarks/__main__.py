@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import memory, pages, scripts, throughput
+from benchmarks import enqueue, memory, pages, scripts, throughput
 
 BENCHMARKS = {
     "memory": memory.run,
+    "enqueue": enqueue.run,
     "scripts": scripts.run,
     "throughput": throughput.run,
     "pages": pages.run,

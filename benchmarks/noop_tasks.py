@@ -15,3 +15,8 @@ async def noop_async(number: int) -> None:
 @yard.task(queue="noop")
 def noop_threaded(number: int) -> None:
     pass
+
+
+@yard.task(queue="email")
+def send_email(to: str, subject: str, body: str) -> None:
+    pass

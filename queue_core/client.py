@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import redis
 
@@ -56,16 +56,14 @@ class Client:
         `session`: whose call it is, when not the connection's (an operator's action). Raises `ServerUnavailable`,
         `ServerFull`, `ServerRefused`, `FormatMismatch`, `CorruptQueue`, `Stale`.
         """
+        return self.start(call, session).finish()
+
+    def start(self, call: Call[T], session: Session | None = None) -> Started[T]:
+        """Send one call, and do something else before its answer is read. What is started is to be finished or dropped:
+        until then it has a connection of its own."""
         channel = self._take()
-        try:
-            command = (session or channel.session).command(call, self.clock() if self.clock else None)
-            answer = self._send(channel, call, command)
-        except BaseException:
-            channel.drop()
-            raise
-        finally:
-            self._give_back(channel)
-        return call.read(answer)
+        command = (session or channel.session).command(call, self.clock() if self.clock else None)
+        return Started(self, channel, call, command)
 
     def read(self, *commands: Sequence[Argument]) -> list[Any]:
         """Send commands that change nothing in one round trip. An error stands in its answer's place."""
@@ -107,11 +105,14 @@ class Client:
             except connection.SERVER_ERRORS as error:
                 attempt = self._wait_or_raise(error, attempt, deadline)
 
-    def _send(self, channel: _Channel, call: Call[Any], command: list[Argument]) -> Any:
+    def _receive(self, channel: _Channel, call: Call[Any], command: list[Argument], is_sent: bool) -> Any:
         deadline, attempt = time.monotonic() + self._patience_seconds, 0
         while True:
             try:
-                return channel.send(command)
+                if not is_sent:
+                    channel.send(command)
+                is_sent = False
+                return channel.receive()
             except connection.NO_SCRIPT:
                 command = with_text(command, call.script)
             except connection.SERVER_ERRORS as error:
@@ -141,6 +142,38 @@ class Client:
             self._idle.append(channel)
 
 
+class Started(Generic[T]):
+    """A call that is under way, on a connection of its own until it is finished or dropped."""
+
+    def __init__(self, client: Client, channel: _Channel, call: Call[T], command: list[Argument]) -> None:
+        self._client, self._channel, self._call, self._command = client, channel, call, command
+        try:
+            channel.send(command)
+            self._is_sent = True
+        except connection.SERVER_ERRORS:  # it is sent again when it is finished
+            channel.drop()
+            self._is_sent = False
+        except BaseException:
+            self.drop()
+            raise
+
+    def finish(self) -> T:
+        """Read the answer; when it is lost, send the call again. Raises as `Client.run`."""
+        try:
+            answer = self._client._receive(self._channel, self._call, self._command, self._is_sent)
+        except BaseException:
+            self._channel.drop()
+            raise
+        finally:
+            self._client._give_back(self._channel)
+        return self._call.read(answer)
+
+    def drop(self) -> None:
+        """Nobody will read the answer. Whether the call was carried out is not known."""
+        self._channel.drop()
+        self._client._give_back(self._channel)
+
+
 class _Channel:
     """One connection and the session of those who use it, one at a time."""
 
@@ -148,8 +181,10 @@ class _Channel:
         self.session = Session()
         self._connection: Any = pool.make_connection()
 
-    def send(self, command: Sequence[Argument]) -> Any:
-        self._connection.send_command(*command)
+    def send(self, command: Sequence[Argument]) -> None:
+        self._connection.send_packed_command(connection.pack(command), check_health=False)
+
+    def receive(self) -> Any:
         return self._connection.read_response()
 
     def drop(self) -> None:

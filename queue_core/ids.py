@@ -5,9 +5,11 @@ Source: RFC 9562, section 5.7: 48 bits of Unix milliseconds, version, 12 random 
 
 from __future__ import annotations
 
+import os
 import re
 import time
-from os import urandom
+from collections.abc import Iterator
+from itertools import count
 
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 """In the order of ASCII, so that ids sort as their numbers do."""
@@ -20,29 +22,54 @@ _PAIRS = [a + b for a in ALPHABET for b in ALPHABET]
 _VALUES = {character: value for value, character in enumerate(ALPHABET)}
 _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
 _RANDOM_BITS = ((1 << 12) - 1) << 64 | ((1 << 62) - 1)
-_HALF = 62**10
+_HALF, _PAIR, _TAIL = 62**10, 62**2, 62**4
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,128}\Z")
 
 
 def new_id(now_ms: int | None = None) -> str:
-    """A fresh id. About 2 µs: pairs of characters from a table, from two numbers that fit into machine words."""
+    """A fresh id. The first of a millisecond takes 74 random bits and about 2 µs; those that follow count on from there
+    (RFC 9562, section 6.2) and take a quarter of that: a process's ids sort in the order of their making."""
     ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
-    number = (ms << 80) | _VERSION_AND_VARIANT | (int.from_bytes(urandom(10), "big") & _RANDOM_BITS)
+    made_ms, head, numbers = _series
+    if ms == made_ms and now_ms is None:
+        number = next(numbers)  # atomic: threads and signal handlers may share a series
+        if number < _TAIL:
+            p9, p10 = divmod(number, _PAIR)
+            return head + _PAIRS[p9] + _PAIRS[p10]
+    head, first = _begin_series(ms)
+    if now_ms is None:
+        _start(ms, head, first + 1)
+    p9, p10 = divmod(first, _PAIR)
+    return head + _PAIRS[p9] + _PAIRS[p10]
+
+
+def _begin_series(ms: int) -> tuple[str, int]:
+    """The first 18 characters of a fresh id, and the number that the last 4 stand for."""
+    number = (ms << 80) | _VERSION_AND_VARIANT | (int.from_bytes(os.urandom(10), "big") & _RANDOM_BITS)
     high, low = divmod(number, _HALF)
     pairs = _PAIRS
-    high, p5 = divmod(high, 3844)
-    high, p4 = divmod(high, 3844)
-    high, p3 = divmod(high, 3844)
-    high, p2 = divmod(high, 3844)
-    p0, p1 = divmod(high, 3844)
-    low, p10 = divmod(low, 3844)
-    low, p9 = divmod(low, 3844)
-    low, p8 = divmod(low, 3844)
-    p6, p7 = divmod(low, 3844)
-    return (
-        pairs[p0] + pairs[p1] + pairs[p2] + pairs[p3] + pairs[p4] + pairs[p5]
-        + pairs[p6] + pairs[p7] + pairs[p8] + pairs[p9] + pairs[p10]
-    )  # fmt: skip
+    high, p5 = divmod(high, _PAIR)
+    high, p4 = divmod(high, _PAIR)
+    high, p3 = divmod(high, _PAIR)
+    high, p2 = divmod(high, _PAIR)
+    p0, p1 = divmod(high, _PAIR)
+    low, first = divmod(low, _TAIL)
+    low, p8 = divmod(low, _PAIR)
+    p6, p7 = divmod(low, _PAIR)
+    head = pairs[p0] + pairs[p1] + pairs[p2] + pairs[p3] + pairs[p4] + pairs[p5] + pairs[p6] + pairs[p7] + pairs[p8]
+    return head, first
+
+
+_series: tuple[int, str, Iterator[int]] = (-1, "", count())
+"""The millisecond of the last ids, their first 18 characters, and what the last 4 of the next ones stand for."""
+
+
+def _start(ms: int, head: str, first: int) -> None:
+    global _series
+    _series = (ms, head, count(first))
+
+
+os.register_at_fork(after_in_child=lambda: _start(-1, "", 0))  # else both would count on in the same series
 
 
 def is_task_id(text: str) -> bool:

@@ -8,7 +8,8 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from queue_core import codec
 from queue_core.codec import Options
@@ -78,8 +79,7 @@ class Sending:
 DEFAULT_SENDING = Sending()
 
 
-@dataclass(frozen=True, slots=True)
-class NewTask:
+class NewTask(NamedTuple):
     """A task as `enqueue` sends it. `delay_ms` from now, or `due_ms` by the clock; 0 and 0: at once."""
 
     id: str
@@ -89,8 +89,7 @@ class NewTask:
     due_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(NamedTuple):
     """A task that is to be enqueued: made by `task.message(…)`, for `enqueue_many`. Enqueued twice, it is one task."""
 
     queue: str
@@ -153,25 +152,31 @@ class Definition:
 
     def message(self, sending: Sending, arguments: Sequence[Any], named: Mapping[str, Any]) -> Message:
         payload = self.encode(arguments, named)
-        retries = self.max_retries if sending.max_retries is None else sending.max_retries
-        envelope = codec.encode_envelope(
-            self.name,
-            Options(
-                priority=sending.priority,
-                max_retries=None if retries == MAX_RETRIES else retries,
-                max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
-                timeout=self.timeout,
-            ),
-            payload,
-        )
+        if sending is DEFAULT_SENDING:  # nearly all of them: nothing is made twice
+            return Message(self.queue, NewTask(new_id(), self._plain_head + payload))
         new_task = NewTask(
             sending.task_id or new_id(),
-            envelope,
+            self._head(sending) + payload,
             sending.priority,
             math.ceil(sending.delay * 1000),
             sending.due_ms,
         )
         return Message(self.queue, new_task)
+
+    @cached_property
+    def _plain_head(self) -> bytes:
+        return self._head(DEFAULT_SENDING)
+
+    def _head(self, sending: Sending) -> bytes:
+        """The first line of the envelopes."""
+        retries = self.max_retries if sending.max_retries is None else sending.max_retries
+        options = Options(
+            priority=sending.priority,
+            max_retries=None if retries == MAX_RETRIES else retries,
+            max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
+            timeout=self.timeout,
+        )
+        return codec.encode_envelope(self.name, options, b"")
 
     def _fits(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bool:
         return not arguments and self._names is not None and self._required <= named.keys() <= self._names

@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from queue_core import protocol, settings, task
 from queue_core.aio import AsyncClient
-from queue_core.client import Client
+from queue_core.client import Client, Started
 from queue_core.consumer import Claim
 from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
@@ -84,7 +84,7 @@ class Task(Generic[P, R]):
 
         Raises `InvalidPayload`, `PayloadTooLarge`, `ServerUnavailable`, `ServerFull`.
         """
-        return self._yard.enqueue_many([self.message(*args, **kwargs)])[0]
+        return self._yard.enqueue(self.message(*args, **kwargs))
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """The short form of `enqueue` that Celery's users expect."""
@@ -211,6 +211,14 @@ class Taskyard:
 
     # Enqueueing.
 
+    def enqueue(self, message: Message) -> TaskHandle:
+        """Enqueue one message, in one round trip."""
+        queue, new_task = _checked(message)
+        client = self.client
+        client.register(queue)
+        met = client.run(protocol.enqueue(client.queue(queue), [new_task]))
+        return TaskHandle(self, new_task.id, queue, met.get(new_task.id))
+
     def enqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
         """Enqueue any number of messages, in batches of 256. Shape: one handle a message, in their order.
 
@@ -220,8 +228,9 @@ class Taskyard:
         with handles.counting_errors():
             for queue, batch in _batches(messages):
                 client.register(queue)
-                met = client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
-                handles.add(queue, batch, met)
+                handles.settle()
+                call = protocol.enqueue(client.queue(queue), [new for _, new in batch])
+                handles.expect(queue, batch, client.start(call))  # while the server is at it, the next batch is made
         return handles.in_order()
 
     async def aenqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
@@ -299,21 +308,26 @@ Batch = list[tuple[int, NewTask]]
 """Tasks of one queue with their places among the messages."""
 
 
+def _checked(message: Message) -> Message:
+    if isinstance(message, Message):
+        return message
+    raise InvalidArgument(f"{message!r:.80} cannot be enqueued: pass what task.message(…) returns")
+
+
 def _batches(messages: Iterable[Message]) -> Iterator[tuple[str, Batch]]:
     """Batches of messages for the same queue, as large as one call takes."""
     open_batches: dict[str, Batch] = {}
     sizes: dict[str, int] = {}
     for index, message in enumerate(messages):
-        if not isinstance(message, Message):
-            raise InvalidArgument(f"{message!r:.80} cannot be enqueued: pass what task.message(…) returns")
-        queue, length = message.queue, len(message.new_task.envelope)
+        queue, new_task = _checked(message)
+        length = len(new_task.envelope)
         batch = open_batches.setdefault(queue, [])
         size = sizes.get(queue, 0) + length
         if batch and (len(batch) == settings.MAX_BATCH or size > settings.MAX_PAYLOAD_BYTES):
             yield queue, batch
             batch = open_batches[queue] = []
             size = length
-        batch.append((index, message.new_task))
+        batch.append((index, new_task))
         sizes[queue] = size
     yield from ((queue, batch) for queue, batch in open_batches.items() if batch)
 
@@ -324,15 +338,29 @@ class _Handles:
     def __init__(self, yard: Taskyard) -> None:
         self._yard = yard
         self._handles: list[tuple[int, TaskHandle]] = []
+        self._under_way: tuple[str, Batch, Started[dict[str, str]]] | None = None
 
     def add(self, queue: str, batch: Batch, met: Mapping[str, str]) -> None:
         yard = self._yard
         self._handles += [(index, TaskHandle(yard, new.id, queue, met.get(new.id))) for index, new in batch]
 
+    def expect(self, queue: str, batch: Batch, started: Started[dict[str, str]]) -> None:
+        """The batch is under way: `settle` reads what came of it."""
+        self._under_way = queue, batch, started
+
+    def settle(self) -> None:
+        under_way, self._under_way = self._under_way, None
+        if under_way:
+            queue, batch, started = under_way
+            self.add(queue, batch, started.finish())
+
     @contextmanager
     def counting_errors(self) -> Iterator[None]:
         try:
-            yield
+            try:
+                yield
+            finally:
+                self.settle()
         except TaskyardError as error:
             error.enqueued = len(self._handles)
             raise

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -34,6 +37,44 @@ def test_id_tells_the_time_at_which_it_was_made(ms: int) -> None:
 def test_ids_sort_by_time() -> None:
     made = [ids.new_id(NOW + step) for step in range(1_000)]
     assert made == sorted(made)
+
+
+def test_ids_of_a_process_sort_in_the_order_of_their_making() -> None:
+    made = [ids.new_id() for _ in range(10_000)]
+    assert made == sorted(made)
+
+
+def test_threads_share_no_id() -> None:
+    with ThreadPoolExecutor(8) as pool:
+        parts = list(pool.map(lambda _: [ids.new_id() for _ in range(5_000)], range(8)))
+    assert len({one for part in parts for one in part}) == 40_000
+
+
+def test_fork_begins_a_series_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the same millisecond parent and child would else count on from the same number."""
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000_000)
+    ids.new_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, " ".join(ids.new_id() for _ in range(10)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = set(os.read(reading, 1_000).decode().split())
+    os.close(reading)
+    os.close(writing)
+    assert len(theirs) == 10
+    assert not theirs & {ids.new_id() for _ in range(10)}
+
+
+def test_series_that_is_used_up_is_followed_by_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time_ns", lambda: NOW * 1_000_000)
+    head = ids.new_id()[:-4]
+    monkeypatch.setattr(ids, "_series", (NOW, head, itertools.count(62**4 - 1)))
+    assert ids.new_id() == head + "zzzz"
+    following = ids.new_id()
+    assert following[:-4] != head
+    assert ids.id_time_ms(following) == NOW
 
 
 def test_id_of_now_is_of_now() -> None:
