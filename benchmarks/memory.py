@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from benchmarks.figures import Figure
 from benchmarks.payloads import EMAIL, email_tasks, in_batches
 from benchmarks.servers import each_server
 from queue_core import codec, protocol
@@ -12,7 +13,7 @@ from queue_core.client import Client
 TASKS = 10_000
 
 
-def run() -> Iterator[str]:
+def run() -> Iterator[Figure]:
     payload = len(codec.encode_payload((), EMAIL))
     for server in each_server():
         client = Client(server.url)
@@ -22,5 +23,6 @@ def run() -> Iterator[str]:
         for batch in in_batches(email_tasks(TASKS)):
             client.run(protocol.enqueue(queue, batch))
         used = int(client.redis.info("memory")["used_memory"]) - before
-        yield f"{server.product}: {used / TASKS:.0f} bytes a queued task, of which payload {payload}"
+        budget = 200 if server.product.startswith("Valkey") else 225
+        yield Figure(f"{server.product}: a queued e-mail", used / TASKS, "bytes", budget, note=f"payload {payload}")
         client.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from statistics import median
-from typing import Any
 
+from benchmarks.figures import Figure
 from benchmarks.payloads import email_tasks, in_batches
-from benchmarks.servers import each_server
+from benchmarks.servers import each_server, script_microseconds
 from queue_core import protocol
 from queue_core.client import Client
 from queue_core.protocol import Held
@@ -16,7 +16,7 @@ ROUNDS = 5
 RUNNING = 100
 
 
-def run() -> Iterator[str]:
+def run() -> Iterator[Figure]:
     for server in each_server():
         client = Client(server.url)
         queue = client.queue("email")
@@ -26,9 +26,12 @@ def run() -> Iterator[str]:
         for size, tasks in ((1, 1_000), (10, 2_000), (100, 10_000)):
             costs = [_microseconds_a_task(client, size, tasks) for _ in range(ROUNDS)]
             enqueue, claim, complete = (median(column) for column in zip(*costs, strict=True))
-            yield (
-                f"{server.product}, batch {size}: enqueue {enqueue:.1f} µs, claim {claim:.1f} "
-                f"+ complete {complete:.1f} = {claim + complete:.1f} µs a task; 2 round trips a batch"
+            yield Figure(
+                f"{server.product}: claim + complete, batch {size}",
+                claim + complete,
+                "µs a task",
+                {1: 350, 100: 20}.get(size),
+                note=f"claim {claim:.1f}, complete {complete:.1f}; enqueue {enqueue:.1f}; 2 round trips a batch",
             )
         client.close()
 
@@ -39,21 +42,13 @@ def _microseconds_a_task(client: Client, size: int, count: int) -> tuple[float, 
     client.redis.config_resetstat()
     for batch in in_batches(email_tasks(count), min(size, 256)):
         client.run(protocol.enqueue(queue, batch))
-    spent.append(_script_microseconds(client))
+    spent.append(script_microseconds(client))
     held = []
     for _ in range(0, count, size):
         claimed = client.run(protocol.claim(queue, "worker", size, 3_600_000, is_fair=True))
         held.append([Held(task.id, claimed.fence) for task in claimed.tasks])
-    spent.append(_script_microseconds(client))
+    spent.append(script_microseconds(client))
     for batch_held in held:
         client.run(protocol.complete(queue, batch_held))
-    spent.append(_script_microseconds(client))
+    spent.append(script_microseconds(client))
     return spent[0] / count, spent[1] / count, spent[2] / count
-
-
-def _script_microseconds(client: Client) -> float:
-    """Time that scripts took since the last look."""
-    stats: dict[str, Any] = client.redis.info("commandstats")
-    spent = sum(float(stats.get(f"cmdstat_{name}", {"usec": 0})["usec"]) for name in ("evalsha", "eval"))
-    client.redis.config_resetstat()
-    return spent
