@@ -35,23 +35,22 @@ local function find_digits(id)
   return digits_of[id] and '=' .. digits_of[id] or ''
 end
 
-local function describe(id, envelope)
-  local place, score, member = place_of(id, envelope or '')
+local function describe(id, head, length, place, score, member, past)
   if place == 'ready' then
     local waits = call('ZSCORE', blocked, id)
     if waits then place, score = 'blocked', waits end
   end
   local about = ''
   if place == 'ready' then
-    if not envelope then return nil end
+    if length < 0 then return nil end
     about = find_digits(id)
   elseif place == 'running' then
     about = call('HGET', running, id) or ''
   elseif place == 'trashed' then
     about = call('HGET', trashed, id) or ''
   end
-  local line, entries = entries_of(call('HGET', history, id) or '')
-  return {id, place, score, member, about, sub(envelope or '', 1, max_bytes), envelope and #envelope or -1, line, entries}
+  local line, entries = entries_of(past or '')
+  return {id, place, score, member, about, head, length, line, entries}
 end
 
 local function describe_record(id, key)
@@ -62,9 +61,18 @@ local function describe_record(id, key)
     tonumber(record[5]) or -1, line, entries}
 end
 
-local reply = {fmt('%.0f', now)}
-for i = 6, #ARGV do
-  local id = ARGV[i]
-  reply[#reply + 1] = describe(id, call('HGET', tasks, id)) or describe_record(id, KEYS[NAMED + i - 5])
+local reply, ids = {fmt('%.0f', now)}, {}
+for i = 6, #ARGV do ids[i - 5] = ARGV[i] end
+if #ids == 0 then return reply end
+local heads, lengths = {}, {}
+for i, id in ipairs(ids) do
+  local envelope = call('HGET', tasks, id)
+  heads[i], lengths[i] = envelope and sub(envelope, 1, max_bytes) or '', envelope and #envelope or -1
+end
+local places, pasts = places_of(ids, heads), call('HMGET', history, unpack(ids))
+for i, id in ipairs(ids) do
+  local place = places[i]
+  reply[#reply + 1] = describe(id, heads[i], lengths[i], place[1], place[2], place[3], pasts[i])
+    or describe_record(id, KEYS[NAMED + i])
 end
 return reply

@@ -1,24 +1,31 @@
--- Where a task is. Needs envelope.lua and the names of the places' keys.
--- Returns the place, its score there, and its member in it; 'ready' is what is left when it is nowhere else.
-local function place_of(id, envelope)
-  local score = call('ZSCORE', leases, id)
-  if score then return 'running', score, id end
-  score = call('ZSCORE', prioritized, id)
-  if score then return 'prioritized', score, id end
-  score = call('ZSCORE', scheduled, id)
-  if score then return 'scheduled', score, id end
-  score = call('ZSCORE', retrying, id)
-  if score then return 'retrying', score, id end
-  score = call('ZSCORE', dead, id)
-  if score then return 'dead', score, id end
-  score = call('ZSCORE', trash, id)
-  if score then return 'trashed', score, id end
-  if call('ZCARD', held) > 0 then
-    local name = name_of(envelope)
-    for _, lane in ipairs({'name:' .. name, 'unknown:' .. name}) do
-      score = call('ZSCORE', held, lane .. '/' .. id)
-      if score then return 'held', score, lane .. '/' .. id end
+-- Where tasks are. Needs envelope.lua and the names of the places' keys.
+local PLACES = {{'running', leases}, {'prioritized', prioritized}, {'scheduled', scheduled}, {'retrying', retrying},
+  {'dead', dead}, {'trashed', trash}}
+
+-- For each of some ids, with its envelope or '': the place, its score there, its member in it. 'ready' is what is left
+-- when it is nowhere else.
+local function places_of(ids, envelopes)
+  local found = {}
+  for _, place in ipairs(PLACES) do
+    local scores = call('ZMSCORE', place[2], unpack(ids))
+    for i, id in ipairs(ids) do
+      if scores[i] and not found[i] then found[i] = {place[1], scores[i], id} end
     end
   end
-  return 'ready', '0', id
+  local has_held = call('ZCARD', held) > 0
+  for i, id in ipairs(ids) do
+    if has_held and not found[i] then
+      local name = name_of(envelopes[i])
+      for _, lane in ipairs({'name:' .. name, 'unknown:' .. name}) do
+        local score = call('ZSCORE', held, lane .. '/' .. id)
+        if score then found[i] = {'held', score, lane .. '/' .. id} end
+      end
+    end
+    found[i] = found[i] or {'ready', '0', id}
+  end
+  return found
+end
+
+local function place_of(id, envelope)
+  return unpack(places_of({id}, {envelope})[1])
 end
