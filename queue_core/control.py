@@ -1,7 +1,8 @@
 """What operators do: each action acts once however often its form is sent, and says what it did and what it left alone.
 
-An action has an id of its own. The calls that it takes are numbered under it, so that the same form sent again within
-ten minutes gets the same answers from the server and changes nothing more.
+What somebody is about to do is written into the audit stream first, or it is not done. An action has an id of its own.
+The calls that it takes are numbered under it, so that the same form sent again within ten minutes gets the same answers
+from the server and changes nothing more.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from queue_core import connection, decoding, protocol, reading, scripts, settings
+from queue_core import audit, connection, decoding, protocol, reading, scripts, settings
+from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.errors import (
     ActionUnderWay,
@@ -30,8 +32,6 @@ from queue_core.snapshot import Outcome
 
 MAX_IDS = 10_000
 """In one action."""
-MAX_ACTOR, MAX_ACTION_ID, MAX_REASON = 200, 200, 500
-"""Characters."""
 HISTORY_BYTES = 240
 """Of an actor's name, or of a reason, in the histories of the tasks: what happened before has to stay there, too."""
 MARK_MS = 30_000
@@ -59,7 +59,8 @@ class Control:
         self, queue: str, letters: Sequence[tuple[str, int]], *, by: str, action_id: str, reason: str = ""
     ) -> Outcome:
         """Dead letters (id, time of death) become ready. Skipped: `changed` (it died again since), `not dead`."""
-        facts = _facts(by, action_id, reason)
+        act = Act.check("requeue", by, action_id, reason)
+        facts = _facts(act)
         died: dict[str, int] = {}
         for task_id, died_at in letters:
             died[task_id] = max(_check_ms("time of death", died_at), died.get(task_id, 0))
@@ -67,7 +68,7 @@ class Control:
         def call(keys: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
             return protocol.requeue(keys, [(task_id, died[task_id]) for task_id in ids], facts)
 
-        return self._act("requeue", queue, list(died), action_id, call)
+        return self._act(act, queue, list(died), call)
 
     def trash(
         self,
@@ -80,28 +81,21 @@ class Control:
         keep_seconds: float = settings.TRASH_SECONDS,
     ) -> Outcome:
         """Tasks are put out of the way, restorable for a while. Skipped: `running`, `in the trash`, `gone`."""
-        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
-        if not 1 <= keep_seconds <= 366 * 86_400:
-            raise InvalidArgument(f"keep_seconds {keep_seconds!r:.40} is not accepted: 1 second to a year")
-        keep_ms = int(keep_seconds * 1000)
-        return self._act(
-            "trash", queue, ids, action_id, lambda keys, chunk: protocol.trash(keys, chunk, keep_ms, by, reason)
-        )
+        act = Act.check("trash", by, action_id, reason)
+        keep_ms = check_keep_seconds(keep_seconds)
+        return self._act(act, queue, ids, lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason))
 
-    def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+    def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks leave the trash for where they were. Skipped: `not in the trash`."""
-        _check_text("by", by, MAX_ACTOR)
-        return self._act("restore", queue, ids, action_id, protocol.restore)
+        return self._act(Act.check("restore", by, action_id, reason), queue, ids, protocol.restore)
 
-    def promote(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+    def promote(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Scheduled and retrying tasks become ready now. Skipped: `not waiting for a time`."""
-        _check_text("by", by, MAX_ACTOR)
-        return self._act("promote", queue, ids, action_id, protocol.promote)
+        return self._act(Act.check("promote", by, action_id, reason), queue, ids, protocol.promote)
 
-    def delete(self, queue: str, ids: Sequence[str], *, by: str, action_id: str) -> Outcome:
+    def delete(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks in the trash are deleted for good. Skipped: `not in the trash`."""
-        _check_text("by", by, MAX_ACTOR)
-        return self._act("delete", queue, ids, action_id, protocol.delete)
+        return self._act(Act.check("delete", by, action_id, reason), queue, ids, protocol.delete)
 
     # A fault.
 
@@ -122,7 +116,7 @@ class Control:
         `ActionUnderWay`. Where its runner died in the midst, a form sent half a minute later goes on with what is left.
         Raises `UnknownFault`.
         """
-        facts, until = _facts(by, action_id, reason), _check_ms("until", until)
+        act, until = Act.check("requeue", by, action_id, reason), _check_ms("until", until)
         if not isinstance(limit, int) or not 1 <= limit <= MAX_IDS:
             raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_IDS:,} letters")
         keys = self._client.queue(queue)
@@ -139,12 +133,14 @@ class Control:
             raise _unknown(queue)
         if stored is None and not is_known and not count:
             raise UnknownFault(f"there is no fault {fingerprint} in {queue}")
+        if stored is None:
+            audit.record(self._client, queue, act, f"fault {fingerprint}", min(count, limit))
         run = _Run(secrets.token_urlsafe(9), action_id)
         found = self._mark(keys, run)
         if found:
             return found
         try:
-            outcome = self._requeue_letters(keys, letters, run, facts, limit)
+            outcome = self._requeue_letters(keys, letters, run, _facts(act), limit)
         except ServerUnavailable:
             raise
         except TaskyardError:
@@ -179,43 +175,33 @@ class Control:
 
     def pause(self, queue: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Nothing is given out until `resume`. Skipped: `paused already`; who paused it first, and why, stays."""
-        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
-        return self._switch("pause", queue, queue, action_id, "paused already", lambda k: protocol.pause(k, by, reason))
+        act = Act.check("pause", by, action_id, reason)
+        return self._switch(act, queue, "", "paused already", lambda keys: protocol.pause(keys, act.by, act.reason))
 
-    def resume(self, queue: str, *, by: str, action_id: str) -> Outcome:
+    def resume(self, queue: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks are given out again. Skipped: `not paused`."""
-        _check_text("by", by, MAX_ACTOR)
-        return self._switch("resume", queue, queue, action_id, "not paused", protocol.resume)
+        return self._switch(Act.check("resume", by, action_id, reason), queue, "", "not paused", protocol.resume)
 
     def close_lane(self, queue: str, lane: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks of a lane (`name:<task>`) are held. Skipped: `closed already`."""
-        by, reason = _check_text("by", by, MAX_ACTOR), _check_text("reason", reason, MAX_REASON)
+        act = Act.check("close_lane", by, action_id, reason)
         return self._switch(
-            "close_lane", queue, lane, action_id, "closed already",
-            lambda keys: protocol.close_lane(keys, lane, by, reason),
-        )  # fmt: skip
-
-    def open_lane(self, queue: str, lane: str, *, by: str, action_id: str) -> Outcome:
-        """Tasks of a lane are given out again. Skipped: `not closed`."""
-        by = _check_text("by", by, MAX_ACTOR)
-        return self._switch(
-            "open_lane", queue, lane, action_id, "not closed", lambda keys: protocol.open_lane(keys, lane, by)
+            act, queue, lane, "closed already", lambda keys: protocol.close_lane(keys, lane, act.by, act.reason)
         )
+
+    def open_lane(self, queue: str, lane: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Tasks of a lane are given out again. Skipped: `not closed`."""
+        act = Act.check("open_lane", by, action_id, reason)
+        return self._switch(act, queue, lane, "not closed", lambda keys: protocol.open_lane(keys, lane, act.by))
 
     # How it is done.
 
     def _act(
-        self,
-        verb: str,
-        queue: str,
-        ids: Sequence[str],
-        action_id: str,
-        call: Callable[[QueueKeys, Sequence[str]], Call[Acted]],
+        self, act: Act, queue: str, ids: Sequence[str], call: Callable[[QueueKeys, Sequence[str]], Call[Acted]]
     ) -> Outcome:
         """Send the ids in batches, each in a session of its own."""
-        _check_action_id(action_id)
         if not ids:
-            raise InvalidArgument(f"no id was given to {verb}")
+            raise InvalidArgument(f"no id was given to {act.verb}")
         if len(ids) > MAX_IDS:
             raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_IDS:,} in one action")
         keys = self._known(queue)
@@ -223,32 +209,28 @@ class Control:
         wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
         done: list[str] = []
         acted: list[Acted] = []
+        if wanted:
+            audit.record(self._client, queue, act, _target(wanted), len(wanted))
         for number, batch in enumerate(_batches(wanted)):
-            acted.append(self._client.run(call(keys, batch), Session(f"{action_id}.{number}")))
+            acted.append(self._client.run(call(keys, batch), Session(f"{act.action_id}.{number}")))
             skipped.update(acted[-1].skipped)
             done += [task_id for task_id in batch if task_id not in acted[-1].skipped]
         until = [a.until_ms for a in acted if a.until_ms is not None]
         server_ms = max((a.now_ms for a in acted), default=0)
         return Outcome(
-            verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
+            act.verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
         )
 
     def _switch(
-        self,
-        verb: str,
-        queue: str,
-        what: str,
-        action_id: str,
-        why_not: str,
-        call: Callable[[QueueKeys], Call[Switched]],
+        self, act: Act, queue: str, lane: str, why_not: str, call: Callable[[QueueKeys], Call[Switched]]
     ) -> Outcome:
-        _check_action_id(action_id)
-        keys = self._client.queue(queue)
-        made = call(keys)  # checks the lane before anything is sent
+        made = call(self._client.queue(queue))  # checks the lane before anything is sent
         self._known(queue)
-        switched = self._client.run(made, Session(f"{action_id}.0"))
+        audit.record(self._client, queue, act, f"lane {lane}" if lane else "the queue")
+        switched = self._client.run(made, Session(f"{act.action_id}.0"))
+        what = lane or queue
         done = (what,) if switched.has_changed else ()
-        return Outcome(verb, done, {} if done else {what: why_not}, switched.now_ms)
+        return Outcome(act.verb, done, {} if done else {what: why_not}, switched.now_ms)
 
     def _known(self, queue: str) -> QueueKeys:
         """The keys of a queue that there is: acting on another one would make it."""
@@ -334,13 +316,13 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + settings.MAX_BATCH]
 
 
-def _facts(by: str, action_id: str, reason: str) -> dict[str, object]:
+def _target(ids: Sequence[str]) -> str:
+    return f"task {ids[0]}" if len(ids) == 1 else f"{len(ids):,} tasks, {ids[0]} the first"
+
+
+def _facts(act: Act) -> dict[str, object]:
     """What the histories of requeued tasks say about it."""
-    facts = {
-        "by": _shorten(_check_text("by", by, MAX_ACTOR)),
-        "operation": _shorten(_check_action_id(action_id)),
-        "reason": _shorten(_check_text("reason", reason, MAX_REASON)),
-    }
+    facts = {"by": _shorten(act.by), "operation": _shorten(act.action_id), "reason": _shorten(act.reason)}
     return {name: fact for name, fact in facts.items() if fact}
 
 
@@ -349,17 +331,11 @@ def _shorten(text: str) -> str:
     return text if len(data) <= HISTORY_BYTES else data[: HISTORY_BYTES - 3].decode("utf-8", "ignore") + "…"
 
 
-def _check_text(what: str, value: str, most: int) -> str:
-    """On one line and without control characters."""
-    if not isinstance(value, str) or len(value) > most:
-        raise InvalidArgument(f"{what} {value!r:.40} is not accepted: a text of at most {most} characters")
-    return " ".join(decoding.line(value, most).split())
-
-
-def _check_action_id(action_id: str) -> str:
-    if not isinstance(action_id, str) or not 1 <= len(action_id) <= MAX_ACTION_ID or not action_id.isprintable():
-        raise InvalidArgument(f"action id {action_id!r:.40} is not accepted: 1 to {MAX_ACTION_ID} printable characters")
-    return action_id
+def check_keep_seconds(keep_seconds: float) -> int:
+    """How long the trash is to keep something, in ms."""
+    if not 1 <= keep_seconds <= 366 * 86_400:
+        raise InvalidArgument(f"keep_seconds {keep_seconds!r:.40} is not accepted: 1 second to a year")
+    return int(keep_seconds * 1000)
 
 
 def _check_ms(what: str, ms: int) -> int:

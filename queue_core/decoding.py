@@ -13,7 +13,7 @@ from queue_core.errors import UnreadableEnvelope
 from queue_core.ids import EPOCH_MS, decode_time, id_time_ms
 from queue_core.keys import MAX_PRIORITY, PRIORITY_STEP
 from queue_core.protocol import Counters
-from queue_core.snapshot import Fault, HistoryEntry, Pause, RunningTask, ServerSnapshot, WorkerSnapshot
+from queue_core.snapshot import AuditEntry, Fault, HistoryEntry, Pause, RunningTask, ServerSnapshot, WorkerSnapshot
 
 MAX_SHOWN_PAYLOAD = 120
 """Characters of a payload in a list."""
@@ -199,6 +199,25 @@ def fault(queue: str, parts: list[Any]) -> Fault | None:
         retrying=max(0, number(retrying)),
         versions=tuple(line(version, 64) for version in text(versions).split("\n") if version),
         is_overflow=found.get("overflow") is True,
+    )
+
+
+def audit_entry(entry_id: bytes, facts: Mapping[bytes, bytes]) -> AuditEntry:
+    """Whatever somebody else wrote there is an entry, too."""
+
+    def fact(name: bytes, most: int) -> str:
+        return line(text(facts.get(name)), most)
+
+    return AuditEntry(
+        id=text(entry_id),
+        at=moment(facts.get(b"at")) or moment(entry_id.partition(b"-")[0]) or 0,
+        by=fact(b"by", 200),
+        verb=fact(b"verb", 40),
+        queue=fact(b"queue", 128),
+        target=fact(b"target", 300),
+        count=number(facts.get(b"count", 0)),
+        reason=fact(b"reason", 500),
+        action_id=fact(b"action", 200),
     )
 
 

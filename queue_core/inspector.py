@@ -6,6 +6,7 @@ queue. The first call after a server's start takes one more: its scripts are not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from queue_core.ids import is_task_id
 from queue_core.protocol import Argument, Call, Session, with_text
 from queue_core.reading import Described, Position
 from queue_core.snapshot import (
+    AuditPage,
     Fault,
     Page,
     QueueSnapshot,
@@ -37,6 +39,7 @@ from queue_core.snapshot import (
 )
 
 T = TypeVar("T")
+_ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}\Z", re.ASCII)
 MAX_ROWS = 200
 """Of one page."""
 MAX_RANK = 10**12
@@ -230,6 +233,18 @@ class Inspector:
         """What was put into the trash, newest first. Two round trips, of all queues four."""
         limit, position = _check_limit(limit), Position.parse(cursor)
         return self._sorted_page(queue, State.TRASHED, position, limit)
+
+    # What operators did.
+
+    def audit(self, limit: int = 50, before: str | None = None) -> AuditPage:
+        """What was done, newest first; `before`: the entries before that one. One round trip."""
+        limit = _check_limit(limit)
+        if before is not None and not _ENTRY_ID.match(before):
+            raise InvalidArgument(f"entry {before!r:.80} is not accepted: it is not one of the audit stream's own")
+        key = keys.audit(self._client.namespace)
+        (answer,) = self._client.read(("XREVRANGE", key, f"({before}" if before else "+", "-", "COUNT", limit + 1))
+        rows = [decoding.audit_entry(entry_id, facts) for entry_id, facts in self._checked(answer, key)]
+        return AuditPage(tuple(rows[:limit]), rows[limit - 1].id if len(rows) > limit else None)
 
     # Pages.
 

@@ -52,6 +52,16 @@ def worker(namespace: str, worker_id: str) -> str:
     return f"{namespace}:worker:{worker_id}"
 
 
+def audit(namespace: str) -> str:
+    """STREAM of about 10,000 entries: what operators did (at, by, verb, queue, target, count, reason, action)."""
+    return f"{namespace}:audit"
+
+
+def audited(namespace: str, form: str) -> str:
+    """STRING with an expiry of 10 min: the entry in `audit` that a form has written. It shares that key's slot."""
+    return f"{namespace}:audited:{{{audit(namespace)}}}:{form}"
+
+
 class QueueKeys:
     """The keys of one queue. `ms` is Unix milliseconds by the server's clock."""
 
@@ -199,4 +209,4 @@ class QueueKeys:
 
     def action(self, action_id: str) -> str:
         """STRING with an expiry: the outcome of an operator's action that took several calls, JSON."""
-        return f"{self._prefix}operation:{action_id}"
+        return f"{self._prefix}action:{action_id}"

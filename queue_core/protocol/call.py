@@ -27,6 +27,8 @@ class Call(Generic[T]):
     read: Callable[[Any], T]
     keys: Sequence[str] = ()
     has_session: bool = True
+    is_global: bool = False
+    """It has no key of its queue: another slot has what it changes."""
 
 
 class Session:
@@ -42,6 +44,8 @@ class Session:
     def command(self, call: Call[Any], now_ms: int | None = None) -> list[Argument]:
         """The EVALSHA of a call. A new one each time: to send a call again, send the same command again."""
         now: Argument = "" if now_ms is None else now_ms
+        if call.is_global:
+            return ["EVALSHA", call.script.sha, len(call.keys), *call.keys, FORMAT, now, *call.arguments]
         keys = (*call.queue.named(call.script.keys), *call.keys)
         if not call.has_session:
             head: list[Argument] = [call.queue.control, *keys, FORMAT, now]
