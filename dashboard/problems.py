@@ -10,9 +10,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from queue_core.snapshot import Fault, Lane, QueueSnapshot, ServerSnapshot, Snapshot, WorkerSnapshot
+from queue_core.snapshot import (
+    STALE_MS,
+    Fault,
+    Lane,
+    QueueSnapshot,
+    ServerSnapshot,
+    Snapshot,
+    WorkerSnapshot,
+    is_live,
+    takes,
+)
 
-STALE_MS = 15_000
 LOST_MS = 60_000
 FORGOTTEN_MS = 3_600_000
 """A lost worker leaves the list after this."""
@@ -150,15 +159,6 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
 def _rank(problem: Problem) -> tuple[object, ...]:
     has_dead = any(fault.dead for fault in problem.faults)
     return problem.kind, not has_dead, -(problem.since or 0), problem.cause
-
-
-def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:
-    return worker.state != "stopped" and now_ms - worker.heartbeat_at < STALE_MS
-
-
-def takes(worker: WorkerSnapshot, queue: str) -> bool:
-    """Whether the worker would be given tasks of that queue, if it is alive."""
-    return queue in worker.queues and worker.state not in ("quiet", "stopping", "stopped")
 
 
 def live_workers(snapshot: Snapshot, queue: str, now_ms: int) -> tuple[WorkerSnapshot, ...]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from dashboard.live import View
 from dashboard.pagination import Order, Part, part_of
-from dashboard.problems import Kind, Problem, is_live, takes
-from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot
+from dashboard.problems import Kind, Problem
+from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot, is_live, takes
 
 MANY = 20
 """Above this there are a filter box, groups and pages, and quiet queues are folded."""

@@ -40,6 +40,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         middle=filters.middle,
         end=filters.end,
         one_line=filters.one_line,
+        thin=filters.thin,
         ago=lambda at: filters.ago(at, now_ms()),
         until=lambda at: filters.until(at, now_ms()),
         since=lambda at: filters.duration(None if at is None else now_ms() - at),

@@ -195,6 +195,16 @@ class Inspector:
         knows = [any(a in (1, True) for a in answers[i : i + 2]) for i in range(0, len(answers), 2)]
         return tuple(name for name, is_known in zip(names, knows, strict=True) if is_known)
 
+    def ahead(self, queue: str, task_id: str) -> int | None:
+        """About how many ready tasks a strict claim gives out before this one; `None` where it is not ready, and in the
+        midst of a long list, where counting them would mean to walk it. One round trip."""
+        known = self._client.queue(queue)
+        return reading.ahead(task_id, self._client.read(*reading.line(known, task_id)))
+
+    def queue_names(self) -> tuple[str, ...]:
+        """Of the registered queues. One round trip."""
+        return tuple(self._registered())
+
     # Failures.
 
     def faults(self, queue: str | None = None) -> tuple[Fault, ...]:

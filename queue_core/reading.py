@@ -12,6 +12,7 @@ from typing import Any
 from queue_core import decoding, scripts, settings
 from queue_core.codec import decode_envelope
 from queue_core.errors import InvalidArgument, UnreadableEnvelope
+from queue_core.ids import read_ready_element
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import Argument, Call
 from queue_core.snapshot import (
@@ -215,6 +216,37 @@ def list_running(queue: QueueKeys) -> Call[tuple[int, list[tuple[int, bytes]]]]:
         return int(answer[1]), sorted(rows)
 
     return _read("list_running", queue, (SENTINEL, MAX_RUNNING + 1), read)
+
+
+def line(queue: QueueKeys, task_id: str) -> list[Sequence[Argument]]:
+    """The commands whose answers `ahead` reads."""
+    return [
+        ("ZSCORE", queue.prioritized, task_id),
+        ("ZRANK", queue.prioritized, task_id),
+        ("ZCOUNT", queue.prioritized, "-inf", "(0"),
+        ("LLEN", queue.ready),
+        ("SCARD", queue.removed),
+        ("LRANGE", queue.ready, 0, END_BYTES - 1),
+        ("LRANGE", queue.ready, -END_BYTES, -1),
+    ]
+
+
+def ahead(task_id: str, answers: Sequence[Any]) -> int | None:
+    """Larger priorities, the list, smaller ones. What was struck out of the list counts as if it stood at its end."""
+    if any(isinstance(answer, Exception) for answer in answers):
+        return None
+    score, rank, higher, length, removed, first, last = answers
+    if score is not None:
+        return int(rank) if float(score) < 0 else int(rank) + max(0, length - removed)
+    for elements, begin in ((first, 0), (last, max(0, length - len(last)))):
+        for index, element in enumerate(elements):
+            try:
+                found, _ = read_ready_element(decoding.text(element))
+            except (KeyError, ValueError):
+                continue
+            if found == task_id:
+                return int(higher) + int(begin) + index
+    return None
 
 
 # Tasks.

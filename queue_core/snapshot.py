@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+STALE_MS = 15_000
+"""A worker that has not been heard for so long is not counted on: three heartbeats."""
+
 
 class State(StrEnum):
     """Where a task is. The first nine are places in a queue, the last four are ends."""
@@ -145,6 +148,15 @@ class WorkerSnapshot:
     memory_bytes: int = 0
     task_names: tuple[str, ...] = ()
     running: tuple[RunningTask, ...] = ()
+
+
+def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:
+    return worker.state != "stopped" and now_ms - worker.heartbeat_at < STALE_MS
+
+
+def takes(worker: WorkerSnapshot, queue: str) -> bool:
+    """Whether the worker would be given tasks of that queue, if it is alive."""
+    return queue in worker.queues and worker.state not in ("quiet", "stopping", "stopped")
 
 
 @dataclass(frozen=True, slots=True)

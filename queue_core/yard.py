@@ -17,6 +17,7 @@ from queue_core.client import Client, Started
 from queue_core.consumer import Claim
 from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
+from queue_core.explain import Explanation, explain, explain_queue
 from queue_core.inspector import Inspector
 from queue_core.keys import check_name
 from queue_core.snapshot import State, TaskDetail, TaskSummary
@@ -140,6 +141,10 @@ class Queue:
         """The next ready tasks, in the order in which they will be given out. Changes nothing."""
         return self._yard.inspector.peek(self.name, count)
 
+    def explain(self) -> tuple[Explanation, ...]:
+        """What the queue waits for, worst first. Raises `UnknownQueue`."""
+        return explain_queue(self._yard.inspector, self.name)
+
     def __repr__(self) -> str:
         return f"<Queue {self.name}>"
 
@@ -254,6 +259,10 @@ class Taskyard:
         if not queues:
             raise UnknownTask(f"no task {task_id!r:.150} in any queue", task_id=task_id)
         return self.inspector.task(queues[0], task_id)
+
+    def explain(self, task_id: str, queue: str | None = None) -> Explanation:
+        """Why a task, in `queue` or in any, is where it is, what happens next, and what helps."""
+        return explain(self.inspector, task_id, queue)
 
     @property
     def inspector(self) -> Inspector:

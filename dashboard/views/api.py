@@ -8,10 +8,10 @@ from flask import Blueprint, Response, g, jsonify, request
 
 from dashboard.filters import iso
 from dashboard.parts import parts
-from dashboard.problems import Problem, is_live, takes
+from dashboard.problems import Problem
 from dashboard.views.workers import worker_rows
 from queue_core.errors import InvalidArgument, ServerUnavailable, TaskyardError
-from queue_core.snapshot import Counts, Fault, QueueSnapshot, Snapshot, TaskSummary
+from queue_core.snapshot import Counts, Fault, QueueSnapshot, Snapshot, TaskSummary, is_live, takes
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 

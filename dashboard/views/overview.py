@@ -9,10 +9,10 @@ from flask import Blueprint, Response, g, request
 from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
-from dashboard.problems import MOST_LINES, Problem, is_live, live_workers
+from dashboard.problems import MOST_LINES, Problem, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.views.workers import WorkerRow, worker_rows
-from queue_core.snapshot import Snapshot
+from queue_core.snapshot import Snapshot, is_live
 
 blueprint = Blueprint("overview", __name__)
 

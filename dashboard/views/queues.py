@@ -11,11 +11,11 @@ from dashboard.htmx import render_page
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, page_number
 from dashboard.parts import parts
-from dashboard.problems import HeldTask, Problem, held_tasks, is_live, known_names, live_workers, takes
+from dashboard.problems import HeldTask, Problem, held_tasks, known_names, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.toasts import say
 from queue_core.errors import InvalidArgument
-from queue_core.snapshot import QueueSnapshot, State, WorkerSnapshot
+from queue_core.snapshot import QueueSnapshot, State, WorkerSnapshot, is_live, takes
 
 blueprint = Blueprint("queues", __name__)
 

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, g, request, url_for
 
 from dashboard.actions import ACTOR, action_id, done, reason, say_outcome, skipped_sentence, whole_number
-from dashboard.explain import Explanation, explain
 from dashboard.filters import clock, short_id
 from dashboard.htmx import render_page
 from dashboard.parts import parts
 from dashboard.payload import Copies, copies, pretty
 from dashboard.rendering import viewer
-from dashboard.timeline import Event, timeline
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import UnknownFault
+from queue_core.explain import Explanation, Surroundings, explain_task
 from queue_core.snapshot import Fault, State, TaskDetail
+from queue_core.timeline import Event, timeline
 
 blueprint = Blueprint("tasks", __name__)
 
@@ -64,7 +64,7 @@ def show(name: str, task_id: str) -> Response:
     task = inspector.task(name, task_id)
     context = TaskPage(
         task=task,
-        explanation=explain(task, g.view),
+        explanation=explain_task(task, _surroundings(task)),
         events=timeline(task),
         payload=pretty(task.payload_json),
         copies=copies(task),
@@ -114,6 +114,16 @@ def promote(name: str, task_id: str) -> Response:
     outcome = parts().control.promote(name, [task_id], by=ACTOR, action_id=action_id())
     say_outcome([outcome], "task", "ready to run now", many="tasks")
     return done(outcome.server_ms)
+
+
+def _surroundings(task: TaskDetail) -> Surroundings:
+    """Out of the shared snapshot. The fault is left out: the page shows it beside the sentence."""
+    snapshot = g.view.snapshot
+    if snapshot is None:
+        return Surroundings(g.view.now_ms)
+    queue = next((queue for queue in snapshot.queues if queue.name == task.queue), None)
+    ahead = parts().inspector.ahead(task.queue, task.id) if task.state is State.READY else None
+    return Surroundings(g.view.now_ms, queue, snapshot.workers, ahead=ahead)
 
 
 def _fault(queue: str, fingerprint: str) -> Fault | None:

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, g, request
 
 from dashboard.htmx import render_page
 from dashboard.pagination import Order
-from dashboard.problems import is_live, shown_workers, worker_condition
-from queue_core.snapshot import WorkerSnapshot
+from dashboard.problems import shown_workers, worker_condition
+from queue_core.snapshot import WorkerSnapshot, is_live
 
 blueprint = Blueprint("workers", __name__)
 

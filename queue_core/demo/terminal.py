@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 
 from queue_core.demo import facts
 from queue_core.demo.facts import Fact, Totals
-from queue_core.formats import clock, count, duration, short_id, shorten
+from queue_core.formats import count, duration, elapsed, short_id, shorten
 
 LABEL_WIDTH = 10
 MARGIN = "  ✓ "
@@ -165,7 +165,7 @@ def status(totals: Totals, width: int | None = None) -> str:
 
 def status_line(totals: Totals, at_seconds: float, style: Style) -> str:
     """The line that is rewritten: never wider than the terminal, or it would leave pieces behind."""
-    return _line(style, at_seconds, status(totals, style.width - len(clock(at_seconds)) - 3))
+    return _line(style, at_seconds, status(totals, style.width - len(elapsed(at_seconds)) - 3))
 
 
 def _joined(parts: Mapping[str, int]) -> str:
@@ -183,7 +183,7 @@ def _step(style: Style, label: str, text: str, seconds: float | None = None, sho
 
 
 def _line(style: Style, at_seconds: float, text: str) -> str:
-    return f"{style.dim(clock(at_seconds))}  {text}"
+    return f"{style.dim(elapsed(at_seconds))}  {text}"
 
 
 def _label(word: str) -> str:

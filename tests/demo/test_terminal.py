@@ -12,7 +12,7 @@ from queue_core.demo import facts
 from queue_core.demo.facts import Fact, Totals, imbalances
 from queue_core.demo.reporter import Output, Reporter, style_of
 from queue_core.demo.terminal import Style, brief_lines, json_line, lines, status, status_line
-from queue_core.formats import clock, count, duration, short_id, shorten
+from queue_core.formats import count, duration, elapsed, short_id, shorten
 from queue_core.snapshot import Books, Counts, QueueSnapshot
 
 PLAIN = Style()
@@ -336,7 +336,7 @@ def test_duration(seconds: float, shown: str) -> None:
 
 @pytest.mark.parametrize(("seconds", "shown"), [(0, "00:00"), (52.9, "00:52"), (3_599, "59:59"), (3_726, "1:02:06")])
 def test_clock(seconds: float, shown: str) -> None:
-    assert clock(seconds) == shown
+    assert elapsed(seconds) == shown
 
 
 def test_counts_ids_and_cuts() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from dashboard.filters import duration
+from queue_core.formats import duration
 from queue_core.snapshot import State, TaskDetail
 
 
@@ -40,7 +40,7 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
     where = _part(facts, "worker", " on ")
     if kind == "failed":
         took = _number(facts, "seconds")
-        ran = f", {duration(took * 1000)}" if took is not None else ""
+        ran = f", {duration(took)}" if took is not None else ""
         return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", error)
     if kind == "crashed":
         evidence = _text(facts, "evidence") or _text(facts, "reason") or error

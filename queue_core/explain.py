@@ -1,0 +1,501 @@
+"""Why a task is in its state, or what a queue waits for; what happens next, and what helps.
+
+`explain` and `explain_queue` read; everything else is pure: from what was read to a sentence. The figures are those of
+a few moments: "about" where they can have moved meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+from queue_core import settings
+from queue_core.errors import UnknownFault, UnknownTask
+from queue_core.formats import ago, clock, count, duration, one_line, short_id, shorten, until
+from queue_core.ids import id_time_ms
+from queue_core.inspector import Inspector
+from queue_core.snapshot import (
+    Fault,
+    Lane,
+    Pause,
+    QueueSnapshot,
+    State,
+    TaskDetail,
+    WorkerSnapshot,
+    is_live,
+    takes,
+)
+
+
+class Cause(StrEnum):
+    """Why something is as it is. The first group is told of queues and of tasks, the second of tasks only."""
+
+    QUEUE_PAUSED = "queue_paused"
+    NO_WORKER = "no_worker"
+    NAME_UNKNOWN = "name_unknown"
+    NAME_PAUSED = "name_paused"
+    DEAD = "dead"
+    ALL_BUSY = "all_busy"
+    STARTS_NOW = "starts_now"
+    DUE_LATER = "due_later"
+    RUNNING = "running"
+    NOTHING_WAITS = "nothing_waits"
+
+    UNKNOWN_TASK = "unknown_task"
+    UNREADABLE = "unreadable"
+    LANE_OPENED = "lane_opened"
+    BLOCKED = "blocked"
+    RETRY_DUE_LATER = "retry_due_later"
+    LEASE_EXPIRED = "lease_expired"
+    WORKER_SILENT = "worker_silent"
+    TRASHED = "trashed"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """`sentence`: for people. `remedy`: what would change it, "" where nothing has to; `remedy_command`: by which
+    command. `tone`: plain, warn or bad. `facts`: what the sentence is made of; times end in `_at` and are in ms."""
+
+    cause: Cause
+    sentence: str
+    remedy: str = ""
+    remedy_command: str = ""
+    tone: str = "plain"
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What was read beside a task: its queue, all workers; where they are known, its fault and its place in line."""
+
+    now_ms: int
+    queue: QueueSnapshot | None = None
+    workers: Sequence[WorkerSnapshot] = ()
+    fault: Fault | None = None
+    ahead: int | None = None
+    """How many tasks are given out before it, about."""
+
+
+# Reading.
+
+
+def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Explanation:
+    """Why a task, in `queue` or in any, is where it is. At most nine round trips, none of which walks.
+
+    An id that nobody knows is explained as that. Raises `InvalidArgument` for what is no id, and what reads raise.
+    """
+    queues = (queue,) if queue else inspector.find(task_id)
+    if not queues:
+        return unknown_task(task_id, inspector.server_ms())
+    try:
+        task = inspector.task(queues[0], task_id)
+    except UnknownTask:
+        return unknown_task(task_id, inspector.server_ms(), queues[0])
+    return explain_task(task, look_around(inspector, task))
+
+
+def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
+    """At most six round trips."""
+    fault = None
+    if task.fingerprint and task.state in (State.DEAD, State.RETRYING):
+        try:
+            fault = inspector.fault(task.queue, task.fingerprint)[0]
+        except UnknownFault:
+            fault = None  # what is forgotten explains nothing
+    ahead = inspector.ahead(task.queue, task.id) if task.state is State.READY else None
+    return Surroundings(inspector.server_ms(), inspector.queue(task.queue), inspector.workers(), fault, ahead)
+
+
+def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:
+    """What a queue waits for, worst first; at least one. Five round trips. Raises `UnknownQueue`."""
+    queue = inspector.queue(name)
+    faults = inspector.faults(name) if queue.counts.dead else ()
+    around = Surroundings(inspector.server_ms(), queue, inspector.workers())
+    found = tuple(_reasons_of(queue, around, faults))
+    return found or (Explanation(Cause.NOTHING_WAITS, f"Nothing waits in {name}, and nothing runs."),)
+
+
+# A task.
+
+
+def explain_task(task: TaskDetail, around: Surroundings) -> Explanation:
+    if task.unreadable:
+        return Explanation(Cause.UNREADABLE, f"It cannot be read: {task.unreadable}.", tone="bad")
+    return _EXPLAIN[task.state](task, around)
+
+
+def unknown_task(task_id: str, now_ms: int, queue: str = "") -> Explanation:
+    made = id_time_ms(task_id)
+    has_time = made is not None and 0 < made <= now_ms + 86_400_000
+    when = f" Its id was made at {clock(made, now_ms)} (UTC)." if has_time else ""
+    return Explanation(
+        Cause.UNKNOWN_TASK,
+        f"No task {short_id(task_id)} in {queue or 'any queue'}: it was never there, or it ended. A task that simply "
+        f"succeeds leaves no record; one with a history is kept for 24 hours after its end.{when}",
+        tone="warn",
+        facts={"id": task_id, **({"made_at": made} if has_time else {})},
+    )
+
+
+def allowed_attempts(task: TaskDetail) -> int:
+    """First run and retries."""
+    return task.max_retries + 1
+
+
+def _ready(task: TaskDetail, around: Surroundings) -> Explanation:
+    return _obstacle(task, around) or _in_line(task, around)
+
+
+def _obstacle(task: TaskDetail, around: Surroundings) -> Explanation | None:
+    """What keeps a task from being given out although it is ready, or would be."""
+    queue = around.queue
+    if queue and queue.pause:
+        return _paused(queue, queue.pause, around.now_ms)
+    lane = _lane(queue, f"name:{task.name}")
+    if lane and not lane.is_open:
+        return _name_paused(task.queue, lane, around.now_ms)
+    workers = _workers(around, task.queue)
+    if not workers:
+        return _no_worker(task.queue, around)
+    if not any(_knows(worker, task.name) for worker in workers):
+        return _name_unknown(task.queue, task.name, around)
+    return None
+
+
+def _in_line(task: TaskDetail, around: Surroundings) -> Explanation:
+    """Nothing is in its way but what comes before it."""
+    workers = [worker for worker in _workers(around, task.queue) if _knows(worker, task.name)]
+    busy, slots = _busy(workers)
+    facts: dict[str, object] = {"busy": busy, "slots": slots, "queue": task.queue}
+    line = f"{count(busy)} of {count(slots, 'slot')} busy"
+    ready = around.queue.counts.ready if around.queue else None
+    place = ""
+    if around.ahead is not None:
+        facts["ahead"] = around.ahead
+        place = f"about {count(around.ahead)} ahead of it" if around.ahead else "nothing ahead of it"
+    elif ready is not None:
+        place = f"{count(ready)} ready in {task.queue}"
+    if ready is not None:
+        facts["ready"] = ready
+    if busy < slots and facts.get("ahead") == 0:
+        return Explanation(Cause.STARTS_NOW, f"It should start at once: {place}, {line}.", facts=facts)
+    return Explanation(Cause.ALL_BUSY, f"It waits for its turn: {f'{place}, ' if place else ''}{line}.", facts=facts)
+
+
+def _held(task: TaskDetail, around: Surroundings) -> Explanation:
+    kind, _, name = task.lane.partition(":")
+    if around.queue and around.queue.pause:
+        return _paused(around.queue, around.queue.pause, around.now_ms)
+    paused = _lane(around.queue, f"name:{name}")
+    if paused and not paused.is_open:  # also of what stands in `unknown:`
+        return _name_paused(task.queue, paused, around.now_ms)
+    workers = _workers(around, task.queue)
+    if not workers:
+        return _no_worker(task.queue, around)
+    if kind == "unknown" and not any(_knows(worker, name) for worker in workers):
+        return _name_unknown(task.queue, name, around)
+    return Explanation(
+        Cause.LANE_OPENED,
+        f"It was held back in {task.lane or 'a lane'}, which is open again: it is among the next to run.",
+        facts={"lane": task.lane},
+    )
+
+
+def _scheduled(task: TaskDetail, around: Surroundings) -> Explanation:
+    return _when_due(task, around, Cause.DUE_LATER, "It")
+
+
+def _retrying(task: TaskDetail, around: Surroundings) -> Explanation:
+    subject = f"{_last_failure(task, around.fault)} The next one"
+    found = _when_due(task, around, Cause.RETRY_DUE_LATER, subject)
+    facts: dict[str, object] = {"attempts": task.attempts, "allowed_attempts": allowed_attempts(task)}
+    if around.fault:
+        facts["error"] = around.fault.title
+    return replace(found, tone="bad" if found.tone == "bad" else "warn", facts={**found.facts, **facts})
+
+
+def _when_due(task: TaskDetail, around: Surroundings, cause: Cause, subject: str) -> Explanation:
+    """What comes due, and what will be in its way then; once it is due, that is why it waits."""
+    is_due = task.at is not None and task.at <= around.now_ms
+    told = f"{subject} is due {'now' if is_due else until(task.at, around.now_ms)}"
+    facts: dict[str, object] = {"due_at": task.at, "queue": task.queue}
+    obstacle = _obstacle(task, around)
+    if obstacle is None:
+        remedy = ("", "") if is_due else ("Run it now", _command("run-now", task.id))
+        return Explanation(cause, f"{told}.", *remedy, facts=facts)
+    return replace(
+        obstacle,
+        cause=obstacle.cause if is_due else cause,
+        sentence=f"{told}, and as things are it does not run then: {obstacle.sentence}",
+        facts={**obstacle.facts, **facts, "obstacle": obstacle.cause},
+    )
+
+
+def _last_failure(task: TaskDetail, fault: Fault | None) -> str:
+    last = task.history[-1] if task.history else None
+    if last and last.kind == "crashed":
+        allowed = task.options.get("max_crashes", settings.MAX_CRASHES)
+        return f"Its worker died while it ran, for the {_ordinal(task.crashes)} time of {allowed} that are allowed."
+    because = f": {shorten(one_line(fault.title), 90)}" if fault else ""
+    return f"Attempt {task.attempts} of {allowed_attempts(task)} failed{because}."
+
+
+def _ordinal(number: int) -> str:
+    return {1: "first", 2: "second", 3: "third"}.get(number, f"{number}th")
+
+
+def _blocked(task: TaskDetail, around: Surroundings) -> Explanation:
+    return Explanation(Cause.BLOCKED, "It waits for other tasks to end.")
+
+
+def _running(task: TaskDetail, around: Surroundings) -> Explanation:
+    now_ms = around.now_ms
+    where = f" on {task.worker}" if task.worker else ""
+    how_long = f" for {duration((now_ms - task.at) / 1000)}" if task.at is not None else ""
+    told = f"It has been running{how_long}{where}"
+    ends_at = task.lease_expires_at
+    facts: dict[str, object] = {"worker": task.worker, "started_at": task.at, "lease_expires_at": ends_at}
+    if ends_at is not None and ends_at < now_ms:
+        return Explanation(
+            Cause.LEASE_EXPIRED,
+            f"{told}, and its lease ran out {_ago(ends_at, now_ms)}: the next worker that looks takes it back, and it "
+            "runs again.",
+            tone="warn",
+            facts=facts,
+        )
+    worker = next((worker for worker in around.workers if worker.id == task.worker), None)
+    if worker and not is_live(worker, now_ms):
+        return Explanation(
+            Cause.WORKER_SILENT,
+            f"{told}, which has been silent for {duration((now_ms - worker.heartbeat_at) / 1000)}: its lease ends "
+            f"{until(ends_at, now_ms)}, then it is taken back and runs again.",
+            tone="warn",
+            facts={**facts, "heartbeat_at": worker.heartbeat_at},
+        )
+    return Explanation(Cause.RUNNING, f"{told}.", facts=facts)
+
+
+def _dead(task: TaskDetail, around: Surroundings) -> Explanation:
+    if task.attempts >= allowed_attempts(task):
+        because = _all_failed(task)
+    elif task.crashes and not task.attempts:
+        because = f"its worker died {count(task.crashes, 'time')} while it ran"
+    elif task.crashes:
+        because = f"{count(task.attempts, 'attempt')} failed and its worker died {count(task.crashes, 'time')}"
+    else:
+        because = "it failed for good, retries would not help"
+    fault = around.fault
+    facts: dict[str, object] = {"died_at": task.at, "attempts": task.attempts, "crashes": task.crashes}
+    told = f"It will not run again by itself: {because}."
+    if fault:
+        alike = f" ({count(fault.dead)} dead letters like it)" if fault.dead > 1 else ""
+        told = f"{told} The fault: {shorten(one_line(fault.title), 90)}{alike}."
+        facts |= {"fault": fault.fingerprint, "error": fault.title, "alike": fault.dead}
+    return Explanation(Cause.DEAD, told, "Retry it", _command("retry", task.id), "bad", facts)
+
+
+def _all_failed(task: TaskDetail) -> str:
+    if allowed_attempts(task) == 1 == task.attempts:
+        return "its only attempt failed"
+    return f"{task.attempts} of {count(allowed_attempts(task), 'attempt')} failed"
+
+
+def _trashed(task: TaskDetail, around: Surroundings) -> Explanation:
+    who = f" by {task.trashed_by}" if task.trashed_by else ""
+    from_where = f" It was {task.trashed_from}." if task.trashed_from else ""
+    return Explanation(
+        Cause.TRASHED,
+        f"Purged{who}{_quoted(task.trashed_reason)}.{from_where} It is deleted for good "
+        f"{until(task.at, around.now_ms)}, until then it can be restored.",
+        "Restore it",
+        _command("restore", task.id),
+        "warn",
+        {"by": task.trashed_by, "reason": task.trashed_reason, "from": task.trashed_from, "deleted_at": task.at},
+    )
+
+
+def _ended(task: TaskDetail, around: Surroundings) -> Explanation:
+    when = f" {_ago(task.at, around.now_ms)}" if task.at is not None else ""
+    return Explanation(
+        Cause.ENDED,
+        f"It was {task.state.value}{when}. What is known of it is kept for 24 hours after its end.",
+        facts={"state": task.state.value, "ended_at": task.at},
+    )
+
+
+# A queue.
+
+
+def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fault]) -> Iterator[Explanation]:
+    counts, now_ms = queue.counts, around.now_ms
+    workers = _workers(around, queue.name)
+    busy, slots = _busy(workers)
+    oldest = queue.oldest_ready_at
+    for_so_long = f", the oldest for {duration((now_ms - oldest) / 1000)}" if oldest is not None else ""
+    ready = f"{count(counts.ready)} ready{for_so_long}"
+    facts: dict[str, object] = {"ready": counts.ready, "oldest_ready_at": oldest, "busy": busy, "slots": slots}
+    if queue.pause:
+        yield _with(_paused(queue, queue.pause, now_ms), f"{ready}.", facts)
+    elif not workers and (counts.ready or counts.held):
+        yield _with(_no_worker(queue.name, around), f"{ready}.", facts)
+    for lane in sorted(queue.lanes, key=lambda lane: (not lane.lane.startswith("unknown:"), lane.lane)):
+        kind, _, name = lane.lane.partition(":")
+        held = f"{count(lane.held)} held."
+        if lane.is_open:
+            continue
+        if kind == "name":
+            yield _with(_name_paused(queue.name, lane, now_ms), held, {"held": lane.held})
+        elif lane.held and workers and not any(_knows(worker, name) for worker in workers):
+            yield _with(_name_unknown(queue.name, name, around), held, {"held": lane.held})
+    if counts.dead:
+        yield _dead_letters(queue, faults)
+    if counts.ready and workers and not queue.pause:
+        cause = Cause.ALL_BUSY if busy >= slots else Cause.STARTS_NOW
+        yield Explanation(cause, f"{ready}; {count(busy)} of {count(slots, 'slot')} busy.", facts=facts)
+    waiting = counts.scheduled + counts.retrying
+    if waiting:
+        due = queue.next_due_at
+        is_due = due is not None and due <= now_ms
+        when = "now" if is_due else until(due, now_ms)
+        told = f"{count(counts.scheduled)} scheduled and {count(counts.retrying)} retrying, the next is due {when}."
+        yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
+    if counts.running:
+        yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
+
+
+def _with(explanation: Explanation, sentence: str, facts: Mapping[str, object]) -> Explanation:
+    told = f"{explanation.sentence} {sentence}"
+    return replace(explanation, sentence=told, facts={**explanation.facts, **facts})
+
+
+def _dead_letters(queue: QueueSnapshot, faults: Sequence[Fault]) -> Explanation:
+    most = max(faults, key=lambda fault: fault.dead, default=None)
+    told = f"{count(queue.counts.dead, 'dead letter waits', 'dead letters wait')} for somebody to retry or purge"
+    facts: dict[str, object] = {"dead": queue.counts.dead}
+    if most and most.dead:
+        told += f"; {count(most.dead)} of {shorten(one_line(most.title), 90)}"
+        facts |= {"fault": most.fingerprint, "error": most.title}
+    return Explanation(Cause.DEAD, f"{told}.", "Look at them", f"taskyard faults {queue.name}", "bad", facts)
+
+
+# What both have.
+
+
+def _paused(queue: QueueSnapshot, pause: Pause, now_ms: int) -> Explanation:
+    return Explanation(
+        Cause.QUEUE_PAUSED,
+        f"{queue.name} was paused by {pause.by or 'somebody'} {_ago(pause.at, now_ms)}{_quoted(pause.reason)}.",
+        f"Resume {queue.name}",
+        f"taskyard resume {queue.name}",
+        "warn",
+        {"by": pause.by, "reason": pause.reason, "since_at": pause.at, "queue": queue.name},
+    )
+
+
+def _name_paused(queue: str, lane: Lane, now_ms: int) -> Explanation:
+    name = lane.lane.partition(":")[2]
+    return Explanation(
+        Cause.NAME_PAUSED,
+        f"{name} was paused by {lane.by or 'somebody'} {_ago(lane.closed_at, now_ms)}{_quoted(lane.reason)}.",
+        f"Resume {name}",
+        f"taskyard resume {queue} --task {name}",
+        "warn",
+        {"by": lane.by, "reason": lane.reason, "since_at": lane.closed_at, "name": name, "queue": queue},
+    )
+
+
+def _no_worker(queue: str, around: Surroundings) -> Explanation:
+    assigned = [worker for worker in around.workers if queue in worker.queues]
+    last = max(assigned, key=lambda worker: worker.heartbeat_at, default=None)
+    facts: dict[str, object] = {"queue": queue}
+    then = ""
+    if last:
+        facts |= {"worker": last.id, "heartbeat_at": last.heartbeat_at, "worker_state": last.state}
+        heard = _ago(last.heartbeat_at, around.now_ms)
+        is_here = is_live(last, around.now_ms)
+        then = f" The last one was {last.id}, " + (f"which is {last.state}." if is_here else f"last heard {heard}.")
+    return Explanation(
+        Cause.NO_WORKER,
+        f"No worker takes {queue}.{then}",
+        "Start a worker",
+        f"taskyard worker module:yard --queues {queue}",
+        "bad",
+        facts,
+    )
+
+
+def _name_unknown(queue: str, name: str, around: Surroundings) -> Explanation:
+    workers = _workers(around, queue)
+    elsewhere = [w for w in around.workers if name in w.task_names and w not in workers and is_live(w, around.now_ms)]
+    which = f" ({count(len(workers), 'worker')}{_versions(workers)})" if workers else ""
+    told = f"No worker of {queue} knows {name}{which}. It runs once one does."
+    if elsewhere:
+        told += f" {elsewhere[0].id} knows it{_versions(elsewhere[:1])}, and does not take {queue}."
+    return Explanation(
+        Cause.NAME_UNKNOWN,
+        told,
+        f"Deploy workers that know {name}",
+        f"taskyard worker module:yard --queues {queue}",
+        "bad",
+        {
+            "name": name,
+            "queue": queue,
+            "versions": sorted({w.version for w in workers if w.version}),
+            "known_by": [w.id for w in elsewhere],
+        },
+    )
+
+
+def _versions(workers: Sequence[WorkerSnapshot]) -> str:
+    versions = sorted({worker.version for worker in workers if worker.version})
+    return f", version{'s' if len(versions) > 1 else ''} {', '.join(versions)}" if versions else ""
+
+
+def _ago(at: int, now_ms: int) -> str:
+    found = ago(at, now_ms)
+    return "just now" if found == "now" else found
+
+
+def _quoted(reason: str) -> str:
+    return f", “{reason}”" if reason else ""
+
+
+def _command(verb: str, task_id: str) -> str:
+    return f"taskyard {verb} {'-- ' if task_id.startswith('-') else ''}{task_id}"
+
+
+def _lane(queue: QueueSnapshot | None, name: str) -> Lane | None:
+    return next((lane for lane in queue.lanes if lane.lane == name), None) if queue else None
+
+
+def _workers(around: Surroundings, queue: str) -> list[WorkerSnapshot]:
+    """Those that would be given tasks of that queue now."""
+    return [worker for worker in around.workers if takes(worker, queue) and is_live(worker, around.now_ms)]
+
+
+def _knows(worker: WorkerSnapshot, name: str) -> bool:
+    """One that does not say what it knows is believed to."""
+    return not worker.task_names or name in worker.task_names
+
+
+def _busy(workers: Sequence[WorkerSnapshot]) -> tuple[int, int]:
+    """Busy slots and all slots."""
+    return sum(min(w.busy, w.concurrency) for w in workers), sum(w.concurrency for w in workers)
+
+
+_EXPLAIN: dict[State, Callable[[TaskDetail, Surroundings], Explanation]] = {
+    State.READY: _ready,
+    State.HELD: _held,
+    State.SCHEDULED: _scheduled,
+    State.BLOCKED: _blocked,
+    State.RUNNING: _running,
+    State.RETRYING: _retrying,
+    State.DEAD: _dead,
+    State.TRASHED: _trashed,
+    State.COMPLETED: _ended,
+    State.CANCELLED: _ended,
+    State.EXPIRED: _ended,
+    State.DISCARDED: _ended,
+}
