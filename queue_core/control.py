@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -27,6 +27,7 @@ from queue_core.errors import (
 )
 from queue_core.ids import is_task_id
 from queue_core.keys import QueueKeys
+from queue_core.moving import Move
 from queue_core.protocol import Acted, Argument, Call, Session, Switched
 from queue_core.snapshot import Outcome
 
@@ -38,6 +39,8 @@ MARK_MS = 30_000
 """How long an action that takes several calls counts as under way after its last sign of life."""
 OUTCOME_MS = 600_000
 NO_ID = "no task has such an id"
+MOVING = "being moved to "
+"""And the name of a queue: why the trash leaves a task alone that a mover has put there (scripts/lib/origin.lua)."""
 
 
 class Control:
@@ -86,15 +89,43 @@ class Control:
         return self._act(act, queue, ids, lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason))
 
     def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
-        """Tasks leave the trash for where they were. Skipped: `not in the trash`."""
-        return self._act(Act.check("restore", by, action_id, reason), queue, ids, protocol.restore)
+        """Tasks leave the trash for where they were; one that a mover left there is called back first.
+
+        Skipped: `not in the trash`; `moved to <queue>`, where it has arrived already.
+        """
+        act = Act.check("restore", by, action_id, reason)
+        return self._call_back(act, queue, self._act(act, queue, ids, protocol.restore))
+
+    def move(
+        self, queue: str, ids: Sequence[str], to_queue: str, *, by: str, action_id: str, reason: str = ""
+    ) -> Outcome:
+        """Tasks go to another queue as they are: a dead letter is one there, of the same fault; what was held is ready.
+
+        Skipped: `running`, `gone`, `in the trash`, `being moved to <another queue>`, `in that queue already, <state>`,
+        `called back` (restored meanwhile). Where its runner died in the midst, tasks are in the trash, from where they
+        can be restored; the same move again goes on with them. The target's limit of length does not hold a move up.
+        """
+        act = Act.check("move", by, action_id, reason)
+        if self._client.queue(to_queue).queue == queue:
+            raise InvalidArgument(f"tasks of {queue} cannot be moved to {to_queue}: it is the same queue")
+        skipped, wanted = self._wanted(act, queue, ids, f" to {to_queue}")
+        move = Move(self._client, queue, to_queue, act.by, act.reason, _facts(act))
+        done: list[str] = []
+        server_ms = number = 0
+        while wanted:
+            moved = move.move(wanted[: settings.MAX_BATCH], f"{act.action_id}.{number}")
+            wanted = [*moved.later, *wanted[settings.MAX_BATCH :]]
+            done += moved.done
+            skipped |= moved.skipped
+            server_ms, number = max(server_ms, moved.now_ms), number + 1
+        return Outcome(act.verb, tuple(done), skipped, server_ms)
 
     def promote(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Scheduled and retrying tasks become ready now. Skipped: `not waiting for a time`."""
         return self._act(Act.check("promote", by, action_id, reason), queue, ids, protocol.promote)
 
     def delete(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
-        """Tasks in the trash are deleted for good. Skipped: `not in the trash`."""
+        """Tasks in the trash are deleted for good. Skipped: `not in the trash`, `being moved to <queue>`."""
         return self._act(Act.check("delete", by, action_id, reason), queue, ids, protocol.delete)
 
     # A fault.
@@ -200,17 +231,10 @@ class Control:
         self, act: Act, queue: str, ids: Sequence[str], call: Callable[[QueueKeys, Sequence[str]], Call[Acted]]
     ) -> Outcome:
         """Send the ids in batches, each in a session of its own."""
-        if not ids:
-            raise InvalidArgument(f"no id was given to {act.verb}")
-        if len(ids) > MAX_IDS:
-            raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_IDS:,} in one action")
-        keys = self._known(queue)
-        skipped = {decoding.line(str(task_id), 300): NO_ID for task_id in ids if not is_task_id(task_id)}
-        wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
+        skipped, wanted = self._wanted(act, queue, ids)
+        keys = self._client.queue(queue)
         done: list[str] = []
         acted: list[Acted] = []
-        if wanted:
-            audit.record(self._client, queue, act, _target(wanted), len(wanted))
         for number, batch in enumerate(_batches(wanted)):
             acted.append(self._client.run(call(keys, batch), Session(f"{act.action_id}.{number}")))
             skipped.update(acted[-1].skipped)
@@ -220,6 +244,39 @@ class Control:
         return Outcome(
             act.verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
         )
+
+    def _wanted(
+        self, act: Act, queue: str, ids: Sequence[str], where: str = ""
+    ) -> tuple[dict[str, str], list[str]]:
+        """Those that can be no ids, with why; and the others, each once, of which the audit stream has heard."""
+        if not ids:
+            raise InvalidArgument(f"no id was given to {act.verb}")
+        if len(ids) > MAX_IDS:
+            raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_IDS:,} in one action")
+        self._known(queue)
+        skipped = {decoding.line(str(task_id), 300): NO_ID for task_id in ids if not is_task_id(task_id)}
+        wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
+        if wanted:
+            audit.record(self._client, queue, act, _target(wanted) + where, len(wanted))
+        return skipped, wanted
+
+    def _call_back(self, act: Act, queue: str, outcome: Outcome) -> Outcome:
+        """What was left alone because it was on its way to another queue is restored, if it has not arrived there."""
+        targets: dict[str, list[str]] = {}
+        for task_id, why in outcome.skipped.items():
+            if why.startswith(MOVING):
+                targets.setdefault(why.removeprefix(MOVING), []).append(task_id)
+        done, skipped, server_ms = list(outcome.done), dict(outcome.skipped), outcome.server_ms
+        for to_queue, moving in targets.items():
+            move, number = Move(self._client, queue, to_queue, act.by), 0
+            while moving:
+                moved = move.call_back(moving[: settings.MAX_BATCH], f"{act.action_id}.{to_queue}.{number}")
+                moving = [*moved.later, *moving[settings.MAX_BATCH :]]
+                skipped = {task_id: why for task_id, why in skipped.items() if task_id not in moved.done}
+                skipped |= moved.skipped
+                done += moved.done
+                server_ms, number = max(server_ms, moved.now_ms), number + 1
+        return replace(outcome, done=tuple(done), skipped=skipped, server_ms=server_ms)
 
     def _switch(
         self, act: Act, queue: str, lane: str, why_not: str, call: Callable[[QueueKeys], Call[Switched]]

@@ -152,8 +152,15 @@ class QueueKeys:
 
     @cached_property
     def trashed(self) -> str:
-        """HASH: id in `trash` → JSON object: from (the place), score (its score there), by, reason, at."""
+        """HASH: id in `trash` → JSON object: from (the place), score (its score there), member, by, reason, at; of a
+        task on its way to another queue also to (that queue) and token."""
         return self._prefix + "trashed"
+
+    @cached_property
+    def imported(self) -> str:
+        """ZSET: `id:token` of a task that came from another queue, or that and `:refused` of one that is not to come →
+        when the mark may go, ms; +inf until the other queue has forgotten the task."""
+        return self._prefix + "imported"
 
     @cached_property
     def dead_by_fault(self) -> str:

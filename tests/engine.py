@@ -288,6 +288,10 @@ def problems_of(state: State) -> list[str]:
 
     problems += _problems_of_faults(state)
     hold(state.get("trash", {}).keys() == state.get("trashed", {}).keys(), "trash and trashed differ")
+    for task_id, origin in state.get("trashed", {}).items():
+        hold(("token" in origin) == ("to" in origin), f"{task_id} is on its way, to nowhere: {origin}")
+    for mark, gone_at in state.get("imported", {}).items():
+        hold(mark.count(":") in (1, 2) and gone_at > 0, f"mark {mark} {gone_at}")
     closed = state.get("closed", {})
     for member in state.get("held", {}):
         lane, _, task_id = member.rpartition("/")

@@ -21,6 +21,16 @@ from queue_core.protocol.actions import (
 )
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, with_text
+from queue_core.protocol.moving import (
+    TOO_LATE,
+    Exported,
+    ExportedTask,
+    confirm,
+    export,
+    forget,
+    id_of,
+    import_,
+)
 from queue_core.protocol.repairs import balance, examine, repair
 from queue_core.protocol.tasks import (
     DEAD,
@@ -49,12 +59,15 @@ __all__ = [
     "DISCARD",
     "NO_COUNTERS",
     "RETRY",
+    "TOO_LATE",
     "Acted",
     "Argument",
     "Call",
     "Claimed",
     "ClaimedTask",
     "Counters",
+    "Exported",
+    "ExportedTask",
     "FailedTask",
     "Held",
     "NewTask",
@@ -68,11 +81,16 @@ __all__ = [
     "claim",
     "close_lane",
     "complete",
+    "confirm",
     "delete",
     "enqueue",
     "examine",
+    "export",
     "extend",
     "fail",
+    "forget",
+    "id_of",
+    "import_",
     "open_lane",
     "pause",
     "promote",

@@ -3,20 +3,21 @@
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, held ZSET, closed HASH, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed HASH,
 -- notify LIST
--- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids
--- Returns: now ms, then id, why: of those that were left alone (`not in the trash`).
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids; of a task on its way to another queue
+-- its ticket, `id:token`: whoever gives that has seen to it that the other queue does not take it
+-- Returns: now ms, then id or ticket, why: of those that were left alone (`not in the trash`, `being moved to <queue>`).
 -- include begin session envelope ready history retries lanes origin wake
 if replayed then return replayed end
 -- check keys
 
 local reply, restored, to_wake = {fmt('%.0f', now)}, 0, 0
 for i = 4, #ARGV do
-  local id = ARGV[i]
+  local id, token = split_ticket(ARGV[i])
   local envelope = call('ZSCORE', trash, id) and call('HGET', tasks, id)
-  if envelope then
+  local origin = envelope and origin_of(id)
+  if envelope and token_of(origin) == token then
     if restored == 0 then begin_writing() end
     restored = restored + 1
-    local origin = origin_of(id)
     local from, score = origin.from, origin.score
     if from == 'prioritized' then
       call('ZADD', prioritized, score, id)
@@ -46,14 +47,15 @@ for i = 4, #ARGV do
       count_in_fault(fault, 'trashed', -1)
     else
       -- Its element still stands in the list, struck out; where it was dropped meanwhile, the head is its place.
-      make_ready(id, priority_of(envelope), own_time(id, id_ms(id) or now), true)
+      local since = tonumber(score) or 0
+      make_ready(id, priority_of(envelope), own_time(id, since > EPOCH_MS and since or id_ms(id) or now), true)
       to_wake = to_wake + 1
     end
     call('ZREM', trash, id)
     call('HDEL', trashed, id)
   else
-    reply[#reply + 1] = id
-    reply[#reply + 1] = 'not in the trash'
+    reply[#reply + 1] = ARGV[i]
+    reply[#reply + 1] = origin and token == '' and moving_of(origin) or 'not in the trash'
   end
 end
 wake(to_wake)

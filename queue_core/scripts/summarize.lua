@@ -4,7 +4,7 @@
 -- ZSET, retrying ZSET, held ZSET, blocked ZSET, dead ZSET, trash ZSET, trashed HASH, then a record HASH for each task,
 -- in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] bytes of an envelope, at most   ARGV[4] '1': all of the history, '':
--- its last entry   ARGV[5] how many elements at each end of `ready` are searched for ready times   then the ids
+-- its last entry, but for `moved`   ARGV[5] how many elements at each end of `ready` are searched for ready times   then the ids
 -- Returns: now ms, then a list for each task that is known: id, place or end (`ready` when it is nowhere else), score
 -- there or time of the end, member there, what else is known of it there (running: its claim, trashed: its JSON object,
 -- ready: `=` and the ready time's digits where it was found, ended: its worker), the envelope's first bytes or '',
@@ -17,7 +17,12 @@ local max_bytes, is_whole, look_at = tonumber(ARGV[3]), ARGV[4] == '1', tonumber
 local function entries_of(text)
   local line, lines = match(text, '^([^\n]*)\n?(.*)$')
   if is_whole then return line, lines end
-  return line, match(lines, '([^\n]*)\n?$')
+  local last = match(lines, '([^\n]*)\n?$')
+  while find(last, '^%d+ moved ') and #last + 1 < #lines do -- that says nothing of why it failed
+    lines = sub(lines, 1, -#last - 2)
+    last = match(lines, '([^\n]*)\n?$')
+  end
+  return line, last
 end
 
 -- Ready times of the tasks at both ends of the list, read at most once.

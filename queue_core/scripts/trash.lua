@@ -5,7 +5,7 @@
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
 -- ARGV[6] why   then the ids
 -- Returns: now ms, deleted for good at ms, then id, why: of those that were left alone (`running`, `in the trash`, `gone`).
--- include begin session envelope places history retries
+-- include begin session envelope places history retries origin trash
 if replayed then return replayed end
 -- check keys
 
@@ -23,28 +23,7 @@ for i = 7, #ARGV do
   else
     if moved == 0 then begin_writing() end
     moved = moved + 1
-    call('HSET', trashed, id, cjson.encode({from = place, score = score, member = member, by = ARGV[5],
-      reason = ARGV[6], at = now}))
-    call('ZADD', trash, until_ms, id)
-    if place == 'ready' then
-      call('SADD', removed, id)
-    elseif place == 'prioritized' then
-      call('ZREM', prioritized, id)
-    elseif place == 'scheduled' then
-      call('ZREM', scheduled, id)
-    elseif place == 'retrying' then
-      call('ZREM', retrying, id)
-      local fault = read_history(id).fault
-      count_in_fault(fault, 'retrying', -1)
-      count_in_fault(fault, 'trashed', 1)
-    elseif place == 'held' then
-      call('ZREM', held, member)
-    elseif place == 'dead' then
-      call('ZREM', dead, id)
-      local fault = read_history(id).fault
-      call('ZREM', dead_by_fault, letter_of(fault, score, id))
-      count_in_fault(fault, 'trashed', 1)
-    end
+    put_in_trash(id, place, score, member, until_ms, {by = ARGV[5], reason = ARGV[6]})
   end
 end
 return answer(reply)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from queue_core import protocol
@@ -95,6 +96,31 @@ def promote(engine: Engine) -> Call[Any]:
     return protocol.promote(engine.queue, [engine.seed("retrying"), engine.seed("scheduled"), "gone"])
 
 
+def export(engine: Engine) -> Call[Any]:
+    ids = [engine.seed(place) for place in IDLE_PLACES]
+    return protocol.export(engine.queue, [*ids, "gone"], "images", "t1", "ada", "test")
+
+
+def import_(engine: Engine) -> Call[Any]:
+    engine.seed("ready", "order-1")
+    exported = put_aside(engine, "images", *IDLE_PLACES)
+    twin = replace(exported.tasks[-1], ticket="order-1:t1")
+    back = protocol.ExportedTask("order-2:t1")
+    return protocol.import_(engine.queue, replace(exported, tasks=(*exported.tasks, twin, back)), {"by": "ada"})
+
+
+def forget(engine: Engine) -> Call[Any]:
+    ids = [engine.seed(place) for place in IDLE_PLACES]
+    exported = engine.run(protocol.export(engine.queue, ids, "images", "t1", "ada", "test"))
+    return protocol.forget(engine.queue, [*(task.ticket for task in exported.tasks), "gone:t1", f"{ids[0]}:t2"])
+
+
+def confirm(engine: Engine) -> Call[Any]:
+    exported = put_aside(engine, "images", "dead", "ready")
+    engine.run(protocol.import_(engine.queue, exported, {"by": "ada"}))
+    return protocol.confirm(engine.queue, [task.ticket for task in exported.tasks])
+
+
 def pause(engine: Engine) -> Call[Any]:
     engine.seed("ready")
     return protocol.pause(engine.queue, "ada", "test")
@@ -116,12 +142,23 @@ def open_lane(engine: Engine) -> Call[Any]:
 
 
 SCENARIOS: dict[str, Scenario] = {
-    scenario.__name__: scenario
+    scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, restore, delete, promote, pause,
-        resume, close_lane, open_lane,
+        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, restore, delete, promote, export,
+        import_, forget, confirm, pause, resume, close_lane, open_lane,
     )
 }  # fmt: skip
+
+
+def put_aside(engine: Engine, queue: str, *places: str) -> protocol.Exported:
+    """Tasks in another queue, one from each place, which that has put aside for this one."""
+    other = Engine(engine.url, engine.client.namespace, queue)
+    other.now, other.session = engine.now, protocol.Session()
+    ids = [other.seed(place, f"moved-{place}") for place in places]
+    exported = other.run(protocol.export(other.queue, ids, engine.queue.queue, "t1", "ada", "test"))
+    other.check_books()
+    other.close()
+    return exported
 
 
 def with_history(engine: Engine) -> Held:

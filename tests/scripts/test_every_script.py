@@ -114,6 +114,8 @@ BATCHES: dict[str, Callable[[Engine, list[Any]], Call[Any]]] = {
     "restore": lambda engine, ids: protocol.restore(engine.queue, ids),
     "delete": lambda engine, ids: protocol.delete(engine.queue, ids),
     "promote": lambda engine, ids: protocol.promote(engine.queue, ids),
+    "export": lambda engine, ids: protocol.export(engine.queue, ids, "images", "t1", "ada", ""),
+    "forget": lambda engine, ids: protocol.forget(engine.queue, ids),
 }
 
 

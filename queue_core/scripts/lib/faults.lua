@@ -70,7 +70,31 @@ local function count_failure(fingerprint, overflow, info, version, frames, trace
   return fault, has_own_frames
 end
 
-local function bury(id, fingerprint)
-  call('ZADD', dead, now, id)
-  call('ZADD', dead_by_fault, 0, letter_of(fingerprint, now, id))
+-- The fault that a task from another queue counts in: as it was there, where this queue has none of that fingerprint.
+-- Its failures were counted there. `info`: JSON object as `faults` has it; what cannot be read is said to be unknown.
+local function adopt_fault(fingerprint, name, info, versions, frames, traceback, seen_ms)
+  local ok, about = pcall(cjson.decode, info)
+  if not ok or type(about) ~= 'table' or type(about.task) ~= 'string' or type(about.class) ~= 'string' then
+    about = {task = name, class = 'Unknown', message = '', frame = '', first = now}
+    info = cjson.encode(about)
+  end
+  local overflow = sub(redis.sha1hex(about.task .. '\n' .. about.class .. '\noverflow'), 1, 12)
+  local fault, is_overflow = choose_fault(fingerprint, overflow)
+  if call('HEXISTS', faults, fault) == 0 then
+    if is_overflow then
+      about.overflow = true
+      info = cjson.encode(about)
+    end
+    call('HSET', faults, fault, info, fault .. ':retrying', 0)
+    if versions ~= '' then call('HSET', faults, fault .. ':versions', versions) end
+    if traceback ~= '' then call('HSET', faults, fault .. ':frames', frames, fault .. ':traceback', traceback) end
+  end
+  call('ZADD', faults_seen, 'GT', fmt('%.0f', tonumber(seen_ms) or now), fault)
+  return fault
+end
+
+local function bury(id, fingerprint, died_ms)
+  died_ms = died_ms or now
+  call('ZADD', dead, fmt('%.0f', died_ms), id)
+  call('ZADD', dead_by_fault, 0, letter_of(fingerprint, died_ms, id))
 end

@@ -2,8 +2,7 @@
 local MAX_HISTORY = 1000
 
 -- The counters of a task and the lines of its history (nil where nothing has happened yet).
-local function read_history(id)
-  local text = call('HGET', history, id)
+local function parse_history(text)
   local counters = {attempts = 0, crashes = 0, releases = 0, before = 0, fault = '-'}
   if not text then return counters, '' end
   local attempts, crashes, releases, before, fault, lines = match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)\n(.*)$')
@@ -12,6 +11,10 @@ local function read_history(id)
   counters.releases, counters.before = tonumber(releases), tonumber(before)
   counters.fault = fault
   return counters, lines
+end
+
+local function read_history(id)
+  return parse_history(call('HGET', history, id))
 end
 
 -- Write the counters and one more line, `now kind JSON`; the oldest lines make room.

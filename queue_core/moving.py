@@ -1,0 +1,79 @@
+"""Tasks go from one queue to another, of which each may live on a server of its own: four or five calls a batch.
+
+Put aside (source) → taken, with a mark under its ticket (target) → forgotten (source) → the mark may go (target).
+Whoever dies between two of them leaves the task put aside, and perhaps taken: the same move again, by anybody, finds
+the mark and goes on. What the target does not take is restored, once the target's mark says that it never will be.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from queue_core import protocol
+from queue_core.client import Client
+from queue_core.protocol import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What a batch came to. `skipped`: id → why. `later`: ids that were too many bytes for it."""
+
+    done: tuple[str, ...]
+    skipped: dict[str, str]
+    later: tuple[str, ...]
+    now_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """From which queue to which; who asked for it and why."""
+
+    client: Client
+    queue: str
+    to_queue: str
+    by: str = ""
+    reason: str = ""
+    facts: Mapping[str, object] | None = None
+    """For the histories: who and which operation."""
+
+    def move(self, ids: Sequence[str], session_id: str) -> Moved:
+        """Move up to 256 tasks. Skipped: `running`, `gone`, `in the trash`, `being moved to <another>`, and what the
+        target did not take: `in that queue already, <state>`, `called back`; or `too late`: these are still put aside.
+
+        `session_id`: the batch's own; a batch with the same one has the same outcome and acts once.
+        """
+        return self._carry(ids, session_id, refuses=False)
+
+    def call_back(self, ids: Sequence[str], session_id: str) -> Moved:
+        """Tasks that were put aside are where they were. Skipped: those that the target had taken already."""
+        moved = self._carry(ids, session_id, refuses=True)
+        back = [task_id for task_id, why in moved.skipped.items() if why == "called back"]
+        skipped = {task_id: why for task_id, why in moved.skipped.items() if why != "called back"}
+        skipped |= dict.fromkeys(moved.done, f"moved to {self.to_queue}")
+        return Moved(tuple(back), skipped, moved.later, moved.now_ms)
+
+    def _carry(self, ids: Sequence[str], session_id: str, *, refuses: bool) -> Moved:
+        client, source, target = self.client, self.client.queue(self.queue), self.client.queue(self.to_queue)
+        why = f"moving to {self.to_queue}" + (f": {self.reason}" if self.reason else "")
+        export = protocol.export(source, ids, self.to_queue, secrets.token_urlsafe(9), self.by, why)
+        exported = client.run(export, Session(session_id))
+        skipped, tickets = dict(exported.skipped), [task.ticket for task in exported.tasks]
+        if not tickets:
+            return Moved((), skipped, exported.later, exported.now_ms)
+        if not refuses:
+            client.register(self.to_queue)
+        facts = {"from": self.queue, **(self.facts or {})}
+        taken = client.run(protocol.import_(target, exported, facts, refuses=refuses), Session(session_id))
+        left = {ticket: why for ticket, why in taken.skipped.items() if why != protocol.TOO_LATE}
+        come = [ticket for ticket in tickets if ticket not in taken.skipped]
+        now_ms = max(exported.now_ms, taken.now_ms)
+        if left:
+            now_ms = max(now_ms, client.run(protocol.restore(source, list(left)), Session(session_id)).now_ms)
+        if come:
+            now_ms = max(now_ms, client.run(protocol.forget(source, come), Session(session_id)).now_ms)
+        if left or come:
+            client.run(protocol.confirm(target, [*left, *come]), Session(session_id))
+        skipped |= {protocol.id_of(ticket): why for ticket, why in taken.skipped.items()}
+        return Moved(tuple(protocol.id_of(ticket) for ticket in come), skipped, exported.later, now_ms)

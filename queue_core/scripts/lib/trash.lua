@@ -1,0 +1,43 @@
+-- Into the trash, and out of it for good. Needs origin.lua and retries.lua, and the names of the keys that it writes.
+
+-- Put a task where nothing finds it but `restore`: out of its place, until a time. `about`: JSON object of who and why.
+local function put_in_trash(id, place, score, member, until_ms, about)
+  about.from, about.score, about.member, about.at = place, score, member, now
+  call('HSET', trashed, id, cjson.encode(about))
+  call('ZADD', trash, until_ms, id)
+  if place == 'ready' then
+    call('SADD', removed, id)
+  elseif place == 'prioritized' then
+    call('ZREM', prioritized, id)
+  elseif place == 'scheduled' then
+    call('ZREM', scheduled, id)
+  elseif place == 'retrying' then
+    call('ZREM', retrying, id)
+    local fault = read_history(id).fault
+    count_in_fault(fault, 'retrying', -1)
+    count_in_fault(fault, 'trashed', 1)
+  elseif place == 'held' then
+    call('ZREM', held, member)
+  elseif place == 'dead' then
+    call('ZREM', dead, id)
+    local fault = read_history(id).fault
+    call('ZREM', dead_by_fault, letter_of(fault, score, id))
+    count_in_fault(fault, 'trashed', 1)
+  end
+end
+
+-- Tasks in the trash leave the queue for good, and are counted under that name.
+local function leave_trash(ids, counter)
+  local histories = {}
+  for _, id in ipairs(ids) do
+    histories[#histories + 1] = id
+    histories[#histories + 1] = ':' .. id
+    local from = origin_of(id).from
+    if from == 'dead' or from == 'retrying' then count_in_fault(read_history(id).fault, 'trashed', -1) end
+  end
+  -- An id without a task is dropped, and is no task that left.
+  call('HINCRBY', stats, counter, call('HDEL', tasks, unpack(ids)))
+  call('HDEL', history, unpack(histories))
+  call('ZREM', trash, unpack(ids))
+  call('HDEL', trashed, unpack(ids))
+end
