@@ -245,9 +245,7 @@ class Control:
             act.verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
         )
 
-    def _wanted(
-        self, act: Act, queue: str, ids: Sequence[str], where: str = ""
-    ) -> tuple[dict[str, str], list[str]]:
+    def _wanted(self, act: Act, queue: str, ids: Sequence[str], where: str = "") -> tuple[dict[str, str], list[str]]:
         """Those that can be no ids, with why; and the others, each once, of which the audit stream has heard."""
         if not ids:
             raise InvalidArgument(f"no id was given to {act.verb}")

@@ -49,6 +49,9 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
         return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
     if kind == "requeued":
         return Event(at, "requeued", f"retried{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
+    if kind == "moved":
+        here = f"moved here from {_text(facts, 'from')}{_part(facts, 'by', ' by ')}"
+        return Event(at, "other", here, _text(facts, "reason"))
     rest = ", ".join(f"{name} {value}" for name, value in facts.items())
     return Event(at, "other", kind, rest)
 

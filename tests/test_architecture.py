@@ -77,11 +77,7 @@ def test_scripts_are_loaded_under_the_name_of_the_function() -> None:
     for function in (node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef)):
         found = re.findall(r"scripts\.load\('(\w+)'\)", ast.unparse(function))
         loaded |= {function.name: found} if found else {}
-<<<<<<< HEAD
-    assert loaded == {verb: [verb] for verb in (*TRANSITIONS, *FSCK, "audit")}
-=======
-    assert loaded == {function_of(verb): [verb] for verb in (*TRANSITIONS, *FSCK)}
->>>>>>> 6fef721 (Move: tasks go to another queue as they were, each once, whatever dies between two round trips)
+    assert loaded == {function_of(verb): [verb] for verb in (*TRANSITIONS, *FSCK, "audit")}
 
 
 @pytest.mark.parametrize("verb", TRANSITIONS)
