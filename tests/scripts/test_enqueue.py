@@ -31,11 +31,11 @@ def test_new_task_is_ready_and_wakes_a_worker(engine: Engine) -> None:
         ("_" * 22, True),
         ("x" * 128, True),
         ("1", True),
-        (ids.new_id(START_MS), False),
-        (ids.new_id(START_MS - 999), False),
-        (ids.new_id(START_MS + 999), False),
-        (ids.new_id(START_MS - 1_002), True),
-        (ids.new_id(START_MS + 1_002), True),
+        pytest.param(ids.new_id(START_MS), False, id="of now"),
+        pytest.param(ids.new_id(START_MS - 999), False, id="a little early"),
+        pytest.param(ids.new_id(START_MS + 999), False, id="a little late"),
+        pytest.param(ids.new_id(START_MS - 1_002), True, id="too early"),
+        pytest.param(ids.new_id(START_MS + 1_002), True, id="too late"),
     ],
 )
 def test_element_carries_the_ready_time_where_the_id_does_not_tell_it(
