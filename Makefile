@@ -19,7 +19,7 @@ demo: $(READY) ## server, workers, producer and console in one terminal (ARGS="-
 
 test: $(READY) ## run the tests (ARGS="-k claim"); installs chromium and redis-server where it can
 	@tests/system_setup
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(READY) ## format, lint, strict types, import directions (with CI=true: formats nothing, complains)
 ifeq ($(CI),true)
