@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from queue_core.codec import decode_payload
 from queue_core.errors import UnreadableEnvelope
+from queue_core.histogram import BUCKETS, Histogram
 from queue_core.ids import EPOCH_MS, decode_time, id_time_ms
 from queue_core.keys import MAX_PRIORITY, PRIORITY_STEP
 from queue_core.protocol import Counters
-from queue_core.snapshot import AuditEntry, Fault, HistoryEntry, Pause, RunningTask, ServerSnapshot, WorkerSnapshot
+from queue_core.snapshot import (
+    AuditEntry,
+    Fault,
+    Figures,
+    HistoryEntry,
+    Pause,
+    RunningTask,
+    ServerSnapshot,
+    WorkerSnapshot,
+)
 
 MAX_SHOWN_PAYLOAD = 120
 """Characters of a payload in a list."""
@@ -174,6 +184,30 @@ def pause(data: bytes) -> Pause:
     """Whatever stands there, the queue is paused."""
     found = json_object(data) or {}
     return Pause(string(found.get("by"), 200), string(found.get("reason"), 500), moment(found.get("at")) or 0)
+
+
+def figures(packed: bytes | None) -> Figures | None:
+    """What was counted, as lib/count.lua packs it; `None` for what cannot be read."""
+    try:
+        parts = msgspec.msgpack.decode(packed or b"")
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+    if not isinstance(parts, list):
+        return None
+    counters, wait, run = (part if isinstance(part, list) else [] for part in [*parts, None, None, None][:3])
+    return _figures(counters, wait, run)
+
+
+def figures_of_books(values: Sequence[bytes | None]) -> Figures:
+    """The books themselves: each counter, then the two histograms, as their counts with spaces between."""
+    *counters, wait, run = values
+    return _figures(counters, (wait or b"").split(), (run or b"").split())
+
+
+def _figures(counters: Sequence[object], wait: Sequence[object], run: Sequence[object]) -> Figures:
+    """One that is missing or unreadable is 0."""
+    wait_counts, run_counts = (Histogram.of(map(number, part[:BUCKETS])) for part in (wait, run))
+    return Figures.of(map(number, counters), wait_counts, run_counts)
 
 
 def fault(queue: str, parts: list[Any]) -> Fault | None:

@@ -197,13 +197,21 @@ class QueueKeys:
     @cached_property
     def control(self) -> str:
         """HASH: format, fence (last given), turn (claims' fairness), seen (last sign of life of a worker, ms), grace
-        (nothing is recovered before, ms), paused (JSON: by, reason, at)."""
+        (nothing is recovered before, ms), minute (what is counted belongs to it; since 1970), paused (JSON: by, reason,
+        at)."""
         return self._prefix + "control"
 
     @cached_property
     def stats(self) -> str:
-        """HASH: the books (enqueued, completed, discarded, deleted …) → how many, ever."""
+        """HASH: the books (enqueued, completed, discarded, deleted …) and what else is counted (failed, retried,
+        died …) → how many, ever; `wait` and `run` → how many in each bucket of a histogram, with spaces between."""
         return self._prefix + "stats"
+
+    @cached_property
+    def telemetry(self) -> str:
+        """HASH: `m<minute>` (25 h) and `h<hour>` (35 days) → what was counted in it, `last` → the books when the noted
+        minute began, each packed (lib/count.lua); `since` → the first minute. Minutes and hours are since 1970."""
+        return self._prefix + "telemetry"
 
     @cached_property
     def notify(self) -> str:

@@ -5,9 +5,11 @@ All times are Unix milliseconds by the Redis server's clock; a field that ends i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+
+from queue_core.histogram import NO_DURATIONS, Histogram
 
 STALE_MS = 15_000
 """A worker that has not been heard for so long is not counted on: three heartbeats."""
@@ -84,6 +86,52 @@ class Books:
         came = self.enqueued + self.imported + self.repaired
         left = self.completed + self.discarded + self.cancelled + self.expired + self.deleted + self.exported
         return came - left - self.tasks
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was counted in some time. The order of the counters is that of lib/count.lua.
+
+    `failed`: attempts whose handler raised, `crashed`: attempts whose worker died; each was then `retried`, or the task
+    `died` (is a dead letter) or was `discarded`. `wait`: from ready to the start of the handler; `run`: of the handler.
+    """
+
+    enqueued: int = 0
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    died: int = 0
+    discarded: int = 0
+    expired: int = 0
+    cancelled: int = 0
+    crashed: int = 0
+    requeued: int = 0
+    deleted: int = 0
+    imported: int = 0
+    exported: int = 0
+    repaired: int = 0
+    wait: Histogram = NO_DURATIONS
+    run: Histogram = NO_DURATIONS
+
+    @classmethod
+    def of(cls, counters: Iterable[int], wait: Histogram, run: Histogram) -> Figures:
+        """`counters` in their order, as many as there are."""
+        return cls(**dict(zip(COUNTERS, counters, strict=False)), wait=wait, run=run)
+
+    @property
+    def counters(self) -> tuple[int, ...]:
+        return tuple(getattr(self, name) for name in COUNTERS)
+
+    def __add__(self, other: Figures) -> Figures:
+        counters = (a + b for a, b in zip(self.counters, other.counters, strict=True))
+        return Figures.of(counters, self.wait + other.wait, self.run + other.run)
+
+    def __sub__(self, other: Figures) -> Figures:
+        counters = (a - b for a, b in zip(self.counters, other.counters, strict=True))
+        return Figures.of(counters, self.wait - other.wait, self.run - other.run)
+
+
+COUNTERS = tuple(f.name for f in fields(Figures) if f.name not in ("wait", "run"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,16 @@ import math
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from queue_core import ids, keys, protocol
+from queue_core import decoding, ids, keys, protocol
 from queue_core.client import Client
 from queue_core.codec import Options, encode_envelope
 from queue_core.fingerprint import make_failure
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, FailedTask, Held, NewTask, Session
+from queue_core.snapshot import COUNTERS, Figures
 
 T = TypeVar("T")
 State = dict[str, Any]
@@ -28,6 +30,10 @@ PLACES = ("held", "running", "dead", "trashed", "retrying", "scheduled", "priori
 """In the order in which `seed` can fill them: those first that need a claim."""
 IDLE_PLACES = ("held", "dead", "retrying", "scheduled", "prioritized", "ready")
 """Where a task is when it neither runs nor lies in the trash."""
+BOOKS_LEFT = ("completed", "discarded", "cancelled", "expired", "deleted", "exported")
+"""The books' counters of tasks that left the queue."""
+BOOKS = (*COUNTERS, "wait", "run")
+"""Every field of the books."""
 
 
 class Engine:
@@ -189,9 +195,10 @@ class Engine:
     # Reading.
 
     def state(self) -> State:
-        """Everything that the queue's keys hold, sessions excluded."""
+        """Everything that the queue's keys hold, but sessions and how the books were at each change of minute."""
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
-        names = [name for name in names if not name.startswith(self.queue.session("").encode())]
+        left_out = (self.queue.session("").encode(), self.queue.telemetry.encode())
+        names = [name for name in names if not name.startswith(left_out)]
         reads = {b"string": "get", b"hash": "hgetall", b"list": "lrange", b"set": "smembers", b"zset": "zrange"}
         arguments: dict[bytes, tuple[Any, ...]] = {b"list": (0, -1), b"zset": (0, -1, False, True)}
         with self.redis.pipeline(transaction=False) as pipeline:  # a full server refuses MULTI, even of reads
@@ -203,15 +210,48 @@ class Engine:
             values = pipeline.execute()
         return _parsed({_text(n).removeprefix(self.prefix): _plain(v) for n, v in zip(names, values, strict=True)})
 
+    def telemetry(self) -> Telemetry:
+        fields = self.redis.hgetall(self.queue.telemetry)
+        minutes, hours = (
+            {int(name[1:]): decoding.figures(value) or Figures() for name, value in fields.items() if name[:1] == kind}
+            for kind in (b"m", b"h")
+        )
+        return Telemetry(
+            since=decoding.number(fields.get(b"since")),
+            noted=decoding.number(self.redis.hget(self.queue.control, "minute")),
+            last=decoding.figures(fields.get(b"last")) or Figures(),
+            books=decoding.figures_of_books(self.redis.hmget(self.queue.stats, BOOKS)),
+            minutes=minutes,
+            hours=hours,
+        )
+
     def check_books(self) -> State:
         state = self.state()
         assert problems_of(state) == []
         return state
 
 
+@dataclass(frozen=True)
+class Telemetry:
+    """What was counted when. Minutes and hours are since 1970; `last`: the books when the minute `noted` began."""
+
+    since: int
+    noted: int
+    last: Figures
+    books: Figures
+    minutes: dict[int, Figures]
+    hours: dict[int, Figures]
+
+
 def changed(before: State, **changes: Any) -> State:
     """The state with some keys replaced; `None` takes a key away."""
     return {name: value for name, value in {**before, **changes}.items() if value is not None}
+
+
+def counted(before: State, **more: int) -> dict[str, str]:
+    """The books with so many more of some things."""
+    stats: dict[str, str] = before.get("stats", {})
+    return {**stats, **{name: str(int(stats.get(name, 0)) + number) for name, number in more.items()}}
 
 
 def without(mapping: Mapping[str, Any], *names: str) -> dict[str, Any] | None:
@@ -301,9 +341,10 @@ def problems_of(state: State) -> list[str]:
             f"{member} is in another's lane",
         )
 
-    stats = {name: int(count) for name, count in state.get("stats", {}).items()}
-    came = sum(stats.pop(name, 0) for name in ("enqueued", "imported", "repaired"))
-    hold(came == len(tasks) + sum(stats.values()), f"{came} came, {len(tasks)} are there, {stats}")
+    stats: dict[str, str] = state.get("stats", {})
+    came = sum(int(stats.get(name, 0)) for name in ("enqueued", "imported", "repaired"))
+    left = sum(int(stats.get(name, 0)) for name in BOOKS_LEFT)
+    hold(came == len(tasks) + left, f"{came} came, {len(tasks)} are there, {stats}")
 
     tokens = len(state.get("notify", []))
     hold(tokens <= 16, f"{tokens} tokens")
@@ -361,6 +402,7 @@ def _parsed(state: State) -> State:
     for lane, text in state.get("closed", {}).items():
         word, _, facts = text.partition(" ")
         state["closed"][lane] = (word, json.loads(facts))
+    state.get("control", {}).pop("minute", None)
     if "paused" in state.get("control", {}):
         state["control"]["paused"] = json.loads(state["control"]["paused"])
     return state

@@ -1,9 +1,9 @@
 #!lua flags=allow-oom
 -- The books balance again: what came in without being counted, or is gone without being counted, stands under `repaired`.
--- KEYS control HASH, session STRING, tasks HASH, stats HASH
+-- KEYS control HASH, session STRING, tasks HASH, stats HASH; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- Returns how many tasks were entered under `repaired`; fewer than none: how many are gone.
--- include begin session known
+-- include begin session known count
 if replayed then return replayed[1] end
 -- check keys
 
@@ -17,7 +17,7 @@ local left = sum('completed', 'discarded', 'cancelled', 'expired', 'deleted', 'e
 local missing = call('HLEN', tasks) + left - came
 if missing ~= 0 then
   begin_writing()
-  call('HINCRBY', stats, 'repaired', missing)
+  count('repaired', missing)
 end
 answer({missing})
 return missing

@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record.
--- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, history HASH, stats HASH, then a record
--- HASH for each task that has a history, in order
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, history HASH, stats HASH; at the change
+-- of a minute: telemetry HASH, then a record HASH for each task that has a history, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- then three for each task: id, fence, '1' where it has a history, else ''
 -- Returns the list of ids whose lease was lost.
--- include begin session record
+-- include begin session count record
 if replayed then return replayed end
 -- check keys
 
@@ -35,7 +35,7 @@ end
 if #ended > 0 then
   begin_writing()
   for _, record in ipairs(records) do keep_record(record[2], record[1], 'completed', record[3], ARGV[4]) end
-  call('HINCRBY', stats, 'completed', #ended)
+  count('completed', #ended)
   call('HDEL', tasks, unpack(ended))
   for _, record in ipairs(records) do call('HDEL', history, record[1], ':' .. record[1]) end
   call('ZREM', leases, unpack(ended))

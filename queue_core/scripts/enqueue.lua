@@ -2,12 +2,13 @@
 -- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
--- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET
+-- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET; at the change
+-- of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- then three for each task: id, envelope, place: '' (ready, priority 0) or `priority delay-ms due-ms` (due-ms is
 -- absolute; 0 0: ready at once)
 -- Returns a list: id, state, id, state … of those that were in the queue already.
--- include begin session envelope ready places wake
+-- include begin session count envelope ready places wake
 if replayed then return replayed end
 -- check keys
 
@@ -74,7 +75,7 @@ if #fields > 0 then
   for id, state in pairs(in_batch) do
     if state == 'struck out' then call('SREM', removed, id) end
   end
-  call('HINCRBY', stats, 'enqueued', #fields / 2)
+  count('enqueued', #fields / 2)
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end
   wake(ready_now)
 end

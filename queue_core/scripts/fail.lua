@@ -1,14 +1,14 @@
 #!lua flags=allow-oom
 -- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, scheduled ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST, then a record HASH for
--- each task that is discarded, in order
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST; at the change of a
+-- minute: telemetry HASH, then a record HASH for each task that is discarded, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard), delay before
 -- the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty), digest of
 -- the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session history retries faults record wake
+-- include begin session count history retries faults record wake
 if replayed then return replayed end
 -- check keys
 
@@ -40,7 +40,7 @@ for _, place in ipairs({scheduled, retrying}) do
   local first = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
   if first and (not first_due or tonumber(first) < first_due) then first_due = tonumber(first) end
 end
-local earliest, left = nil, {}
+local earliest, left, retried, died = nil, {}, 0, 0
 for i, task in ipairs(failed) do
   local id, at = task[1], task[2]
   local verdict, delay_ms = ARGV[at + 2], tonumber(ARGV[at + 3])
@@ -57,19 +57,24 @@ for i, task in ipairs(failed) do
     call('HDEL', history, ':' .. id)
   end
   if verdict == 'retry' then
+    retried = retried + 1
     call('ZADD', retrying, now + delay_ms, id)
     count_in_fault(fault, 'retrying', 1)
     if not earliest or now + delay_ms < earliest then earliest = now + delay_ms end
   elseif verdict == 'dead' then
+    died = died + 1
     bury(id, fault)
   else
     keep_record(task[3], id, 'discarded', task[4], ARGV[4])
-    call('HINCRBY', stats, 'discarded', 1)
     call('HDEL', tasks, id)
     forget_history(id)
   end
   left[i] = id
 end
+count('failed', #failed)
+count('retried', retried)
+count('died', died)
+count('discarded', #failed - retried - died)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
 if earliest and not (first_due and first_due <= earliest) then wake(1) end

@@ -3,14 +3,14 @@
 -- that it came, whatever became of it since. One without an envelope is not to come any more: a mark says that, too.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET,
 -- leases ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, history HASH, faults HASH, faults_seen ZSET,
--- stats HASH, imported ZSET, notify LIST
+-- stats HASH, imported ZSET, notify LIST; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] good until, ms: none enters later
 -- ARGV[5] JSON object for the histories, not empty   ARGV[6] number of faults   then six for each fault: fingerprint,
 -- JSON object, versions, frames, traceback, last seen in ms; then six for each task: ticket, envelope or '', place, time
 -- there in ms, history, traceback
 -- Returns: now ms, then ticket, why: of those that did not enter (`too late`: they may later; for good: `called back`,
 -- `in that queue already, <state>`).
--- include begin session envelope ready places history retries faults wake
+-- include begin session count envelope ready places history retries faults wake
 if replayed then return replayed end
 -- check keys
 
@@ -93,7 +93,7 @@ for _, task in ipairs(waiting) do
   local id, priority, at = unpack(task)
   if at >= head_ms then make_ready(id, priority, own_time(id, at)) end
 end
-if #entering > 0 then call('HINCRBY', stats, 'imported', #entering) end
+count('imported', #entering)
 
 for _, task in ipairs(entering) do call('ZADD', imported, '+inf', ARGV[task[2]]) end
 for _, mark in ipairs(refused) do call('ZADD', imported, '+inf', mark) end

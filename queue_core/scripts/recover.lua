@@ -3,13 +3,14 @@
 -- head: one poison task must not take its neighbours with it); too many crashes make it a dead letter, quarantined.
 -- Without ids: leases that have run out, unless the server itself was away. With ids: those that a supervisor knows dead.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, notify LIST
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST; at the change of a minute:
+-- telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lease, ms   ARGV[5] limit, tasks
 -- ARGV[6] crashes allowed, where the task's options do not say   ARGV[7] jitter, at most this share of the wait (0 to 1)
 -- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
 -- then two for each task: id, fence
 -- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost.
--- include begin session life envelope history retries faults wake
+-- include begin session count life envelope history retries faults wake
 if replayed then return replayed end
 -- check keys
 
@@ -70,6 +71,9 @@ for i, task in ipairs(taken) do
     end
   end
 end
+count('crashed', #again + #buried)
+count('retried', #again)
+count('died', #buried)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
 if earliest then wake(1) end

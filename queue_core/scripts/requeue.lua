@@ -1,11 +1,11 @@
 #!lua flags=allow-oom
 -- Dead letters become ready again, behind what waits already: their history stays, they get a fresh allowance.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, dead ZSET, dead_by_fault
--- ZSET, history HASH, notify LIST
+-- ZSET, history HASH, stats HASH, notify LIST; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] JSON object for the histories, not empty
 -- then two for each task: id, time of death in ms
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`).
--- include begin session envelope ready history retries wake
+-- include begin session count envelope ready history retries wake
 if replayed then return replayed end
 -- check keys
 
@@ -30,5 +30,6 @@ for i = 5, #ARGV, 2 do
     reply[#reply + 1] = envelope and 'changed' or 'not dead'
   end
 end
+count('requeued', back)
 wake(back)
 return answer(reply)

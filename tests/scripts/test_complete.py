@@ -6,7 +6,7 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Held
-from tests.engine import LEASE_MS, Engine, changed, lease_of, running_of
+from tests.engine import LEASE_MS, Engine, changed, counted, lease_of, running_of
 from tests.scripts.scenarios import with_history
 
 pytestmark = pytest.mark.each_server
@@ -23,7 +23,7 @@ def test_task_without_a_history_leaves_nothing_but_its_count(engine: Engine) -> 
         tasks=None,
         leases=lease_of(expires_at=0),
         running=running_of(fence=0, at=0),
-        stats={"enqueued": "1", "completed": "1"},
+        stats=counted(before, completed=1),
     )
 
 
@@ -46,7 +46,7 @@ def test_task_with_a_history_leaves_a_record_for_a_day(engine: Engine) -> None:
         history=None,
         leases=lease_of(expires_at=0),
         running=running_of(fence=0, at=0),
-        stats={"enqueued": "1", "completed": "1"},
+        stats=counted(before, completed=1),
         **{f"record:{held.id}": record},
     )
     assert DAY_MS - 10_000 < engine.redis.pttl(engine.queue.record(held.id)) <= DAY_MS
@@ -123,7 +123,7 @@ def test_each_task_of_a_batch_is_judged_by_itself(engine: Engine) -> None:
     assert engine.run(protocol.complete(engine.queue, batch)) == ["gone", plain.id, plain.id]
     state = engine.check_books()
     assert {name for name in state if name.startswith("record")} == {f"record:{held.id}" for held in (recorded, other)}
-    assert state["stats"] == {"enqueued": "3", "completed": "3"}
+    assert state["stats"] == {"enqueued": "3", "completed": "3", "failed": "2", "retried": "2"}
 
 
 def test_largest_batch_ends_at_once(engine: Engine) -> None:

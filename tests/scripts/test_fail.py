@@ -10,7 +10,7 @@ import pytest
 from queue_core import protocol
 from queue_core.fingerprint import make_failure
 from queue_core.protocol import DEAD, DISCARD, RETRY, FailedTask, Held
-from tests.engine import LEASE_MS, START_MS, Engine, State, changed, lease_of, running_of
+from tests.engine import LEASE_MS, START_MS, Engine, State, changed, counted, lease_of, running_of
 from tests.scripts.scenarios import with_history
 
 pytestmark = pytest.mark.each_server
@@ -44,6 +44,7 @@ def test_retry_waits_for_its_time_and_is_counted_in_its_fault(engine: Engine) ->
         **COUNTED,
         faults=faults_of(retrying=1),
         retrying={held.id: START_MS + 1_234},
+        stats=counted(before, failed=1, retried=1),
         history={held.id: f"1 0 0 0 {FAULT}\n{START_MS} {ENTRY}"},
         notify=["1", "1"],
     )
@@ -59,6 +60,7 @@ def test_dead_letter_is_filed_under_its_fault(engine: Engine) -> None:
         **COUNTED,
         faults=faults_of(),
         dead={held.id: START_MS},
+        stats=counted(before, failed=1, died=1),
         dead_by_fault={f"{FAULT}:{START_MS}:{held.id}": 0},
         history={held.id: f"1 0 0 0 {FAULT}\n{START_MS} {ENTRY}"},
     )
@@ -83,7 +85,7 @@ def test_discarded_task_leaves_the_queue_and_a_record(engine: Engine) -> None:
         **COUNTED,
         faults=faults_of(),
         tasks=None,
-        stats={"enqueued": "1", "discarded": "1"},
+        stats=counted(before, failed=1, discarded=1),
         **{f"record:{held.id}": record},
     )
     assert 0 < engine.redis.pttl(engine.queue.record(held.id)) <= 86_400_000
@@ -100,6 +102,7 @@ def test_second_failure_counts_on(engine: Engine) -> None:
         faults=faults_of(attempts=2),
         faults_seen={FAULT: engine.now},
         dead={held.id: engine.now},
+        stats=counted(before, failed=1, died=1),
         dead_by_fault={f"{FAULT}:{engine.now}:{held.id}": 0},
         history={held.id: f"2 0 0 0 {FAULT}\n{START_MS} {ENTRY}{engine.now} {second}"},
     )

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from queue_core import scripts
+from queue_core.histogram import BUCKETS
 from queue_core.keys import QueueKeys
+from queue_core.snapshot import COUNTERS
 from tests.engine import Engine
 from tests.scripts.scenarios import SCENARIOS
 
@@ -22,6 +24,7 @@ OF_NO_QUEUE = {"audit"}
 """Its keys are in a slot of their own."""
 TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE - {"mark"})
 LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
+COUNT = (FOLDER / "lib" / "count.lua").read_text()
 GROWING = {
     "KEYS",
     "SCAN",
@@ -149,6 +152,18 @@ def test_every_library_is_used() -> None:
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_library_says_what_it_is_for(name: str) -> None:
     assert (FOLDER / "lib" / f"{name}.lua").read_text().startswith("-- ")
+
+
+def test_script_and_reader_agree_on_the_order_of_figures() -> None:
+    (listed,) = re.findall(r"COUNTERS = \{(.*?)\}", COUNT, re.DOTALL)
+    assert tuple(re.findall(r"'(\w+)'", listed)) == COUNTERS
+    (constants,) = re.findall(r"^local (.+), BUCKETS = (.+)$", COUNT, re.MULTILINE)
+    assert constants[1].rpartition(", ")[2] == str(BUCKETS)
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_counters_of_the_books_change_in_one_place(verb: str) -> None:
+    assert not re.search(r"'H(INCRBY|SET)', stats", scripts.load(verb).text.replace(COUNT, ""))
 
 
 def source_of(verb: str) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Held, Recovered
-from tests.engine import LEASE_MS, START_MS, Engine, State, changed, lease_of, running_of
+from tests.engine import LEASE_MS, START_MS, Engine, State, changed, counted, lease_of, running_of
 
 pytestmark = pytest.mark.each_server
 
@@ -42,6 +42,7 @@ def test_crashed_task_waits_and_is_counted(engine: Engine, is_named: bool) -> No
         before,
         **SETTLED,
         retrying={held.id: engine.now + 1_000},
+        stats=counted(before, crashed=1, retried=1),
         faults=faults_of(after, attempts=1, retrying=1),
         faults_seen={FAULT: engine.now},
         history={held.id: f"0 1 0 0 {FAULT}\n{engine.now} {entry(1)}"},
@@ -64,6 +65,7 @@ def test_every_crash_waits_longer_and_the_last_one_quarantines(engine: Engine) -
     state = engine.check_books()
     assert state["dead"] == {"order-1": engine.now}
     assert state["dead_by_fault"] == {f"{FAULT}:{engine.now}:order-1": 0}
+    assert state["stats"] == {"enqueued": "1", "crashed": "4", "retried": "3", "died": "1"}
 
 
 @pytest.mark.parametrize(("max_crashes", "is_buried"), [(0, True), (1, False), (None, False)])

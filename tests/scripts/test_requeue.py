@@ -8,7 +8,7 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Acted, Held
-from tests.engine import START_MS, Engine, changed, element_of, score_of
+from tests.engine import START_MS, Engine, changed, counted, element_of, score_of
 
 pytestmark = pytest.mark.each_server
 
@@ -40,6 +40,7 @@ def test_letter_is_ready_from_now_on_with_a_fresh_allowance(engine: Engine, what
         **back(engine.now),
         dead=None,
         dead_by_fault=None,
+        stats=counted(before, requeued=1),
         history={"order-1": f"0 0 0 1 {fault}\n{entries}{line}"},
         notify=[*before["notify"], "1"],
     )

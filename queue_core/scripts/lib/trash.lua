@@ -26,7 +26,7 @@ local function put_in_trash(id, place, score, member, until_ms, about)
   end
 end
 
--- Tasks in the trash leave the queue for good, and are counted under that name.
+-- Tasks in the trash leave the queue for good, and are counted under that name. Needs count.lua as well.
 local function leave_trash(ids, counter)
   local histories = {}
   for _, id in ipairs(ids) do
@@ -36,7 +36,7 @@ local function leave_trash(ids, counter)
     if from == 'dead' or from == 'retrying' then count_in_fault(read_history(id).fault, 'trashed', -1) end
   end
   -- An id without a task is dropped, and is no task that left.
-  call('HINCRBY', stats, counter, call('HDEL', tasks, unpack(ids)))
+  count(counter, call('HDEL', tasks, unpack(ids)))
   call('HDEL', history, unpack(histories))
   call('ZREM', trash, unpack(ids))
   call('HDEL', trashed, unpack(ids))
