@@ -11,6 +11,7 @@ from queue_core.errors import (
     InvalidPayload,
     LeaseLost,
     PayloadTooLarge,
+    QueueNotEmpty,
     ServerFull,
     ServerRefused,
     ServerUnavailable,
@@ -35,7 +36,7 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     "DeadLetter",
     # Raised by Taskyard.
     "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
-    "InvalidName", "InvalidPayload", "LeaseLost", "PayloadTooLarge", "ServerFull", "ServerRefused",
+    "InvalidName", "InvalidPayload", "LeaseLost", "PayloadTooLarge", "QueueNotEmpty", "ServerFull", "ServerRefused",
     "ServerUnavailable", "Stale", "UnknownFault", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

@@ -90,6 +90,14 @@ class Client:
                 self._guarded(lambda: self.redis.sadd(keys.queues(self.namespace), queue))
             self._registered[queue] = now
 
+    def unregister(self, queue: str) -> None:
+        """Take the name of a queue that is gone out of the directory; one that was made meanwhile stays in it."""
+        directory, control = keys.queues(self.namespace), self.queue(queue).control
+        self._registered.pop(queue, None)
+        self._guarded(lambda: self.redis.srem(directory, queue))
+        if self._guarded(lambda: self.redis.exists(control)):
+            self._guarded(lambda: self.redis.sadd(directory, queue))
+
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []

@@ -20,16 +20,18 @@ from queue_core.client import Client
 from queue_core.errors import (
     ActionUnderWay,
     InvalidArgument,
+    QueueNotEmpty,
     ServerUnavailable,
     TaskyardError,
     UnknownFault,
     UnknownQueue,
 )
 from queue_core.ids import is_task_id
+from queue_core.inspector import Inspector
 from queue_core.keys import QueueKeys
 from queue_core.moving import Move
-from queue_core.protocol import Acted, Argument, Call, Session, Switched
-from queue_core.snapshot import Outcome
+from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
+from queue_core.snapshot import STALE_MS, Outcome
 
 MAX_IDS = 10_000
 """In one action."""
@@ -225,6 +227,43 @@ class Control:
         act = Act.check("open_lane", by, action_id, reason)
         return self._switch(act, queue, lane, "not closed", lambda keys: protocol.open_lane(keys, lane, act.by))
 
+    def delete_queue(
+        self,
+        queue: str,
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        force: bool = False,
+        at_most: int | None = None,
+    ) -> Outcome:
+        """The queue is gone, with its faults, books and pauses. Raises `QueueNotEmpty` (`counts`) unless it is empty.
+
+        `force`: every task in it is deleted for good, also those in the trash; refused only while tasks run, or where
+        there are more than `at_most`, which is how many somebody was shown. `served_by`: workers that listen to it
+        still; with their next claim it is there again, empty.
+        """
+        act = Act.check("delete_queue", by, action_id, reason)
+        if at_most is not None and (not isinstance(at_most, int) or at_most < 0):
+            raise InvalidArgument(f"at_most {at_most!r:.20} is not accepted: a number of tasks, 0 or more")
+        keys = self._client.queue(queue)
+        (exists,) = self._read(("EXISTS", keys.control))
+        if exists:
+            audit.record(self._client, queue, act, "the queue, with what is in it" if force else "the queue")
+        try:
+            deleted = self._client.run(
+                protocol.delete_queue(keys, is_forced=force, at_most=at_most), Session(f"{act.action_id}.0")
+            )
+        except UnknownQueue:
+            raise _unknown(queue) from None
+        if not deleted.is_gone:
+            raise QueueNotEmpty(_why_not_deleted(queue, deleted, force), queue=queue, counts=deleted.counts)
+        self._client.unregister(queue)
+        now_ms = deleted.now_ms
+        listening = [worker for worker in Inspector(client=self._client).workers() if queue in worker.queues]
+        served_by = tuple(worker.id for worker in listening if worker.heartbeat_at > now_ms - STALE_MS)
+        return Outcome(act.verb, (queue,), {}, now_ms, served_by=served_by)
+
     # How it is done.
 
     def _act(
@@ -360,6 +399,15 @@ class _Letters:
             if died_at.isdigit() and is_task_id(decoding.text(task_id)):
                 letters.append((task_id.decode(), int(died_at)))
         return letters
+
+
+def _why_not_deleted(queue: str, deleted: QueueDeleted, force: bool) -> str:
+    found = ", ".join(f"{count:,} {state}" for state, count in deleted.counts.items()) or f"{deleted.tasks:,} tasks"
+    if not force:
+        return f"queue {queue} is not empty: {found}. Move or purge them, or insist with force"
+    if deleted.counts.get("running"):
+        return f"tasks of queue {queue} run now: {found}. Pause it and let them end"
+    return f"there are more tasks in queue {queue} than were to be deleted: {found}"
 
 
 def _unknown(queue: str) -> UnknownQueue:

@@ -48,6 +48,10 @@ class UnknownQueue(TaskyardError, LookupError):
     """There is no such queue."""
 
 
+class QueueNotEmpty(TaskyardError):
+    """The queue has tasks in it."""
+
+
 class UnknownTask(TaskyardError, LookupError):
     """There is no such task."""
 

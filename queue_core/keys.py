@@ -225,3 +225,7 @@ class QueueKeys:
     def action(self, action_id: str) -> str:
         """STRING with an expiry: the outcome of an operator's action that took several calls, JSON."""
         return f"{self._prefix}action:{action_id}"
+
+
+LASTING = tuple(name for name, value in vars(QueueKeys).items() if isinstance(value, cached_property))
+"""Names of a queue's keys that do not expire by themselves: what goes with the queue."""

@@ -368,3 +368,5 @@ class Outcome:
     remaining: int = 0
     """Of a fault: letters beyond the most that one press acts on."""
     restorable_until: int | None = None
+    served_by: tuple[str, ...] = ()
+    """Of a deleted queue: workers that listen to it still, and make it again."""

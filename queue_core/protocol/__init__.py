@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from queue_core.protocol.actions import (
     Acted,
+    QueueDeleted,
     Switched,
     check_lane,
     close_lane,
     delete,
+    delete_queue,
     open_lane,
     pause,
     promote,
@@ -71,6 +73,7 @@ __all__ = [
     "FailedTask",
     "Held",
     "NewTask",
+    "QueueDeleted",
     "Recovered",
     "ReleasedTask",
     "Session",
@@ -83,6 +86,7 @@ __all__ = [
     "complete",
     "confirm",
     "delete",
+    "delete_queue",
     "enqueue",
     "examine",
     "export",

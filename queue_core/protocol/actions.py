@@ -8,8 +8,10 @@ from typing import Any
 
 from queue_core import scripts
 from queue_core.errors import InvalidArgument
-from queue_core.keys import QueueKeys, check_name
+from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
 from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, to_json
+
+PLACES = ("ready", "held", "scheduled", "blocked", "running", "retrying", "dead", "trashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,33 @@ def promote(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
     """Scheduled and retrying tasks become ready. Skipped: `not waiting for a time`. Source: promote.lua."""
     check_batch(ids)
     return Call(scripts.load("promote"), queue, tuple(ids), _read_acted)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueDeleted:
+    """Whether a queue is gone. `tasks`: how many were in it; `counts`: state → how many, where there are any."""
+
+    now_ms: int
+    is_gone: bool
+    tasks: int
+    counts: dict[str, int]
+
+
+def delete_queue(queue: QueueKeys, *, is_forced: bool = False, at_most: int | None = None) -> Call[QueueDeleted]:
+    """A queue and everything in it is gone, if it is empty. Never while tasks run.
+
+    `is_forced`: also with tasks in it; `at_most`: unless they are more. Sessions, records and outcomes of actions
+    expire by themselves. Raises, on reading: `UnknownQueue`. Source: delete_queue.lua.
+    """
+    script = scripts.load("delete_queue")
+    others = queue.named(tuple(name for name in LASTING if name not in (*script.keys, "control")))
+
+    def read(answer: list[Any]) -> QueueDeleted:
+        counts = {state: count for state, count in zip(PLACES, answer[3:], strict=True) if count}
+        return QueueDeleted(int(answer[0]), bool(answer[1]), answer[2], counts)
+
+    arguments = ("1" if is_forced else "", "" if at_most is None else at_most, SENTINEL)
+    return Call(script, queue, arguments, read, others)
 
 
 @dataclass(frozen=True, slots=True)

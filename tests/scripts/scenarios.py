@@ -121,6 +121,12 @@ def confirm(engine: Engine) -> Call[Any]:
     return protocol.confirm(engine.queue, [task.ticket for task in exported.tasks])
 
 
+def delete_queue(engine: Engine) -> Call[Any]:
+    for place in IDLE_PLACES:
+        engine.seed(place)
+    return protocol.delete_queue(engine.queue, is_forced=True)
+
+
 def pause(engine: Engine) -> Call[Any]:
     engine.seed("ready")
     return protocol.pause(engine.queue, "ada", "test")
@@ -145,7 +151,7 @@ SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
         enqueue, claim, complete, fail, extend, release, recover, requeue, trash, restore, delete, promote, export,
-        import_, forget, confirm, pause, resume, close_lane, open_lane,
+        import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
     )
 }  # fmt: skip
 

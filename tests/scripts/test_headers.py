@@ -10,7 +10,7 @@ import pytest
 
 from queue_core import scripts
 from queue_core.histogram import BUCKETS
-from queue_core.keys import QueueKeys
+from queue_core.keys import LASTING, QueueKeys
 from queue_core.snapshot import COUNTERS
 from tests.engine import Engine
 from tests.scripts.scenarios import SCENARIOS
@@ -108,7 +108,11 @@ def test_header_names_every_argument(verb: str) -> None:
 def test_protocol_passes_the_keys_that_the_header_asks_for(verb: str, engine: Engine) -> None:
     call = SCENARIOS[verb](engine)
     assert call.has_session == ("session" in keys_of(verb))
-    assert all(key.startswith(engine.queue.record("")) for key in call.keys)
+    if verb == "delete_queue":
+        sent = {*engine.queue.named(call.script.keys), *call.keys, engine.queue.control}
+        assert sent == {getattr(engine.queue, name) for name in LASTING}
+    else:
+        assert all(key.startswith(engine.queue.record("")) for key in call.keys)
     assert bool(call.keys) == (", then " in key_words_of(verb))
 
 
