@@ -62,10 +62,10 @@ class Lease:
 
     def extend(self, seconds: float = 30.0) -> None:
         """The lease lasts `seconds` from now."""
-        lost = self._claim.client.run(
+        extended = self._claim.client.run(
             protocol.extend(self._claim.queue, [Held(self.id, self.fence)], _milliseconds(seconds))
         )
-        if lost:
+        if extended.lost:
             raise LeaseLost(f"task {self.id}: {LeaseLost.__doc__}", task_id=self.id)
 
     def _settle(self, lost: list[str]) -> None:
@@ -112,7 +112,9 @@ class Claim:
         if unreadable:
             self.client.run(protocol.fail(self.queue, unreadable, self.version))
         if claimed.has_expired:  # where no worker looks after the queue, its consumers do
-            self.client.run(protocol.recover(self.queue, self._lease_ms))
+            recovered = self.client.run(protocol.recover(self.queue, self._lease_ms))
+            if recovered.flagged:
+                self.client.run(protocol.recover(self.queue, self._lease_ms, held=recovered.flagged))
         return self
 
     def __iter__(self) -> Iterator[Lease]:

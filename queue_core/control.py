@@ -90,6 +90,13 @@ class Control:
         keep_ms = check_keep_seconds(keep_seconds)
         return self._act(act, queue, ids, lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason))
 
+    def cancel(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Tasks end before their time: those that wait at once; `asked`: those that run, and stop when their worker has
+        heard of it. Skipped: `dead` (those are purged), `in the trash`, `gone`."""
+        act = Act.check("cancel", by, action_id, reason)
+        facts = _facts(act)
+        return self._act(act, queue, ids, lambda keys, some: protocol.cancel(keys, some, facts))
+
     def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks leave the trash for where they were; one that a mover left there is called back first.
 
@@ -277,11 +284,17 @@ class Control:
         for number, batch in enumerate(_batches(wanted)):
             acted.append(self._client.run(call(keys, batch), Session(f"{act.action_id}.{number}")))
             skipped.update(acted[-1].skipped)
-            done += [task_id for task_id in batch if task_id not in acted[-1].skipped]
+            left = {*acted[-1].skipped, *acted[-1].asked}
+            done += [task_id for task_id in batch if task_id not in left]
         until = [a.until_ms for a in acted if a.until_ms is not None]
         server_ms = max((a.now_ms for a in acted), default=0)
         return Outcome(
-            act.verb, tuple(done), skipped, server_ms, restorable_until=min(until, default=None) if done else None
+            act.verb,
+            tuple(done),
+            skipped,
+            server_ms,
+            restorable_until=min(until, default=None) if done else None,
+            asked=tuple(task_id for answer in acted for task_id in answer.asked),
         )
 
     def _wanted(self, act: Act, queue: str, ids: Sequence[str], where: str = "") -> tuple[dict[str, str], list[str]]:

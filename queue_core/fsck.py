@@ -19,7 +19,7 @@ LOOKS = 3
 
 WALKS = (
     "ready", "removed", "prioritized", "scheduled", "retrying", "leases", "running", "held", "blocked", "dead",
-    "dead_by_fault", "trash", "trashed", "history", "tasks",
+    "dead_by_fault", "trash", "trashed", "cancelling", "history", "tasks",
 )  # fmt: skip
 """`tasks` last: what was seen in the list by then is not nowhere."""
 
@@ -27,6 +27,7 @@ _PLACES = {
     "P": "prioritized", "S": "scheduled", "R": "retrying", "L": "leases", "H": "held", "B": "blocked", "D": "dead",
     "X": "trash",
 }  # fmt: skip
+_BESIDES = {"U": "running", "Y": "trashed", "C": "cancelling", "N": "history"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def judge(letters: str, seen_in_list: int) -> str:
     if seen_in_list and "M" not in letters:
         places.append("ready")
     if "T" not in letters:
-        rest = [name for letter, name in (("U", "running"), ("Y", "trashed"), ("N", "history")) if letter in letters]
+        rest = [name for letter, name in _BESIDES.items() if letter in letters]
         found = places + rest + (["dead_by_fault"] if "F" in letters else [])
         return f"is no task and stands in {', '.join(found)}" if found else ""
     if len(places) > 1:
@@ -93,6 +94,8 @@ def judge(letters: str, seen_in_list: int) -> str:
         return "is struck out of the list and is not in it"
     if ("L" in letters) != ("U" in letters):
         return "has a lease and no claim" if "L" in letters else "has a claim and no lease"
+    if "C" in letters and "L" not in letters:
+        return "was asked to stop and does not run"
     if ("X" in letters) != ("Y" in letters):
         return "is in the trash without its origin" if "X" in letters else "has an origin and is not in the trash"
     if ("D" in letters) != ("F" in letters):

@@ -142,8 +142,14 @@ class QueueKeys:
 
     @cached_property
     def running(self) -> str:
-        """HASH: id → `fence claimed-ms ready-ms worker`, for exactly the ids of `leases`; and `SENTINEL`."""
+        """HASH: id → `fence claimed-ms ready-digits worker`, and ` {progress}` once its handler has told any, for
+        exactly the ids of `leases`; and `SENTINEL`."""
         return self._prefix + "running"
+
+    @cached_property
+    def cancelling(self) -> str:
+        """HASH: running task that was asked to stop → JSON object: by, reason. Only of ids in `leases`."""
+        return self._prefix + "cancelling"
 
     @cached_property
     def closed(self) -> str:
@@ -189,8 +195,13 @@ class QueueKeys:
         return self._prefix + "faults_seen"
 
     def record(self, task_id: str) -> str:
-        """HASH with an expiry of 24 h: what an ended task left (state, at, worker, envelope, history)."""
+        """HASH with an expiry of 24 h, or as long as its result is kept: what an ended task left (state, at, worker,
+        envelope, history, result or no_result, result_until)."""
         return f"{self._prefix}record:{task_id}"
+
+    def end(self, task_id: str) -> str:
+        """A channel, no key: something is published on it when the task has ended, or is a dead letter."""
+        return f"{self.tasks}:{task_id}"
 
     # The queue itself.
 

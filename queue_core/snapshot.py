@@ -370,3 +370,5 @@ class Outcome:
     restorable_until: int | None = None
     served_by: tuple[str, ...] = ()
     """Of a deleted queue: workers that listen to it still, and make it again."""
+    asked: tuple[str, ...] = ()
+    """Running tasks that were asked to stop: their workers hear of it with their next heartbeats."""

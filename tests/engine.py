@@ -189,6 +189,9 @@ class Engine:
     def trash(self, *task_ids: str) -> dict[str, str]:
         return self.run(protocol.trash(self.queue, task_ids, KEEP_MS, "ada", "test")).skipped
 
+    def cancel(self, *task_ids: str) -> dict[str, str]:
+        return self.run(protocol.cancel(self.queue, task_ids, {"by": "ada", "reason": "test"})).skipped
+
     def delete(self, *task_ids: str) -> dict[str, str]:
         return self.run(protocol.delete(self.queue, task_ids)).skipped
 
@@ -323,8 +326,11 @@ def problems_of(state: State) -> list[str]:
     control = state.get("control", {})
     hold(not state or control.get("format") == str(keys.FORMAT), f"format {control.get('format')}")
     for task_id in places["running"]:
-        fence, claimed_ms, _, worker = running[task_id].split(" ")
+        fence, claimed_ms, _, worker = running[task_id].split(" ", 4)[:4]
         hold(int(fence) <= int(control["fence"]) and int(claimed_ms) and worker, f"claim {running[task_id]}")
+
+    cancelling = state.get("cancelling", {})
+    hold(cancelling.keys() <= leases.keys(), f"asked to stop and does not run: {cancelling.keys() - leases.keys()}")
 
     problems += _problems_of_faults(state)
     hold(state.get("trash", {}).keys() == state.get("trashed", {}).keys(), "trash and trashed differ")

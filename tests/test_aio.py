@@ -125,7 +125,7 @@ def test_server_that_has_lost_its_scripts_is_given_them_again(engine: Engine, na
                 protocol.extend(engine.queue, [Held("gone", 1)], LEASE_MS),
                 protocol.enqueue(engine.queue, [engine.new_task(f"order-{number}")]),
             ]
-            assert await client.run_all(calls) == [["gone"], {}]
+            assert await client.run_all(calls) == [protocol.Extended(["gone"], []), {}]
         await client.close()
 
     asyncio.run(run())

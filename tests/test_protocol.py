@@ -38,8 +38,8 @@ def test_command_is_a_script_with_control_session_and_what_all_scripts_begin_wit
 def test_call_without_a_session_has_neither_number_nor_key() -> None:
     call = protocol.extend(QUEUE, [Held("a", 7)], 30_000)
     sha = scripts.load("extend").sha
-    keys = [QUEUE.control, QUEUE.leases, QUEUE.running]
-    assert Session().command(call, 5) == ["EVALSHA", sha, 3, *keys, 1, 5, 30_000, "a", 7]
+    keys = [QUEUE.control, QUEUE.leases, QUEUE.running, QUEUE.cancelling]
+    assert Session().command(call, 5) == ["EVALSHA", sha, 4, *keys, 1, 5, 30_000, "a", 7]
 
 
 def test_same_command_with_the_scripts_text_is_otherwise_the_same() -> None:
@@ -148,9 +148,15 @@ def test_facts_are_one_line_of_json_with_something_in_it(facts: dict[str, object
     ("call", "answer", "read"),
     [
         (protocol.complete(QUEUE, []), [b"a", b"b"], ["a", "b"]),
-        (protocol.extend(QUEUE, [], 1), [b"100", b"a"], ["a"]),
+        (protocol.extend(QUEUE, [], 1), [b"100", [b"a"], [b"b"]], protocol.Extended(["a"], ["b"])),
         (protocol.release(QUEUE, [ReleasedTask("a", 1)]), [], []),
-        (protocol.recover(QUEUE, 1), [[b"a"], [], [b"b"]], protocol.Recovered(["a"], [], ["b"])),
+        (protocol.recover(QUEUE, 1), [[b"a"], [], [b"b"], [], []], protocol.Recovered(["a"], [], ["b"])),
+        (
+            protocol.recover(QUEUE, 1),
+            [[], [], [], [b"c"], [b"d", b"7"]],
+            protocol.Recovered([], [], [], ["c"], [Held("d", 7)]),
+        ),
+        (protocol.cancel(QUEUE, [], {}), [b"5", [b"a"], b"b", b"gone"], Acted(5, {"b": "gone"}, asked=("a",))),
         (protocol.requeue(QUEUE, [], {}), [b"5", b"a", b"changed"], Acted(5, {"a": "changed"})),
         (protocol.trash(QUEUE, [], 1, "", ""), [b"5", b"6", b"a", b"gone"], Acted(5, {"a": "gone"}, until_ms=6)),
         (protocol.restore(QUEUE, []), [b"5"], Acted(5, {})),

@@ -9,6 +9,7 @@ from queue_core.protocol.actions import (
     Acted,
     QueueDeleted,
     Switched,
+    cancel,
     check_lane,
     close_lane,
     delete,
@@ -35,6 +36,7 @@ from queue_core.protocol.moving import (
 )
 from queue_core.protocol.repairs import balance, examine, repair
 from queue_core.protocol.tasks import (
+    CANCEL,
     DEAD,
     DISCARD,
     NO_COUNTERS,
@@ -42,11 +44,13 @@ from queue_core.protocol.tasks import (
     Claimed,
     ClaimedTask,
     Counters,
+    Extended,
     FailedTask,
     Held,
     NewTask,
     Recovered,
     ReleasedTask,
+    Result,
     claim,
     complete,
     enqueue,
@@ -57,6 +61,7 @@ from queue_core.protocol.tasks import (
 )
 
 __all__ = [
+    "CANCEL",
     "DEAD",
     "DISCARD",
     "NO_COUNTERS",
@@ -70,16 +75,19 @@ __all__ = [
     "Counters",
     "Exported",
     "ExportedTask",
+    "Extended",
     "FailedTask",
     "Held",
     "NewTask",
     "QueueDeleted",
     "Recovered",
     "ReleasedTask",
+    "Result",
     "Session",
     "Switched",
     "audit",
     "balance",
+    "cancel",
     "check_lane",
     "claim",
     "close_lane",

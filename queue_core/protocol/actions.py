@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from queue_core import scripts
+from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
-from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, to_json
+from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, texts, to_json
 
 PLACES = ("ready", "held", "scheduled", "blocked", "running", "retrying", "dead", "trashed")
 
@@ -22,6 +22,8 @@ class Acted:
     skipped: dict[str, str]
     until_ms: int | None = None
     count: int | None = None
+    asked: tuple[str, ...] = ()
+    """Running tasks that were asked to stop."""
 
 
 def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping[str, object]) -> Call[Acted]:
@@ -45,6 +47,18 @@ def trash(queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: s
         return Acted(int(answer[0]), pairs(answer[2:]), until_ms=int(answer[1]))
 
     return Call(scripts.load("trash"), queue, (keep_ms, by, reason, *ids), read)
+
+
+def cancel(queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object]) -> Call[Acted]:
+    """Tasks end before their time: those that wait at once, those that run are asked to stop. `facts` (by, reason) go
+    into their records. Skipped: `dead`, `in the trash`, `gone`. Source: cancel.lua."""
+    check_batch(ids)
+
+    def read(answer: list[Any]) -> Acted:
+        return Acted(int(answer[0]), pairs(answer[2:]), asked=tuple(texts(answer[1])))
+
+    arguments: list[Argument] = [settings.RECORD_SECONDS * 1000, to_json({"by": "", **facts}), *ids]
+    return Call(scripts.load("cancel"), queue, arguments, read, [queue.record(task_id) for task_id in ids])
 
 
 def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:

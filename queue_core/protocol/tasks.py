@@ -135,12 +135,22 @@ def _read_claimed(answer: list[Any]) -> Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Result:
+    """What a handler returned, as JSON, to be kept for `keep_ms`; or why there is nothing to keep."""
+
+    json: bytes
+    keep_ms: int
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A task that somebody holds by a fence. `has_history`: as the claim said."""
+    """A task that somebody holds by a fence. `has_history`: as the claim said. `result`: of one that completes."""
 
     id: str
     fence: int
     has_history: bool = False
+    result: Result | None = None
 
 
 def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
@@ -149,18 +159,30 @@ def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000]
     records: list[str] = []
     for task in held:
-        arguments += (task.id, task.fence, "1" if task.has_history else "")
-        if task.has_history:
+        about, result = b"", task.result
+        if task.has_history or result:
+            about = to_json(_about(task))
             records.append(queue.record(task.id))
+        arguments += (task.id, task.fence, about, result.json if result else b"")
     return Call(scripts.load("complete"), queue, arguments, texts, records)
 
 
-RETRY, DEAD, DISCARD = "retry", "dead", "discard"
+def _about(task: Held) -> dict[str, object]:
+    about: dict[str, object] = {"history": True} if task.has_history else {}
+    if task.result:
+        about["result_ms"] = task.result.keep_ms
+        if task.result.missing:
+            about["no_result"] = task.result.missing
+    return about
+
+
+RETRY, DEAD, DISCARD, CANCEL = "retry", "dead", "discard", "cancel"
 
 
 @dataclass(frozen=True, slots=True)
 class FailedTask:
-    """An attempt that failed. `verdict`: RETRY after `delay_ms`, DEAD or DISCARD. `facts` go into its history."""
+    """An attempt that failed. `verdict`: RETRY after `delay_ms`, DEAD or DISCARD; CANCEL where the handler has stopped
+    because it was asked to: then it is no failure. `facts` go into its history."""
 
     id: str
     fence: int
@@ -183,23 +205,35 @@ def fail(queue: QueueKeys, failed: Sequence[FailedTask], version: str = "") -> C
             "message": failure.message,
             "frame": failure.frame,
         }
-        facts = to_json({"error": failure.error, **task.facts})
+        error = {"worker": ""} if task.verdict == CANCEL else {"error": failure.error}
+        facts = to_json({**error, **task.facts})
         arguments += (
             task.id, task.fence, task.verdict, task.delay_ms, failure.fingerprint, failure.overflow_fingerprint,
             to_json(info), facts, failure.frames_digest, failure.traceback,
         )  # fmt: skip
-        if task.verdict == DISCARD:
-            records.append(queue.record(task.id))
+        records.append(queue.record(task.id))
     return Call(scripts.load("fail"), queue, arguments, texts, records)
 
 
-def extend(queue: QueueKeys, held: Sequence[Held], lease_ms: int) -> Call[list[str]]:
-    """Leases last `lease_ms` from now. Shape: ids whose lease was lost. Source: extend.lua."""
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """Ids whose lease was lost, and those of the others that were asked to stop."""
+
+    lost: list[str]
+    cancelled: list[str]
+
+
+def extend(queue: QueueKeys, held: Sequence[Held], lease_ms: int) -> Call[Extended]:
+    """Leases last `lease_ms` from now. Source: extend.lua."""
     check_batch(held)
     arguments: list[Argument] = [lease_ms]
     for task in held:
         arguments += (task.id, task.fence)
-    return Call(scripts.load("extend"), queue, arguments, lambda answer: texts(answer[1:]), has_session=False)
+    return Call(scripts.load("extend"), queue, arguments, _read_extended, has_session=False)
+
+
+def _read_extended(answer: list[Any]) -> Extended:
+    return Extended(texts(answer[1]), texts(answer[2]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,21 +248,26 @@ class ReleasedTask:
 
 
 def release(queue: QueueKeys, released: Sequence[ReleasedTask]) -> Call[list[str]]:
-    """Tasks go back to the head of where they came from. Shape: ids whose lease was lost. Source: release.lua."""
+    """Tasks go back to the head of where they came from; those that were asked to stop are cancelled. Shape: ids whose
+    lease was lost. Source: release.lua."""
     check_batch(released)
-    arguments: list[Argument] = []
+    arguments: list[Argument] = [settings.RECORD_SECONDS * 1000]
     for task in released:
         arguments += (task.id, task.fence, task.lane, "" if task.facts is None else to_json(task.facts))
-    return Call(scripts.load("release"), queue, arguments, texts)
+    records = [queue.record(task.id) for task in released]
+    return Call(scripts.load("release"), queue, arguments, texts, records)
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """Ids that run again later, that were quarantined as dead letters, and whose lease somebody else has by now."""
+    """Ids that run again later, that were quarantined as dead letters, whose lease somebody else has by now, and that
+    were cancelled. `flagged`: were asked to stop and can be cancelled: recover them as `held`."""
 
     again: list[str]
     buried: list[str]
     lost: list[str]
+    cancelled: list[str] = field(default_factory=list)
+    flagged: list[Held] = field(default_factory=list)
 
 
 def recover(
@@ -251,7 +290,15 @@ def recover(
         jitter,
         secrets.randbelow(1 << 31) if seed is None else seed,
         to_json(evidence or {"evidence": "its lease ran out"}),
+        settings.RECORD_SECONDS * 1000,
     ]
     for task in held:
         arguments += (task.id, task.fence)
-    return Call(scripts.load("recover"), queue, arguments, lambda lists: Recovered(*map(texts, lists)))
+    records = [queue.record(task.id) for task in held]
+    return Call(scripts.load("recover"), queue, arguments, _read_recovered, records)
+
+
+def _read_recovered(lists: list[Any]) -> Recovered:
+    flagged = [Held(text(lists[4][i]), int(lists[4][i + 1])) for i in range(0, len(lists[4]), 2)]
+    again, buried, lost, cancelled = map(texts, lists[:4])
+    return Recovered(again, buried, lost, cancelled, flagged)

@@ -1,31 +1,38 @@
 #!lua flags=allow-oom
--- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record.
--- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, history HASH, stats HASH; at the change
--- of a minute: telemetry HASH, then a record HASH for each task that has a history, in order
+-- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record, and so does
+-- what keeps its result. One that was asked to stop has been faster.
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, cancelling HASH, history HASH, stats HASH;
+-- at the change of a minute: telemetry HASH, then a record HASH for each task that leaves one, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
--- then three for each task: id, fence, '1' where it has a history, else ''
+-- then four for each task: id, fence, '' or a JSON object (`history`: true where it has one; `result_ms`: how long its
+-- result is kept; `no_result`: why there is none), result as JSON or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session count record
+-- include begin session count claims record ended
 if replayed then return replayed end
 -- check keys
 
-local ids, total = {}, (#ARGV - 4) / 3
+local ids, total = {}, (#ARGV - 4) / 4
 if total == 0 then return answer({}) end
-for i = 1, total do ids[i] = ARGV[2 + i * 3] end
+for i = 1, total do ids[i] = ARGV[1 + i * 4] end
 local claims = call('HMGET', running, unpack(ids))
 local lost, ended, seen, record_key = {}, {}, {}, NAMED + 1
 local records = {}
 for i = 1, total do
-  local id, fence, has_history = ids[i], ARGV[3 + i * 3], ARGV[4 + i * 3] == '1'
-  local key = has_history and KEYS[record_key]
-  if has_history then record_key = record_key + 1 end
+  local id, fence, about, key = ids[i], ARGV[2 + i * 4], ARGV[3 + i * 4], nil
+  if about ~= '' then
+    about = cjson.decode(about)
+    if about.history or about.result_ms then
+      key = KEYS[record_key]
+      record_key = record_key + 1
+    end
+  end
   if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
     seen[id] = true
     ended[#ended + 1] = id
     if key then
       wrong = check_types('hash', key)
       if wrong then return wrong end
-      records[#records + 1] = {id, key, match(claims[i], '(%S+)$')}
+      records[#records + 1] = {id, key, worker_of(claims[i]), about, ARGV[4 + i * 4]}
     end
   else
     lost[#lost + 1] = id
@@ -34,11 +41,24 @@ end
 
 if #ended > 0 then
   begin_writing()
-  for _, record in ipairs(records) do keep_record(record[2], record[1], 'completed', record[3], ARGV[4]) end
+  for _, record in ipairs(records) do
+    local id, key, worker, about, result = unpack(record)
+    local result_ms = about.result_ms or 0
+    local keep_ms = math.max(result_ms, about.history and tonumber(ARGV[4]) or 0)
+    keep_record(key, id, 'completed', worker, fmt('%.0f', keep_ms))
+    if about.result_ms then
+      call('HSET', key, 'result_until', fmt('%.0f', now + result_ms), about.no_result and 'no_result' or 'result',
+        about.no_result or result)
+    end
+  end
   count('completed', #ended)
   call('HDEL', tasks, unpack(ended))
-  for _, record in ipairs(records) do call('HDEL', history, record[1], ':' .. record[1]) end
+  for _, record in ipairs(records) do
+    call('HDEL', history, record[1], ':' .. record[1])
+    tell_end(record[1])
+  end
   call('ZREM', leases, unpack(ended))
   call('HDEL', running, unpack(ended))
+  if call('EXISTS', cancelling) == 1 then call('HDEL', cancelling, unpack(ended)) end
 end
 return answer(lost)

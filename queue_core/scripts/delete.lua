@@ -6,7 +6,7 @@
 -- then the ids
 -- Returns: now ms, number deleted, then id, why: of those that were left alone (`not in the trash`, `being moved to
 -- <queue>`).
--- include begin session count history retries origin trash
+-- include begin session count history retries origin trash ended
 if replayed then return replayed end
 -- check keys
 
@@ -31,5 +31,6 @@ reply[2] = #deleted
 if #deleted > 0 then
   begin_writing()
   leave_trash(deleted, 'deleted')
+  for _, id in ipairs(deleted) do tell_end(id) end
 end
 return answer(reply)

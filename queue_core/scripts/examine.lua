@@ -1,19 +1,20 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one slice of a queue for `fsck`: where each of its ids stands, all at one moment. Walks, in slices of a bounded size.
 -- KEYS control HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET, leases
--- ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH, history HASH
+-- ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH, cancelling
+-- HASH, history HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] what to walk: `ready`, another of the keys above by its name, or
 -- `ids`   ARGV[4] cursor, '0' at first (of `ready`: an index)   ARGV[5] about how many, of `ready`: how many
 -- then the ids, where they are given
 -- Returns: next cursor or '0', then id, letters, fault for each id of the slice. Letters, where the id stands: Q ready
 -- (only said of a walk of it), M removed, P prioritized, S scheduled, R retrying, L leases, U running, H held, B blocked,
--- D dead, F dead_by_fault, X trash, Y trashed, N history; T tasks. Fault: that of its history, which D and R are under.
+-- D dead, F dead_by_fault, X trash, Y trashed, C cancelling, N history; T tasks. Fault: that of its history, which D and R are under.
 -- include begin envelope ready history retries known
 -- check keys
 
 local walk, cursor, count = ARGV[3], ARGV[4], tonumber(ARGV[5])
 local SORTED = {{'P', prioritized}, {'S', scheduled}, {'R', retrying}, {'L', leases}, {'B', blocked}, {'X', trash}}
-local HASHED = {{'T', tasks}, {'U', running}, {'Y', trashed}, {'N', history}}
+local HASHED = {{'T', tasks}, {'U', running}, {'Y', trashed}, {'C', cancelling}, {'N', history}}
 
 local function examine(id)
   local letters = {}
@@ -59,7 +60,8 @@ else
   end
   local walks = {
     tasks = {'HSCAN', tasks, 2, plain}, running = {'HSCAN', running, 2, plain},
-    trashed = {'HSCAN', trashed, 2, plain}, removed = {'SSCAN', removed, 1, plain},
+    trashed = {'HSCAN', trashed, 2, plain}, cancelling = {'HSCAN', cancelling, 2, plain},
+    removed = {'SSCAN', removed, 1, plain},
     history = {'HSCAN', history, 2, function(id) return byte(id) == 58 and sub(id, 2) or id end},
     prioritized = {'ZSCAN', prioritized, 2, plain}, scheduled = {'ZSCAN', scheduled, 2, plain},
     retrying = {'ZSCAN', retrying, 2, plain}, leases = {'ZSCAN', leases, 2, plain},

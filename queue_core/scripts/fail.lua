@@ -1,14 +1,15 @@
 #!lua flags=allow-oom
--- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded.
+-- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded. One
+-- that was asked to stop does not run again: it is cancelled, also where its handler says that it has stopped.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, scheduled ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST; at the change of a
--- minute: telemetry HASH, then a record HASH for each task that is discarded, in order
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, history HASH, stats HASH, notify LIST; at the
+-- change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
--- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard), delay before
--- the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty), digest of
--- the frames, traceback or ''
+-- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard, cancel), delay
+-- before the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty),
+-- digest of the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session count history retries faults record wake
+-- include begin session count claims history retries faults record ended cancelled wake
 if replayed then return replayed end
 -- check keys
 
@@ -17,17 +18,16 @@ local ids, total = {}, (#ARGV - 5) / FIELDS
 if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[6 + (i - 1) * FIELDS] end
 local claims = call('HMGET', running, unpack(ids))
-local lost, failed, seen, record_key = {}, {}, {}, NAMED + 1
+local asked = asked_to_stop(ids)
+local lost, failed, seen = {}, {}, {}
 for i = 1, total do
   local at = 6 + (i - 1) * FIELDS
-  local id, fence, verdict = ids[i], ARGV[at + 1], ARGV[at + 2]
-  local key = verdict == 'discard' and KEYS[record_key]
-  if key then record_key = record_key + 1 end
+  local id, fence, key = ids[i], ARGV[at + 1], KEYS[NAMED + i]
   if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
     seen[id] = true
-    wrong = key and check_types('hash', key)
+    wrong = check_types('hash', key)
     if wrong then return wrong end
-    failed[#failed + 1] = {id, at, key, match(claims[i], '(%S+)$')}
+    failed[#failed + 1] = {id, at, key, worker_of(claims[i]), asked[i]}
   else
     lost[#lost + 1] = id
   end
@@ -40,10 +40,11 @@ for _, place in ipairs({scheduled, retrying}) do
   local first = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
   if first and (not first_due or tonumber(first) < first_due) then first_due = tonumber(first) end
 end
-local earliest, left, retried, died = nil, {}, 0, 0
-for i, task in ipairs(failed) do
-  local id, at = task[1], task[2]
-  local verdict, delay_ms = ARGV[at + 2], tonumber(ARGV[at + 3])
+local earliest, left, noted_failures, retried, died, discarded = nil, {}, 0, 0, 0, 0
+
+-- The failure counts, and stands in the history. Returns the fault.
+local function note_failure(id, at)
+  noted_failures = noted_failures + 1
   local traceback = ARGV[at + 9]
   local fault, has_own_frames =
     count_failure(ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[5], ARGV[at + 8], traceback)
@@ -56,7 +57,16 @@ for i, task in ipairs(failed) do
   else
     call('HDEL', history, ':' .. id)
   end
-  if verdict == 'retry' then
+  return fault
+end
+
+for i, task in ipairs(failed) do
+  local id, at, key, worker, request = unpack(task)
+  local verdict, delay_ms, facts = ARGV[at + 2], tonumber(ARGV[at + 3]), ARGV[at + 7]
+  local fault = verdict ~= 'cancel' and note_failure(id, at)
+  if request or verdict == 'cancel' then
+    end_cancelled(key, id, request and join(request, facts) or facts, worker, ARGV[4])
+  elseif verdict == 'retry' then
     retried = retried + 1
     call('ZADD', retrying, now + delay_ms, id)
     count_in_fault(fault, 'retrying', 1)
@@ -64,18 +74,22 @@ for i, task in ipairs(failed) do
   elseif verdict == 'dead' then
     died = died + 1
     bury(id, fault)
+    tell_end(id)
   else
-    keep_record(task[3], id, 'discarded', task[4], ARGV[4])
+    discarded = discarded + 1
+    keep_record(key, id, 'discarded', worker, ARGV[4])
     call('HDEL', tasks, id)
     forget_history(id)
+    tell_end(id)
   end
   left[i] = id
 end
-count('failed', #failed)
+count('failed', noted_failures)
 count('retried', retried)
 count('died', died)
-count('discarded', #failed - retried - died)
+count('discarded', discarded)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
+if #asked > 0 then call('HDEL', cancelling, unpack(left)) end
 if earliest and not (first_due and first_due <= earliest) then wake(1) end
 return answer(lost)

@@ -2,28 +2,34 @@
 -- Tasks whose worker is gone: each has crashed once more, and waits crashes² seconds for its next run (never at the
 -- head: one poison task must not take its neighbours with it); too many crashes make it a dead letter, quarantined.
 -- Without ids: leases that have run out, unless the server itself was away. With ids: those that a supervisor knows dead.
+-- One that was asked to stop is cancelled, where its id was given, and else named, so that it can be: it leaves a record.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, history HASH, stats HASH, notify LIST; at the change of a minute:
--- telemetry HASH
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, history HASH, stats HASH, notify LIST; at the
+-- change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lease, ms   ARGV[5] limit, tasks
 -- ARGV[6] crashes allowed, where the task's options do not say   ARGV[7] jitter, at most this share of the wait (0 to 1)
 -- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
--- then two for each task: id, fence
--- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost.
--- include begin session count life envelope history retries faults wake
+-- ARGV[10] how long a record is kept, ms   then two for each task: id, fence
+-- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost,
+-- list of ids that were cancelled, list of id, fence: of those that were asked to stop and whose id was not given.
+-- include begin session count life claims envelope history retries faults record ended cancelled wake
 if replayed then return replayed end
 -- check keys
+for i = NAMED + 1, #KEYS do
+  wrong = check_types('hash', KEYS[i])
+  if wrong then return wrong end
+end
 
 local lease_ms, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
 local most_crashes, jitter, evidence = tonumber(ARGV[6]), tonumber(ARGV[7]), ARGV[9]
-local again, buried, lost, taken = {}, {}, {}, {}
-if #ARGV > 9 then
+local again, buried, lost, cancelled, flagged, taken = {}, {}, {}, {}, {}, {}
+if #ARGV > 10 then
   local seen = {}
-  for i = 10, #ARGV, 2 do
+  for i = 11, #ARGV, 2 do
     local id, claim = ARGV[i], call('HGET', running, ARGV[i])
     if claim and match(claim, '^%d+') == ARGV[i + 1] and not seen[id] then
       seen[id] = true
-      taken[#taken + 1] = {id, match(claim, '(%S+)$')}
+      taken[#taken + 1] = {id, worker_of(claim), KEYS[NAMED + (i - 9) / 2], call('HGET', cancelling, id)}
     else
       lost[#lost + 1] = id
     end
@@ -33,20 +39,31 @@ else
   if fields[4] then call('HSET', control, unpack(fields)) end
   if now >= tonumber(fields[4] or known[6] or 0) then
     for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
-      taken[#taken + 1] = {id, match(call('HGET', running, id) or '', '(%S+)$') or ''}
+      local claim = call('HGET', running, id) or ''
+      local fence = match(claim, '^%d+')
+      if fence and call('HEXISTS', cancelling, id) == 1 then
+        flagged[#flagged + 1] = id
+        flagged[#flagged + 1] = fence
+      else
+        taken[#taken + 1] = {id, worker_of(claim)}
+      end
     end
   end
 end
-if #taken == 0 then return answer({again, buried, lost}) end
+if #taken == 0 then return answer({again, buried, lost, cancelled, flagged}) end
 
 begin_writing()
 math.randomseed(tonumber(ARGV[8]))
 local left, earliest = {}, nil
 for i, task in ipairs(taken) do
-  local id, worker = task[1], task[2]
+  local id, worker, key, request = unpack(task, 1, 4)
   local envelope = call('HGET', tasks, id)
   left[i] = id
-  if envelope then
+  if envelope and request then
+    local facts = join(request, join(evidence, '{"worker":' .. cjson.encode(worker) .. '}'))
+    end_cancelled(key, id, facts, worker, ARGV[10])
+    cancelled[#cancelled + 1] = id
+  elseif envelope then
     local name = name_of(envelope)
     local counters, lines = read_history(id)
     counters.crashes = counters.crashes + 1
@@ -60,6 +77,7 @@ for i, task in ipairs(taken) do
     write_history(id, counters, lines, 'crashed', facts)
     if counters.crashes > (tonumber(options_of(envelope).max_crashes) or most_crashes) then
       bury(id, fault)
+      tell_end(id)
       buried[#buried + 1] = id
     else
       local wait = counters.crashes * counters.crashes * 1000 * (1 + jitter * math.random())
@@ -76,5 +94,6 @@ count('retried', #again)
 count('died', #buried)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
+if call('EXISTS', cancelling) == 1 then call('HDEL', cancelling, unpack(left)) end
 if earliest then wake(1) end
-return answer({again, buried, lost})
+return answer({again, buried, lost, cancelled, flagged})

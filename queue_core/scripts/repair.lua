@@ -4,7 +4,7 @@
 -- along the whole of `ready`, `held` and `dead_by_fault`.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, leases ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH,
--- history HASH, faults HASH, notify LIST
+-- cancelling HASH, history HASH, faults HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id   ARGV[5] '1': repair, '': only look
 -- Returns what was done, or is to be done, in words; '' where nothing is wrong.
 -- include begin session envelope ready history retries known wake
@@ -90,6 +90,11 @@ if runs and not has_claim then
 elseif has_claim and not runs and byte(id) ~= 58 then
   write('HDEL', running, id)
   did('was claimed without a lease')
+end
+
+if call('HEXISTS', cancelling, id) == 1 and not (runs and has_claim) then
+  write('HDEL', cancelling, id)
+  did('was asked to stop and does not run')
 end
 
 local is_trashed, has_origin = keep and keep[1] == 'trashed', call('HEXISTS', trashed, id) == 1

@@ -41,9 +41,12 @@ class Janitor:
     async def _recover(self, queue: str) -> None:
         again, buried = 0, 0
         while True:
-            recovered = await self._client.run(protocol.recover(self._client.queue(queue), self._lease_ms))
+            keys = self._client.queue(queue)
+            recovered = await self._client.run(protocol.recover(keys, self._lease_ms))
+            if recovered.flagged:
+                await self._client.run(protocol.recover(keys, self._lease_ms, held=recovered.flagged))
             again, buried = again + len(recovered.again), buried + len(recovered.buried)
-            if len(recovered.again) + len(recovered.buried) < MAX_BATCH:
+            if len(recovered.again) + len(recovered.buried) + len(recovered.flagged) < MAX_BATCH:
                 break
         if again or buried:
             log.warning(

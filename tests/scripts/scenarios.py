@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from queue_core import protocol
-from queue_core.protocol import Call, Held, ReleasedTask
-from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, Engine
+from queue_core.protocol import Call, Held, ReleasedTask, Result
+from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, Engine
 
 Scenario = Callable[[Engine], Call[Any]]
 
@@ -43,34 +43,44 @@ def claim(engine: Engine) -> Call[Any]:
 
 
 def complete(engine: Engine) -> Call[Any]:
-    return protocol.complete(engine.queue, [with_history(engine), engine.lease(), Held("gone", 1)])
+    plain, kept = engine.lease(), engine.lease()
+    engine.cancel(plain.id)
+    kept = Held(kept.id, kept.fence, result=Result(b'{"sent":1}', 60_000))
+    return protocol.complete(engine.queue, [with_history(engine), plain, kept, Held("gone", 1)])
 
 
 def fail(engine: Engine) -> Call[Any]:
     verdicts = (protocol.RETRY, protocol.DEAD, protocol.DISCARD)
     failed = [engine.failed(engine.lease(), verdict, trace="Traceback") for verdict in verdicts]
-    return protocol.fail(engine.queue, failed, "1.0")
+    flagged = [engine.failed(engine.lease(), verdict) for verdict in (protocol.RETRY, protocol.CANCEL)]
+    engine.cancel(*(task.id for task in flagged))
+    return protocol.fail(engine.queue, [*failed, *flagged], "1.0")
 
 
 def extend(engine: Engine) -> Call[Any]:
-    held = engine.lease()
+    held, flagged = engine.lease(), engine.lease()
+    engine.cancel(flagged.id)
     engine.later(5_000)
-    return protocol.extend(engine.queue, [held, Held("gone", 1)], LEASE_MS)
+    return protocol.extend(engine.queue, [held, flagged, Held("gone", 1)], LEASE_MS)
 
 
 def release(engine: Engine) -> Call[Any]:
     first, second, third = engine.lease(), engine.lease(priority=-1), engine.lease(name="resize")
+    fourth = engine.lease()
+    engine.cancel(fourth.id)
     released = [
         ReleasedTask(first.id, first.fence, facts={"why": "stop"}),
         ReleasedTask(second.id, second.fence),
         ReleasedTask(third.id, third.fence, "unknown:resize"),
+        ReleasedTask(fourth.id, fourth.fence, facts={"why": "stop"}),
     ]
     return protocol.release(engine.queue, released)
 
 
 def recover(engine: Engine) -> Call[Any]:
-    again, buried = engine.lease(), engine.lease(max_crashes=0)
-    return protocol.recover(engine.queue, LEASE_MS, held=[again, buried, Held("gone", 1)], seed=1)
+    again, buried, flagged = engine.lease(), engine.lease(max_crashes=0), engine.lease()
+    engine.cancel(flagged.id)
+    return protocol.recover(engine.queue, LEASE_MS, held=[again, buried, flagged, Held("gone", 1)], seed=1)
 
 
 def requeue(engine: Engine) -> Call[Any]:
@@ -80,6 +90,11 @@ def requeue(engine: Engine) -> Call[Any]:
 
 def trash(engine: Engine) -> Call[Any]:
     return protocol.trash(engine.queue, [engine.seed(place) for place in IDLE_PLACES], KEEP_MS, "ada", "test")
+
+
+def cancel(engine: Engine) -> Call[Any]:
+    ids = [engine.lease().id if place == "running" else engine.seed(place) for place in PLACES]
+    return protocol.cancel(engine.queue, [*ids, "gone"], {"by": "ada", "reason": "test"})
 
 
 def restore(engine: Engine) -> Call[Any]:
@@ -150,8 +165,8 @@ def open_lane(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, restore, delete, promote, export,
-        import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
+        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, cancel, restore, delete,
+        promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
     )
 }  # fmt: skip
 

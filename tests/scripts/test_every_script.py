@@ -111,6 +111,7 @@ BATCHES: dict[str, Callable[[Engine, list[Any]], Call[Any]]] = {
     "release": lambda engine, ids: protocol.release(engine.queue, [ReleasedTask(task_id, 1) for task_id in ids]),
     "recover": lambda engine, ids: protocol.recover(engine.queue, LEASE_MS, held=[Held(task_id, 1) for task_id in ids]),
     "requeue": lambda engine, ids: protocol.requeue(engine.queue, [(task_id, 1) for task_id in ids], {}),
+    "cancel": lambda engine, ids: protocol.cancel(engine.queue, ids, {}),
     "trash": lambda engine, ids: protocol.trash(engine.queue, ids, KEEP_MS, "ada", ""),
     "restore": lambda engine, ids: protocol.restore(engine.queue, ids),
     "delete": lambda engine, ids: protocol.delete(engine.queue, ids),

@@ -73,7 +73,7 @@ def test_task_says_itself_how_many_crashes_it_may_have(
     engine: Engine, max_crashes: int | None, is_buried: bool
 ) -> None:
     held = engine.lease(max_crashes=max_crashes)
-    assert recover(engine, held) == Recovered(*([[], [held.id], []] if is_buried else [[held.id], [], []]))
+    assert recover(engine, held) == (Recovered([], [held.id], []) if is_buried else Recovered([held.id], [], []))
     engine.check_books()
 
 

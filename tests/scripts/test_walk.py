@@ -5,12 +5,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from queue_core import protocol
-from queue_core.protocol import Call, Held, ReleasedTask, Session
+from queue_core.protocol import Call, Held, ReleasedTask, Result, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine
 
 pytestmark = pytest.mark.each_server
@@ -34,9 +35,9 @@ class Walker:
     def step(self) -> None:
         steps: list[tuple[int, Callable[[], Call[Any] | None]]] = [
             (9, self.enqueue), (9, self.claim), (5, self.complete), (6, self.fail), (3, self.release), (2, self.extend),
-            (2, self.recover_expired), (2, self.recover_held), (3, self.requeue), (5, self.trash), (4, self.restore),
-            (2, self.delete), (2, self.promote), (1, self.pause), (2, self.resume), (2, self.close_lane),
-            (2, self.open_lane), (4, self.let_time_pass),
+            (2, self.recover_expired), (2, self.recover_held), (3, self.requeue), (5, self.trash), (3, self.cancel),
+            (4, self.restore), (2, self.delete), (2, self.promote), (1, self.pause), (2, self.resume),
+            (2, self.close_lane), (2, self.open_lane), (4, self.let_time_pass),
         ]  # fmt: skip
         take = self.chance.choices([step for _, step in steps], [weight for weight, _ in steps])[0]
         call = take()
@@ -88,13 +89,15 @@ class Walker:
         )
 
     def complete(self) -> Call[Any]:
-        return protocol.complete(self.engine.queue, self.some(self.claims))
+        results = (None, None, Result(b"1", 60_000))
+        held = [replace(held, result=self.chance.choice(results)) for held in self.some(self.claims)]
+        return protocol.complete(self.engine.queue, held)
 
     def fail(self) -> Call[Any]:
         failed = [
             self.engine.failed(
                 held,
-                self.chance.choice((protocol.RETRY, protocol.DEAD, protocol.DISCARD)),
+                self.chance.choice((protocol.RETRY, protocol.DEAD, protocol.DISCARD, protocol.CANCEL)),
                 delay_ms=self.chance.choice((0, 1_000)),
                 message=self.chance.choice(("no answer", "refused", "bad")),
                 digest=self.chance.choice(("d1", "d2")),
@@ -129,6 +132,10 @@ class Walker:
 
     def trash(self) -> Call[Any]:
         return protocol.trash(self.engine.queue, self.some(self.known), KEEP_MS, "ada", "walk")
+
+    def cancel(self) -> Call[Any]:
+        chosen = self.some(self.known) + [held.id for held in self.some(self.claims[-4:])]
+        return protocol.cancel(self.engine.queue, chosen, {"by": "ada"})
 
     def restore(self) -> Call[Any]:
         trashed = list(self.engine.state().get("trash", {})) or self.known
