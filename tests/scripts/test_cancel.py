@@ -70,7 +70,7 @@ def test_task_that_waits_ends_at_once_and_its_record_says_by_whom(engine: Engine
         **place_after(place, before),
         tasks=None,
         history=None,
-        stats={"enqueued": "1", "cancelled": "1"},
+        stats={**before["stats"], "cancelled": "1"},
         **{"record:order-1": record_of(engine, before, "order-1")},
     )
     assert DAY_MS - 10_000 < engine.redis.pttl(engine.queue.record("order-1")) <= DAY_MS
@@ -133,7 +133,7 @@ def test_task_that_completes_all_the_same_has_been_faster(engine: Engine) -> Non
     held = flagged(engine)
     before = engine.state()
     assert engine.run(protocol.complete(engine.queue, [held])) == []
-    assert engine.check_books() == changed(before, **SETTLED, tasks=None, stats={"enqueued": "1", "completed": "1"})
+    assert engine.check_books() == changed(before, **SETTLED, tasks=None, stats={**before["stats"], "completed": "1"})
 
 
 def test_handler_that_stopped_has_not_failed(engine: Engine) -> None:
@@ -144,7 +144,7 @@ def test_handler_that_stopped_has_not_failed(engine: Engine) -> None:
         before,
         **SETTLED,
         tasks=None,
-        stats={"enqueued": "1", "cancelled": "1"},
+        stats={**before["stats"], "cancelled": "1"},
         **{f"record:{held.id}": record_of(engine, before, held.id, worker="w1") | {
             "history": f"0 0 0 0 -\n{cancelled_entry(engine, worker='w1')}"
         }},
@@ -157,7 +157,7 @@ def test_attempt_that_fails_counts_and_is_the_last(engine: Engine, verdict: str)
     engine.fail(held, verdict)
     state = engine.check_books()
     assert "tasks" not in state
-    assert state["stats"] == {"enqueued": "1", "cancelled": "1"}
+    assert state["stats"] == {"enqueued": "1", "failed": "1", "cancelled": "1"}
     (fault,) = state["faults_seen"]
     assert (state["faults"][f"{fault}:attempts"], state["faults"][f"{fault}:retrying"]) == ("1", "0")
     head, failed, cancelled = state[f"record:{held.id}"]["history"].splitlines()
@@ -186,7 +186,7 @@ def test_task_whose_worker_died_is_cancelled_with_the_evidence(engine: Engine) -
     assert state[f"record:{held.id}"]["history"] == "0 0 0 0 -\n" + cancelled_entry(
         engine, evidence="killed by SIGKILL", worker="w1"
     )
-    assert state["stats"] == {"enqueued": "2", "cancelled": "1"}
+    assert state["stats"] == {"enqueued": "2", "crashed": "1", "retried": "1", "cancelled": "1"}
 
 
 def test_lease_that_ran_out_is_named_and_then_cancelled(engine: Engine) -> None:
@@ -264,7 +264,7 @@ def test_result_is_kept_for_its_own_time(engine: Engine) -> None:
         tasks=None,
         leases=SETTLED["leases"],
         running=SETTLED["running"],
-        stats={"enqueued": "1", "completed": "1"},
+        stats={**before["stats"], "completed": "1"},
         **{f"record:{held.id}": record},
     )
     assert 50_000 < engine.redis.pttl(engine.queue.record(held.id)) <= 60_000
