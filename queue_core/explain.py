@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from queue_core import settings
 from queue_core.errors import UnknownFault, UnknownTask
-from queue_core.formats import ago, clock, count, duration, one_line, short_id, shorten, until
+from queue_core.formats import clock, count, duration, one_line, short_id, shorten, until, when
 from queue_core.ids import id_time_ms
 from queue_core.inspector import Inspector
 from queue_core.snapshot import (
@@ -129,11 +129,11 @@ def explain_task(task: TaskDetail, around: Surroundings) -> Explanation:
 def unknown_task(task_id: str, now_ms: int, queue: str = "") -> Explanation:
     made = id_time_ms(task_id)
     has_time = made is not None and 0 < made <= now_ms + 86_400_000
-    when = f" Its id was made at {clock(made, now_ms)} (UTC)." if has_time else ""
+    made_at = f" Its id was made at {clock(made, now_ms)} (UTC)." if has_time else ""
     return Explanation(
         Cause.UNKNOWN_TASK,
         f"No task {short_id(task_id)} in {queue or 'any queue'}: it was never there, or it ended. A task that simply "
-        f"succeeds leaves no record; one with a history is kept for 24 hours after its end.{when}",
+        f"succeeds leaves no record; one with a history is kept for 24 hours after its end.{made_at}",
         tone="warn",
         facts={"id": task_id, **({"made_at": made} if has_time else {})},
     )
@@ -260,7 +260,7 @@ def _running(task: TaskDetail, around: Surroundings) -> Explanation:
     if ends_at is not None and ends_at < now_ms:
         return Explanation(
             Cause.LEASE_EXPIRED,
-            f"{told}, and its lease ran out {_ago(ends_at, now_ms)}: the next worker that looks takes it back, and it "
+            f"{told}, and its lease ran out {when(ends_at, now_ms)}: the next worker that looks takes it back, and it "
             "runs again.",
             tone="warn",
             facts=facts,
@@ -317,10 +317,10 @@ def _trashed(task: TaskDetail, around: Surroundings) -> Explanation:
 
 
 def _ended(task: TaskDetail, around: Surroundings) -> Explanation:
-    when = f" {_ago(task.at, around.now_ms)}" if task.at is not None else ""
+    since = f" {when(task.at, around.now_ms)}" if task.at is not None else ""
     return Explanation(
         Cause.ENDED,
-        f"It was {task.state.value}{when}. What is known of it is kept for 24 hours after its end.",
+        f"It was {task.state.value}{since}. What is known of it is kept for 24 hours after its end.",
         facts={"state": task.state.value, "ended_at": task.at},
     )
 
@@ -358,8 +358,8 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
     if waiting:
         due = queue.next_due_at
         is_due = due is not None and due <= now_ms
-        when = "now" if is_due else until(due, now_ms)
-        told = f"{count(counts.scheduled)} scheduled and {count(counts.retrying)} retrying, the next is due {when}."
+        then = "now" if is_due else until(due, now_ms)
+        told = f"{count(counts.scheduled)} scheduled and {count(counts.retrying)} retrying, the next is due {then}."
         yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
     if counts.running:
         yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
@@ -386,7 +386,7 @@ def _dead_letters(queue: QueueSnapshot, faults: Sequence[Fault]) -> Explanation:
 def _paused(queue: QueueSnapshot, pause: Pause, now_ms: int) -> Explanation:
     return Explanation(
         Cause.QUEUE_PAUSED,
-        f"{queue.name} was paused by {pause.by or 'somebody'} {_ago(pause.at, now_ms)}{_quoted(pause.reason)}.",
+        f"{queue.name} was paused by {pause.by or 'somebody'} {when(pause.at, now_ms)}{_quoted(pause.reason)}.",
         f"Resume {queue.name}",
         f"taskyard resume {queue.name}",
         "warn",
@@ -398,7 +398,7 @@ def _name_paused(queue: str, lane: Lane, now_ms: int) -> Explanation:
     name = lane.lane.partition(":")[2]
     return Explanation(
         Cause.NAME_PAUSED,
-        f"{name} was paused by {lane.by or 'somebody'} {_ago(lane.closed_at, now_ms)}{_quoted(lane.reason)}.",
+        f"{name} was paused by {lane.by or 'somebody'} {when(lane.closed_at, now_ms)}{_quoted(lane.reason)}.",
         f"Resume {name}",
         f"taskyard resume {queue} --task {name}",
         "warn",
@@ -413,7 +413,7 @@ def _no_worker(queue: str, around: Surroundings) -> Explanation:
     then = ""
     if last:
         facts |= {"worker": last.id, "heartbeat_at": last.heartbeat_at, "worker_state": last.state}
-        heard = _ago(last.heartbeat_at, around.now_ms)
+        heard = when(last.heartbeat_at, around.now_ms)
         is_here = is_live(last, around.now_ms)
         then = f" The last one was {last.id}, " + (f"which is {last.state}." if is_here else f"last heard {heard}.")
     return Explanation(
@@ -451,11 +451,6 @@ def _name_unknown(queue: str, name: str, around: Surroundings) -> Explanation:
 def _versions(workers: Sequence[WorkerSnapshot]) -> str:
     versions = sorted({worker.version for worker in workers if worker.version})
     return f", version{'s' if len(versions) > 1 else ''} {', '.join(versions)}" if versions else ""
-
-
-def _ago(at: int, now_ms: int) -> str:
-    found = ago(at, now_ms)
-    return "just now" if found == "now" else found
 
 
 def _quoted(reason: str) -> str:

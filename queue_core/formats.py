@@ -84,6 +84,12 @@ def ago(at: int | None, now_ms: int) -> str:
     return "now" if age < _SECOND else f"{coarse(age)} ago"
 
 
+def when(at: int | None, now_ms: int) -> str:
+    """`just now`, `4 s ago`: as `ago`, within a sentence."""
+    found = ago(at, now_ms)
+    return "just now" if found == "now" else found
+
+
 def until(at: int | None, now_ms: int) -> str:
     """`in 3 min`; `now` once it is due. Never negative."""
     if at is None:

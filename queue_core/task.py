@@ -224,6 +224,18 @@ def define(
     )
 
 
+def message_by_name(name: str, queue: str, arguments: Mapping[str, Any], sending: Sending = DEFAULT_SENDING) -> Message:
+    """A task of an application that is not at hand: nobody checks here whether its handler takes these arguments.
+
+    Raises `InvalidName`, `InvalidPayload`, `PayloadTooLarge`.
+    """
+
+    def unknown(**arguments: Any) -> None: ...
+
+    definition = define(unknown, name=name, queue=queue, max_retries=MAX_RETRIES, max_crashes=MAX_CRASHES, timeout=None)
+    return definition.message(sending, (), arguments)
+
+
 def seconds_of(delay: float | timedelta) -> float:
     return delay.total_seconds() if isinstance(delay, timedelta) else delay
 

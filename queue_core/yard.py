@@ -248,6 +248,22 @@ class Taskyard:
                 handles.add(queue, batch, met)
         return handles.in_order()
 
+    def send(
+        self,
+        name: str,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        queue: str = settings.DEFAULT_QUEUE,
+        priority: int = 0,
+        delay: float | timedelta = 0.0,
+        max_retries: int | None = None,
+        task_id: str | None = None,
+    ) -> TaskHandle:
+        """Enqueue a task by its name, for workers of another application: whether its handler takes these arguments is
+        seen there. Raises what `Task.enqueue` does."""
+        sending = Sending(priority=priority, delay=task.seconds_of(delay), max_retries=max_retries, task_id=task_id)
+        return self.enqueue_many([task.message_by_name(name, queue, arguments or {}, sending)])[0]
+
     # Looking.
 
     def queue(self, name: str) -> Queue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -11,12 +12,23 @@ from typing import Any
 
 import click
 
-from queue_core import TaskyardError, __version__
+from queue_core import ConfigurationError, InvalidArgument, TaskyardError, UnsafeServer, __version__
+from queue_core.formats import visible
 
-COMMANDS = ("demo", "worker", "console", "queues", "workers", "fsck")
-"""Each is a module here, which holds it under the name `command`."""
+SECTIONS = {
+    "Run": ("demo", "worker", "console"),
+    "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "explain"),
+    "Act": ("enqueue", "retry", "run-now", "purge", "restore", "pause", "resume"),
+    "Look after the server": ("fsck",),
+}
+"""The commands as `--help` lists them."""
+COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
+"""Each is a module here (`run-now`: run_now.py), which holds it under the name `command`."""
 
+NOT_DONE = 1
+"""Exit code: what was asked for is not there, was refused, or the server does not answer."""
 USER_ERROR = 2
+"""Exit code: bad input, or a bad setting."""
 INTERRUPTED = 130
 
 
@@ -29,8 +41,15 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+        command: click.Command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        room = formatter.width - 6 - max(map(len, COMMANDS))
+        for title, names in SECTIONS.items():
+            commands = [(name, self.get_command(ctx, name)) for name in names]
+            with formatter.section(title):
+                formatter.write_dl([(name, found.get_short_help_str(room)) for name, found in commands if found])
 
     def main(
         self,
@@ -41,7 +60,10 @@ class Commands(click.Group):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Does not return: exits with 0, with what the command returned, with 2 for bad input or a bad setting."""
+        """Does not return: exits with 0, with what the command returned, 1 where it was not done, 2 for bad input."""
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character gets its number
         arguments = list(sys.argv[1:] if args is None else args)
         name = prog_name or "taskyard"
         try:
@@ -51,9 +73,11 @@ class Commands(click.Group):
             code = 0
         except click.ClickException as error:
             ctx = getattr(error, "ctx", None)
-            code = _complain(ctx.command_path if ctx else name, error.format_message())
+            code = _complain(ctx.command_path if ctx else name, error.format_message(), error.exit_code)
+        except (InvalidArgument, ConfigurationError, UnsafeServer) as error:
+            code = _complain(_command_name(name, arguments), str(error), USER_ERROR)
         except TaskyardError as error:
-            code = _complain(_command_name(name, arguments), str(error))
+            code = _complain(_command_name(name, arguments), str(error), NOT_DONE)
         except (KeyboardInterrupt, click.Abort):
             code = INTERRUPTED
         except OSError as error:
@@ -64,9 +88,9 @@ class Commands(click.Group):
         sys.exit(code or 0)
 
 
-def _complain(command: str, message: str) -> int:
-    click.echo(f"{command}: {message}", err=True)
-    return USER_ERROR
+def _complain(command: str, message: str, code: int) -> int:
+    click.echo(f"{command}: {visible(message)}", err=True)
+    return code
 
 
 def _command_name(name: str, arguments: Sequence[str]) -> str:

@@ -22,7 +22,7 @@ from queue_core.inspector import Inspector
 @namespace_option
 @json_option
 def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | None, as_json: bool) -> None:
-    """Check that every task is in exactly one place and that the books balance.
+    """Check that each task has one place and that the books balance.
 
     Reads a live server in slices, so it may run at any time. Without names it checks every queue. Exit code 1 when
     something is wrong and was not repaired.

@@ -1,0 +1,176 @@
+"""Commands that change something: they ask, say what they did, what they left alone and why, and the way back."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from queue_core.snapshot import State
+from tests.cli.harness import Run
+from tests.console import Tasks
+
+ROOT = Path(__file__).parents[2]
+
+
+def retried_by(tasks: Tasks, task_id: str) -> tuple[object, object]:
+    facts = tasks.inspector.task("billing", task_id).history[-1].facts
+    return facts.get("by"), facts.get("reason")
+
+
+def test_retry_of_named_ones_says_which_were_left_alone(here: Run, tasks: Tasks) -> None:
+    dead = tasks.die(count=2)
+    (ready,) = tasks.enqueue()
+    waiting = tasks.enqueue(delay=60)[0]
+    code, output, said = here("retry", *dead, ready, waiting, "mine", "--yes", "--by", "ada", "--reason", "it is back")
+    assert code == 1
+    assert output == "2 dead letters retried.\n"
+    assert said.splitlines() == [
+        "1 left alone: no such task, or it ended and left no record (mine)",
+        f"1 left alone: ready, not dead ({ready})",
+        f"1 left alone: scheduled, not dead: taskyard run-now lets it run ({waiting})",
+    ]
+    assert [tasks.state(task_id) for task_id in dead] == [State.READY, State.READY]
+    assert retried_by(tasks, dead[0]) == ("ada", "it is back")
+    assert here("retry", *dead, "--yes")[0] == 1
+
+
+def test_who_acts_is_the_user_at_this_host(here: Run, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    assert here("retry", task_id, "--yes")[0] == 0
+    assert "@" in str(retried_by(tasks, task_id)[0])
+
+
+def test_retry_of_a_fault_leaves_others_dead(here: Run, tasks: Tasks) -> None:
+    dead = tasks.die(count=3)
+    (other,) = tasks.die(error="something else")
+    fault = tasks.inspector.task("billing", dead[0]).fingerprint
+    code, output, said = here("retry", "--fault", fault, "--queue", "billing", "--yes")
+    assert (code, output) == (0, "3 dead letters retried.\n")
+    assert "  3 × charge: ConnectionError: payments.internal refused the connection" in said
+    assert tasks.state(other) is State.DEAD
+    assert here("retry", "--fault", fault, "--queue", "billing", "--yes")[:2] == (0, "0 dead letters retried.\n")
+    assert here("retry", "--fault", "absent", "--queue", "billing", "--yes")[0] == 1
+
+
+def test_retry_of_all_of_a_queue(here: Run, tasks: Tasks) -> None:
+    tasks.die(count=2)
+    tasks.die(error="something else")
+    far = tasks.die("email")
+    output = here("retry", "--all", "--queue", "billing", "--yes", "--json")[1]
+    assert len(json.loads(output)["done"]) == 3
+    assert tasks.state(far[0], "email") is State.DEAD
+
+
+def test_purge_says_how_to_undo_and_restore_does(here: Run, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    code, output, _ = here("purge", task_id, "--yes", "--reason", "duplicate")
+    assert (code, output) == (0, f"1 task purged. Undo: taskyard restore {task_id}\n")
+    assert tasks.inspector.task("billing", task_id).trashed_reason == "duplicate"
+    assert here("purge", task_id, "--yes")[::2] == (1, f"1 left alone: trashed ({task_id})\n")
+    assert here("restore", task_id, "--yes")[:2] == (0, "1 task restored.\n")
+    assert tasks.state(task_id) is State.DEAD
+    assert here("restore", task_id, "--yes")[::2] == (1, f"1 left alone: dead, not in the trash ({task_id})\n")
+
+
+@pytest.mark.parametrize("by", [("--state", "dead"), ("--fault", "")])
+def test_purge_and_restore_of_many(by: tuple[str, str], here: Run, tasks: Tasks) -> None:
+    dead = tasks.die(count=450)
+    (ready,) = tasks.enqueue()
+    fault = tasks.inspector.task("billing", dead[0]).fingerprint
+    code, output, _ = here("purge", by[0], by[1] or fault, "--queue", "billing", "--yes")
+    assert code == 0
+    assert output.startswith("450 tasks purged. Undo: taskyard restore --all --queue billing")
+    assert tasks.state(ready) is State.READY
+    assert here("restore", "--all", "--queue", "billing", "--yes")[:2] == (0, "450 tasks restored.\n")
+    assert tasks.inspector.queue("billing").counts.dead == 450
+
+
+def test_run_now(here: Run, tasks: Tasks) -> None:
+    (scheduled,) = tasks.enqueue(delay=3_600)
+    retrying = tasks.retry_later("email")
+    assert here("run-now", scheduled, retrying, "--yes")[:2] == (0, "2 tasks ready to run now.\n")
+    assert tasks.state(scheduled) is State.READY
+    assert here("run-now", scheduled, "--yes")[0] == 1
+
+
+def test_ids_are_read_from_standard_input(here: Run, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    dead = tasks.die(count=2)
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(dead)))
+    assert here("retry", "-", "--yes")[1] == "2 dead letters retried.\n"
+
+
+def test_pause_and_resume(here: Run, tasks: Tasks) -> None:
+    tasks.enqueue()
+    assert here("pause", "billing", "--yes", "--by", "bo", "--reason", "maintenance")[:2] == (0, "billing is paused.\n")
+    pause = tasks.inspector.queue("billing").pause
+    assert pause
+    assert (pause.by, pause.reason) == ("bo", "maintenance")
+    again = "Nothing was changed: billing was paused by bo just now.\n"
+    assert here("pause", "billing", "--yes") == (1, "", again)
+    assert here("resume", "billing", "--yes")[:2] == (0, "billing is resumed.\n")
+    assert here("resume", "billing", "--yes")[::2] == (1, "Nothing was changed: billing is not paused.\n")
+    assert here("pause", "absent", "--yes")[0] == 1
+
+
+def test_pause_and_resume_of_one_task_name(here: Run, tasks: Tasks) -> None:
+    tasks.enqueue()
+    assert here("pause", "billing", "--task", "charge", "--yes")[:2] == (0, "charge is paused.\n")
+    (lane,) = tasks.inspector.queue("billing").lanes
+    assert lane.lane == "name:charge"
+    assert here("pause", "billing", "--task", "charge", "--yes")[0] == 1
+    found = json.loads(here("resume", "billing", "--task", "charge", "--yes", "--json")[1])
+    assert found == {"verb": "open_lane", "done": ["name:charge"], "skipped": {}}
+    assert here("pause", "billing", "--task", "a/b", "--yes")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "retry", "retry --all", "retry --fault f", "retry mine --all --queue billing",
+        "retry --all --fault f --queue billing", "purge", "purge --state dead", "purge --state odd --queue billing",
+        "purge --state running --queue billing", "restore", "restore --all", "run-now", "pause", "resume",
+    ],
+)  # fmt: skip
+def test_unclear_commands_are_refused(arguments: str, here: Run, tasks: Tasks) -> None:
+    tasks.die()
+    code, output, said = here(*arguments.split(), "--yes")
+    assert (code, output) == (2, "")
+    assert said.startswith(f"taskyard {arguments.split()[0]}: ")
+    assert said.count("\n") == 1
+
+
+def test_without_a_terminal_nobody_is_asked_and_nothing_done(here: Run, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    for arguments in (["retry", task_id], ["purge", "--state", "dead", "--queue", "billing"], ["pause", "billing"]):
+        code, output, said = here(*arguments)
+        assert (code, output) == (2, "")
+        assert said.endswith("Nobody can be asked here: add --yes.\n")
+    assert tasks.state(task_id) is State.DEAD
+    assert tasks.inspector.queue("billing").pause is None
+
+
+@pytest.mark.parametrize(("answer", "code", "state"), [("y\n", 0, State.READY), ("n\n", 1, State.DEAD)])
+def test_on_a_terminal_it_asks(
+    answer: str, code: int, state: State, tasks: Tasks, redis_url: str, namespace: str
+) -> None:
+    (task_id,) = tasks.die()
+    terminal, child = pty.openpty()
+    os.write(terminal, answer.encode())
+    command = [sys.executable, "-m", "queue_core.cli", "retry", task_id]
+    environ = {"TASKYARD_REDIS_URL": redis_url, "TASKYARD_NAMESPACE": namespace, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        command, stdin=child, capture_output=True, text=True, check=False, env={**os.environ, **environ}
+    )
+    os.close(child)
+    os.close(terminal)
+    assert "Retry 1 dead letter (1 in billing)? [y/N]: " in ended.stderr
+    assert ended.returncode == code
+    assert tasks.state(task_id) is state
+    assert "nothing was done." in ended.stderr or code == 0

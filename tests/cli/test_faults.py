@@ -1,0 +1,40 @@
+"""`taskyard faults`."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.harness import Run
+from tests.console import Tasks
+
+
+def test_those_with_the_most_dead_letters_come_first(here: Run, tasks: Tasks) -> None:
+    tasks.die(error="one thing")
+    tasks.die("email", count=3, error="another thing")
+    code, output, _ = here("faults")
+    lines = output.splitlines()
+    assert code == 0
+    assert lines[0] == "2 faults, 4 dead letters in all queues"
+    assert [line.split()[1:4] for line in lines[3:5]] == [["email", "charge", "3"], ["billing", "charge", "1"]]
+    fingerprint = tasks.fingerprint("email")
+    assert lines[-1] == f"Retry one: taskyard retry --fault {fingerprint} --queue email"
+    assert here("faults", "billing")[1].startswith("1 fault, 1 dead letter in billing\n")
+
+
+def test_past_ones_are_left_out_and_counted(here: Run, tasks: Tasks) -> None:
+    ids = tasks.die()
+    tasks.control.requeue("billing", [(i, tasks.died_at(i)) for i in ids], by="ada", action_id="a")
+    expected = "0 faults, 0 dead letters in billing; 1 more of which nothing is left: --all\n"
+    assert here("faults", "billing")[1] == expected
+    assert here("faults", "--all")[1].startswith("1 fault, 0 dead letters in all queues\n")
+
+
+def test_json_has_a_stable_shape(here: Run, tasks: Tasks) -> None:
+    tasks.die()
+    found = json.loads(here("faults", "--json")[1])
+    assert found.keys() == {"queue", "faults"}
+    assert found["faults"][0].keys() >= {
+        "queue", "fingerprint", "task_name", "error_class", "message", "frame", "first_seen_at", "last_seen_at",
+        "attempts", "dead", "retrying", "versions", "is_overflow",
+    }  # fmt: skip
+    assert here("faults", "absent")[0] == 1
