@@ -188,13 +188,28 @@ def pause(data: bytes) -> Pause:
 
 def figures(packed: bytes | None) -> Figures | None:
     """What was counted, as lib/count.lua packs it; `None` for what cannot be read."""
+    parts = _unpacked(packed)
+    return None if parts is None else _figures_of(parts)
+
+
+def figures_by_name(packed: bytes | None) -> dict[str, Figures]:
+    """What was counted of task names in one hour, as lib/names.lua packs it."""
+    parts = _unpacked(packed) or []
+    pairs = zip(parts[::2], parts[1::2], strict=False)
+    return {line(name, 128): _figures_of(found) for name, found in pairs if isinstance(name, str)}
+
+
+def _unpacked(packed: bytes | None) -> list[Any] | None:
     try:
-        parts = msgspec.msgpack.decode(packed or b"")
-    except (msgspec.MsgspecError, RecursionError):
+        found = msgspec.msgpack.decode(packed or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
-    if not isinstance(parts, list):
-        return None
-    counters, wait, run = (part if isinstance(part, list) else [] for part in [*parts, None, None, None][:3])
+    return found if isinstance(found, list) else None
+
+
+def _figures_of(parts: object) -> Figures:
+    found = [*parts, None, None, None] if isinstance(parts, list) else [None] * 3
+    counters, wait, run = (part if isinstance(part, list) else [] for part in found[:3])
     return _figures(counters, wait, run)
 
 

@@ -208,8 +208,8 @@ class QueueKeys:
     @cached_property
     def control(self) -> str:
         """HASH: format, fence (last given), turn (claims' fairness), seen (last sign of life of a worker, ms), grace
-        (nothing is recovered before, ms), minute (what is counted belongs to it; since 1970), paused (JSON: by, reason,
-        at)."""
+        (nothing is recovered before, ms), minute and hour (what is counted belongs to them; since 1970), paused
+        (JSON: by, reason, at)."""
         return self._prefix + "control"
 
     @cached_property
@@ -220,9 +220,16 @@ class QueueKeys:
 
     @cached_property
     def telemetry(self) -> str:
-        """HASH: `m<minute>` (25 h) and `h<hour>` (35 days) → what was counted in it, `last` → the books when the noted
-        minute began, each packed (lib/count.lua); `since` → the first minute. Minutes and hours are since 1970."""
+        """HASH: `m<minute>` (25 h) and `h<hour>` (35 days) → what was counted in it, `n<hour>` (7 days) → the same by
+        task name, `last` → the books when the noted minute began, each packed (lib/figures.lua); `since` → the first
+        minute. Minutes and hours are since 1970."""
         return self._prefix + "telemetry"
+
+    @cached_property
+    def names(self) -> str:
+        """HASH, of the running hour: `:<task>` → what workers measured of it, packed (lib/figures.lua),
+        `<counter>:<task>` → how many. At most 400 fields; what has no room counts under the empty name."""
+        return self._prefix + "names"
 
     @cached_property
     def notify(self) -> str:

@@ -200,7 +200,7 @@ class Engine:
     def state(self) -> State:
         """Everything that the queue's keys hold, but sessions and how the books were at each change of minute."""
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
-        left_out = (self.queue.session("").encode(), self.queue.telemetry.encode())
+        left_out = tuple(key.encode() for key in (self.queue.session(""), self.queue.telemetry, self.queue.names))
         names = [name for name in names if not name.startswith(left_out)]
         reads = {b"string": "get", b"hash": "hgetall", b"list": "lrange", b"set": "smembers", b"zset": "zrange"}
         arguments: dict[bytes, tuple[Any, ...]] = {b"list": (0, -1), b"zset": (0, -1, False, True)}
@@ -226,6 +226,9 @@ class Engine:
             books=decoding.figures_of_books(self.redis.hmget(self.queue.stats, BOOKS)),
             minutes=minutes,
             hours=hours,
+            names={
+                int(name[1:]): decoding.figures_by_name(value) for name, value in fields.items() if name[:1] == b"n"
+            },
         )
 
     def check_books(self) -> State:
@@ -244,6 +247,7 @@ class Telemetry:
     books: Figures
     minutes: dict[int, Figures]
     hours: dict[int, Figures]
+    names: dict[int, dict[str, Figures]]
 
 
 def changed(before: State, **changes: Any) -> State:
@@ -408,7 +412,8 @@ def _parsed(state: State) -> State:
     for lane, text in state.get("closed", {}).items():
         word, _, facts = text.partition(" ")
         state["closed"][lane] = (word, json.loads(facts))
-    state.get("control", {}).pop("minute", None)
+    for noted in ("minute", "hour"):
+        state.get("control", {}).pop(noted, None)
     if "paused" in state.get("control", {}):
         state["control"]["paused"] = json.loads(state["control"]["paused"])
     return state

@@ -56,6 +56,7 @@ from queue_core.protocol.tasks import (
     enqueue,
     extend,
     fail,
+    measure,
     recover,
     release,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "forget",
     "id_of",
     "import_",
+    "measure",
     "open_lane",
     "pause",
     "promote",

@@ -7,11 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.fingerprint import Failure
 from queue_core.keys import SENTINEL, QueueKeys, check_name
 from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
+from queue_core.snapshot import Figures
 from queue_core.task import NewTask as NewTask
 
 # Enqueue.
@@ -302,3 +305,16 @@ def _read_recovered(lists: list[Any]) -> Recovered:
     flagged = [Held(text(lists[4][i]), int(lists[4][i + 1])) for i in range(0, len(lists[4]), 2)]
     again, buried, lost, cancelled = map(texts, lists[:4])
     return Recovered(again, buried, lost, cancelled, flagged)
+
+
+def measure(queue: QueueKeys, measured: Mapping[str, Figures]) -> Call[int]:
+    """What a worker measured, by task name: waits, runs, and what became of the attempts; at most 256 names a call.
+
+    Shape: how many names were counted. The other counters of the queue change with its tasks. Source: measure.lua.
+    """
+    check_batch(list(measured))
+    arguments: list[Argument] = []
+    for name, figures in measured.items():
+        parts = (figures.counters, figures.wait.counts, figures.run.counts)
+        arguments += (check_name("task", name), msgspec.msgpack.encode(parts))
+    return Call(scripts.load("measure"), queue, arguments, int)

@@ -3,7 +3,7 @@
 -- KEYS control HASH, session STRING, tasks HASH, stats HASH; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- Returns how many tasks were entered under `repaired`; fewer than none: how many are gone.
--- include begin session known count
+-- include begin session known figures count
 if replayed then return replayed[1] end
 -- check keys
 

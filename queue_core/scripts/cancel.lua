@@ -8,7 +8,7 @@
 -- ARGV[5] JSON object for the histories, not empty: by whom, why   then the ids
 -- Returns: now ms, list of the ids that run and were asked to stop, then id, why: of those that were left alone
 -- (`dead`, `in the trash`, `gone`).
--- include begin session count envelope places history retries record ended cancelled
+-- include begin session figures count envelope places history retries record ended cancelled
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do

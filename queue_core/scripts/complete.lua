@@ -7,7 +7,7 @@
 -- then four for each task: id, fence, '' or a JSON object (`history`: true where it has one; `result_ms`: how long its
 -- result is kept; `no_result`: why there is none), result as JSON or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session count claims record ended
+-- include begin session figures count claims record ended
 if replayed then return replayed end
 -- check keys
 

@@ -6,7 +6,7 @@
 -- then the ids
 -- Returns: now ms, number deleted, then id, why: of those that were left alone (`not in the trash`, `being moved to
 -- <queue>`).
--- include begin session count history retries origin trash ended
+-- include begin session figures count history retries origin trash ended
 if replayed then return replayed end
 -- check keys
 

@@ -2,13 +2,13 @@
 -- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
--- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET; at the change
--- of a minute: telemetry HASH
+-- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET; for the
+-- statistics: telemetry HASH, names HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- then three for each task: id, envelope, place: '' (ready, priority 0) or `priority delay-ms due-ms` (due-ms is
 -- absolute; 0 0: ready at once)
 -- Returns a list: id, state, id, state … of those that were in the queue already.
--- include begin session count envelope ready places wake
+-- include begin session figures count names envelope ready places wake
 if replayed then return replayed end
 -- check keys
 
@@ -19,7 +19,7 @@ local known_envelopes = call('HMGET', tasks, unpack(ids))
 local met, fields, elements, in_batch, ready_now = {}, {}, {}, {}, 0
 local has_struck_out = call('SCARD', removed) > 0
 local earliest = nil
-local later, ahead = {}, {}
+local later, ahead, by_name = {}, {}, {}
 for i = 1, total do
   local id, envelope, place = ids[i], ARGV[2 + i * 3], ARGV[3 + i * 3]
   if known_envelopes[i] then
@@ -32,6 +32,8 @@ for i = 1, total do
   else
     fields[#fields + 1] = id
     fields[#fields + 1] = envelope
+    local name = name_of(envelope)
+    by_name[name] = (by_name[name] or 0) + 1
     in_batch[id] = 'ready'
     local priority, due = 0, 0
     if place ~= '' then
@@ -76,6 +78,7 @@ if #fields > 0 then
     if state == 'struck out' then call('SREM', removed, id) end
   end
   count('enqueued', #fields / 2)
+  for name, number in pairs(by_name) do count_name('enqueued', name, number) end
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end
   wake(ready_now)
 end

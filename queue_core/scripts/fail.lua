@@ -9,7 +9,7 @@
 -- before the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty),
 -- digest of the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session count claims history retries faults record ended cancelled wake
+-- include begin session figures count claims history retries faults record ended cancelled wake
 if replayed then return replayed end
 -- check keys
 

@@ -4,7 +4,7 @@
 -- at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the tickets, `id:token`
 -- Returns: now ms, then ticket, why: of those that were left alone (`not put aside`).
--- include begin session count history retries origin trash
+-- include begin session figures count history retries origin trash
 if replayed then return replayed end
 -- check keys
 

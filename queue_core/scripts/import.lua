@@ -10,7 +10,7 @@
 -- there in ms, history, traceback
 -- Returns: now ms, then ticket, why: of those that did not enter (`too late`: they may later; for good: `called back`,
 -- `in that queue already, <state>`).
--- include begin session count envelope ready places history retries faults wake
+-- include begin session figures count envelope ready places history retries faults wake
 if replayed then return replayed end
 -- check keys
 

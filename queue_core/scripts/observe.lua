@@ -1,7 +1,7 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
--- KEYS control HASH, stats HASH, telemetry HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
--- scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET,
+-- KEYS control HASH, stats HASH, telemetry HASH, names HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET,
+-- held ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET,
 -- trashed HASH, imported ZSET, cancelling HASH, history HASH, faults HASH, faults_seen ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the

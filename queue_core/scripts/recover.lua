@@ -12,7 +12,7 @@
 -- ARGV[10] how long a record is kept, ms   then two for each task: id, fence
 -- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost,
 -- list of ids that were cancelled, list of id, fence: of those that were asked to stop and whose id was not given.
--- include begin session count life claims envelope history retries faults record ended cancelled wake
+-- include begin session figures count life claims envelope history retries faults record ended cancelled wake
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do

@@ -5,7 +5,7 @@
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] JSON object for the histories, not empty
 -- then two for each task: id, time of death in ms
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`).
--- include begin session count envelope ready history retries wake
+-- include begin session figures count envelope ready history retries wake
 if replayed then return replayed end
 -- check keys
 

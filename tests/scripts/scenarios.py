@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from queue_core import protocol
+from queue_core.histogram import Histogram
 from queue_core.protocol import Call, Held, ReleasedTask, Result
+from queue_core.snapshot import Figures
 from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, Engine
 
 Scenario = Callable[[Engine], Call[Any]]
@@ -81,6 +83,11 @@ def recover(engine: Engine) -> Call[Any]:
     again, buried, flagged = engine.lease(), engine.lease(max_crashes=0), engine.lease()
     engine.cancel(flagged.id)
     return protocol.recover(engine.queue, LEASE_MS, held=[again, buried, flagged, Held("gone", 1)], seed=1)
+
+
+def measure(engine: Engine) -> Call[Any]:
+    engine.lease()
+    return protocol.measure(engine.queue, {"send": Figures(completed=1, wait=Histogram((0, 1)), run=Histogram((1,)))})
 
 
 def requeue(engine: Engine) -> Call[Any]:
@@ -165,7 +172,7 @@ def open_lane(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, claim, complete, fail, extend, release, recover, requeue, trash, cancel, restore, delete,
+        enqueue, claim, complete, fail, extend, release, recover, measure, requeue, trash, cancel, restore, delete,
         promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
     )
 }  # fmt: skip
