@@ -18,7 +18,7 @@ from queue_core.formats import visible
 SECTIONS = {
     "Run": ("demo", "worker", "console"),
     "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "explain"),
-    "Act": ("enqueue", "retry", "run-now", "purge", "restore", "pause", "resume"),
+    "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "pause", "resume"),
     "Look after the server": ("fsck",),
 }
 """The commands as `--help` lists them."""

@@ -72,11 +72,14 @@ class Done:
     verb: str
     done: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    """Running ones that were asked to stop."""
     restorable_until: int | None = None
 
     def add(self, outcome: Outcome) -> None:
         self.done += outcome.done
         self.skipped.update(outcome.skipped)
+        self.asked += outcome.asked
         known = [at for at in (self.restorable_until, outcome.restorable_until) if at is not None]
         self.restorable_until = min(known, default=None)
 
@@ -87,9 +90,10 @@ def tell(result: Done, verb: Verb, *, as_json: bool, hint: str = "") -> int:
         print_json(asdict(result))
     else:
         undo = f" {hint.format(ids=' '.join(result.done[:SHOWN_IDS]))}" if hint and result.done else ""
-        say(f"{count(len(result.done), verb.one, verb.many)} {verb.participle}.{undo}")
+        asked = f", {count(len(result.asked))} asked to stop" if result.asked else ""
+        say(f"{count(len(result.done), verb.one, verb.many)} {verb.participle}{asked}.{undo}")
     tell_skipped(result.skipped)
-    return int(bool(result.skipped) or not result.done)
+    return int(bool(result.skipped) or not (result.done or result.asked))
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

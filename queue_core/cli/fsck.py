@@ -9,8 +9,8 @@ from dataclasses import asdict
 import click
 
 from queue_core import fsck
-from queue_core.cli.options import json_option, namespace_option, url_option
-from queue_core.client import Client
+from queue_core.cli.options import connect, server_options
+from queue_core.cli.output import progress, safe, say
 from queue_core.errors import UnknownQueue
 from queue_core.inspector import Inspector
 
@@ -18,9 +18,7 @@ from queue_core.inspector import Inspector
 @click.command("fsck")
 @click.argument("queues", nargs=-1)
 @click.option("--repair", is_flag=True, help="Put in order what is found; without it nothing is changed.")
-@url_option
-@namespace_option
-@json_option
+@server_options
 def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | None, as_json: bool) -> None:
     """Check that each task has one place and that the books balance.
 
@@ -32,35 +30,31 @@ def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | 
       taskyard fsck                    look at all queues
       taskyard fsck email --repair     look at one, and repair it
     """
-    client = Client(url, name)
-    names = queues or tuple(queue.name for queue in Inspector(client=client).snapshot().queues)
-    is_shown = sys.stderr.isatty() and not as_json
     left = 0
-    for queue in names:
+    with connect(url, name) as client, progress(not as_json) as line:
+        for queue in queues or [queue.name for queue in Inspector(client=client).snapshot().queues]:
 
-        def show(walk: str, count: int, queue: str = queue) -> None:
-            if is_shown:
-                click.echo(f"\r\x1b[K{queue}: {walk}, {count:,} ids", nl=False, err=True)
+            def show(walk: str, count: int, queue: str = queue) -> None:
+                line.show(f"{queue}: {walk}, {count:,} ids")
 
-        breaches = []
-        try:
-            for breach in fsck.check(client, queue, repair=repair, on_progress=show):
-                breaches.append(breach)
-                left += not breach.repaired
-                if as_json:
-                    click.echo(json.dumps(asdict(breach)))
-        except UnknownQueue:
-            raise UnknownQueue(f"there is no queue {queue!r}", queue=queue) from None
-        if is_shown:
-            click.echo("\r\x1b[K", nl=False, err=True)
-        if not as_json:
-            click.echo(f"{queue}: {_count(len(breaches))}")
-            for breach in breaches:
-                about = f"task {breach.task_id} {breach.what}" if breach.task_id else breach.what
-                click.echo(f"  {about}{f' — repaired: {breach.repaired}' if breach.repaired else ''}")
+            breaches = []
+            try:
+                for breach in fsck.check(client, queue, repair=repair, on_progress=show):
+                    breaches.append(breach)
+                    left += not breach.repaired
+                    if as_json:
+                        click.echo(json.dumps(asdict(breach)))
+            except UnknownQueue as error:
+                raise UnknownQueue(str(error), queue=queue) from None
+            line.clear()
+            if not as_json:
+                say(f"{queue}: {_count(len(breaches))}")
+                for breach in breaches:
+                    about = f"task {breach.task_id} {breach.what}" if breach.task_id else breach.what
+                    say("  " + safe(f"{about}{f' — repaired: {breach.repaired}' if breach.repaired else ''}"))
     if left:
         if not repair and not as_json:
-            click.echo("Nothing was changed. Repair with: taskyard fsck --repair")
+            say("Nothing was changed. Repair with: taskyard fsck --repair")
         sys.exit(1)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
 import click
 
-from queue_core.cli.options import json_option, namespace_option, url_option
+from queue_core.cli.options import connect, server_options
+from queue_core.cli.output import note, print_json, say
 from queue_core.cli.tables import table
 from queue_core.formats import count, duration
 from queue_core.inspector import Inspector
@@ -17,9 +17,7 @@ HEADS = ("Queue", "State", "Ready", "Oldest wait", "Scheduled", "Held", "Running
 
 
 @click.command("queues")
-@url_option
-@namespace_option
-@json_option
+@server_options
 def command(url: str | None, name: str | None, as_json: bool) -> None:
     """List the queues: what waits, runs and failed.
 
@@ -28,10 +26,14 @@ def command(url: str | None, name: str | None, as_json: bool) -> None:
       taskyard queues
       taskyard queues --json | jq '.[] | select(.counts.dead > 0) | .name'
     """
-    snapshot = Inspector(url, name).snapshot()
-    click.echo(as_objects(snapshot) if as_json else as_table(snapshot))
+    with connect(url, name) as client:
+        snapshot = Inspector(client=client).snapshot()
+    if as_json:
+        print_json(as_objects(snapshot))
+    else:
+        say(as_table(snapshot))
     for queue, why in snapshot.unreadable.items():
-        click.echo(f"taskyard queues: queue {queue} cannot be read: {why}", err=True)
+        note(f"taskyard queues: queue {queue} cannot be read: {why}")
 
 
 def as_table(snapshot: Snapshot) -> str:
@@ -40,8 +42,8 @@ def as_table(snapshot: Snapshot) -> str:
     return table(HEADS, [_row(queue, snapshot.taken_at) for queue in snapshot.queues], left=2)
 
 
-def as_objects(snapshot: Snapshot) -> str:
-    return json.dumps([{**asdict(queue), "is_balanced": queue.is_balanced} for queue in snapshot.queues], indent=2)
+def as_objects(snapshot: Snapshot) -> list[dict[str, object]]:
+    return [{**asdict(queue), "is_balanced": queue.is_balanced} for queue in snapshot.queues]
 
 
 def _row(queue: QueueSnapshot, now_ms: int) -> tuple[str, ...]:

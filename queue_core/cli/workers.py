@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
-
 import click
 
-from queue_core.cli.options import json_option, namespace_option, url_option
+from queue_core.cli.options import connect, server_options
+from queue_core.cli.output import print_json, say
 from queue_core.cli.tables import table
 from queue_core.formats import count, duration
 from queue_core.inspector import Inspector
@@ -18,9 +16,7 @@ MEBIBYTE = 1024 * 1024
 
 
 @click.command("workers")
-@url_option
-@namespace_option
-@json_option
+@server_options
 def command(url: str | None, name: str | None, as_json: bool) -> None:
     """List the workers: who is alive, and how busy.
 
@@ -29,18 +25,18 @@ def command(url: str | None, name: str | None, as_json: bool) -> None:
       taskyard workers
       taskyard workers --json | jq '.[].id'
     """
-    snapshot = Inspector(url, name).snapshot()
-    click.echo(as_objects(snapshot) if as_json else as_table(snapshot))
+    with connect(url, name) as client:
+        snapshot = Inspector(client=client).snapshot()
+    if as_json:
+        print_json(snapshot.workers)
+    else:
+        say(as_table(snapshot))
 
 
 def as_table(snapshot: Snapshot) -> str:
     if not snapshot.workers:
         return "No worker runs. Start one with: taskyard worker module:yard"
     return table(HEADS, [_row(worker, snapshot.taken_at) for worker in snapshot.workers], left=3)
-
-
-def as_objects(snapshot: Snapshot) -> str:
-    return json.dumps([asdict(worker) for worker in snapshot.workers], indent=2)
 
 
 def _row(worker: WorkerSnapshot, now_ms: int) -> tuple[str, ...]:

@@ -100,6 +100,19 @@ def test_run_now(here: Run, tasks: Tasks) -> None:
     assert here("run-now", scheduled, "--yes")[0] == 1
 
 
+def test_cancel_ends_what_waits_and_asks_what_runs(here: Run, tasks: Tasks) -> None:
+    (dead,) = tasks.die()
+    (running,) = tasks.enqueue()
+    with tasks.yard.queue("billing").claim(limit=1):
+        (ready,) = tasks.enqueue()
+        code, output, said = here("cancel", running, ready, dead, "--yes", "--by", "ada")
+        assert (code, output) == (1, "1 task cancelled, 1 asked to stop.\n")
+        assert said == f"1 left alone: dead: taskyard purge puts it out of the way ({dead})\n"
+        assert here("cancel", running, "--yes")[:2] == (0, "0 tasks cancelled, 1 asked to stop.\n")
+    assert tasks.state(ready) is State.CANCELLED
+    assert here("cancel", ready, "--yes")[::2] == (1, f"1 left alone: cancelled ({ready})\n")
+
+
 def test_ids_are_read_from_standard_input(here: Run, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = tasks.die(count=2)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(dead)))
@@ -135,7 +148,7 @@ def test_pause_and_resume_of_one_task_name(here: Run, tasks: Tasks) -> None:
     [
         "retry", "retry --all", "retry --fault f", "retry mine --all --queue billing",
         "retry --all --fault f --queue billing", "purge", "purge --state dead", "purge --state odd --queue billing",
-        "purge --state running --queue billing", "restore", "restore --all", "run-now", "pause", "resume",
+        "purge --state running --queue billing", "restore", "restore --all", "run-now", "cancel", "pause", "resume",
     ],
 )  # fmt: skip
 def test_unclear_commands_are_refused(arguments: str, here: Run, tasks: Tasks) -> None:

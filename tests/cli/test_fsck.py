@@ -33,4 +33,4 @@ def test_fsck_names_what_is_wrong_and_repairs_it_when_asked(run: Run, redis_url:
     assert breaches[0]["repaired"] == "stood nowhere: ready again"
     assert redis_client.llen(keys.ready) == 1
     assert run("fsck", **environ) == (0, "email: all is well\n", "")
-    assert run("fsck", "absent", **environ) == (1, "", "taskyard fsck: there is no queue 'absent'\n")
+    assert run("fsck", "absent", **environ) == (1, "", "taskyard fsck: there is no queue 'absent'; there are: email\n")

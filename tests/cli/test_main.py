@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pytest
 from queue_core import __version__
 from queue_core.cli import COMMANDS
 from tests.cli.harness import NOBODY, Run
+from tests.console import Tasks
 
 
 def test_version(run: Run) -> None:
@@ -105,3 +107,25 @@ def test_closed_output_is_no_error(redis_url: str) -> None:
     ended = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (ended.returncode, ended.stderr) == (1, "")
+
+
+@pytest.mark.parametrize("no_colour", ["", "1"])
+def test_colours_are_for_terminals_that_want_them(no_colour: str, redis_url: str, tasks: Tasks) -> None:
+    tasks.enqueue()
+    terminal, child = pty.openpty()
+    command = [sys.executable, "-m", "queue_core.cli", "explain", "billing"]
+    environ = {**os.environ, "TASKYARD_REDIS_URL": redis_url, "TASKYARD_NAMESPACE": "test", "TERM": "xterm"}
+    subprocess.run(command, stdout=child, check=True, env={**environ, "NO_COLOR": no_colour})
+    os.close(child)
+    shown = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+    assert "No worker takes billing." in shown
+    assert ("\x1b[31m" in shown) is not bool(no_colour)
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(redis_url: str, tasks: Tasks) -> None:
+    tasks.enqueue(count=200)
+    environ = {**os.environ, "TASKYARD_REDIS_URL": redis_url, "TASKYARD_NAMESPACE": "test"}
+    command = f"{sys.executable} -m queue_core.cli tasks billing --limit 200 --json | head -1"
+    ended = subprocess.run(command, shell=True, capture_output=True, text=True, check=True, env=environ)
+    assert (ended.stdout, ended.stderr) == ("{\n", "")
