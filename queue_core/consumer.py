@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -55,6 +55,16 @@ class Lease:
         )
         self._settle(self._claim.client.run(protocol.fail(self._claim.queue, [failed], self._claim.version)))
 
+    def bury(self, error_class: str, reason: str) -> None:
+        """The task can never run: it is a dead letter at once."""
+        failed = verdict.never_runs(self._task, self.fence, self.name, error_class, reason, self._claim.worker_id)
+        self._settle(self._claim.client.run(protocol.fail(self._claim.queue, [failed], self._claim.version)))
+
+    def hold(self) -> None:
+        """Nobody here knows the task's name: it waits in its lane for a consumer or worker that does."""
+        held = protocol.ReleasedTask(self.id, self.fence, f"unknown:{self.name}")
+        self._settle(self._claim.client.run(protocol.release(self._claim.queue, [held])))
+
     def release(self) -> None:
         """Give the task back as if it had not been claimed."""
         call = protocol.release(self._claim.queue, [protocol.ReleasedTask(self.id, self.fence)])
@@ -84,19 +94,29 @@ class Claim:
     """
 
     def __init__(
-        self, client: Client, queue: QueueKeys, limit: int, lease_seconds: float, worker_id: str | None, version: str
+        self,
+        client: Client,
+        queue: QueueKeys,
+        limit: int,
+        lease_seconds: float,
+        worker_id: str | None,
+        version: str,
+        *,
+        lanes: Iterable[str] = (),
     ) -> None:
         self.client = client
         self.queue = queue
         self.version = version
         self.worker_id = worker_id or process_name("consumer:")
         self.fence = 0
-        self._call = protocol.claim(queue, self.worker_id, limit, _milliseconds(lease_seconds))
+        self.claimed: protocol.Claimed | None = None
+        """What the server answered: when more is due, what else is ready."""
+        self._call = protocol.claim(queue, self.worker_id, limit, _milliseconds(lease_seconds), lanes=lanes)
         self._lease_ms = _milliseconds(lease_seconds)
         self._leases: list[Lease] = []
 
     def __enter__(self) -> Self:
-        claimed = self.client.run(self._call)
+        claimed = self.claimed = self.client.run(self._call)
         self.fence = claimed.fence
         self._leases, unreadable = [], []
         for task in claimed.tasks:

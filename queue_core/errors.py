@@ -100,6 +100,10 @@ class ConfigurationError(TaskyardError, ValueError):
     """A setting has a value that is not accepted."""
 
 
+class TooManyTasks(TaskyardError):
+    """More tasks ran in a test than were to run: they enqueue one another for ever."""
+
+
 # Raised by handlers.
 
 

@@ -154,13 +154,21 @@ class Taskyard:
 
     `url`: redis://, rediss:// or unix://; else `TASKYARD_REDIS_URL`, else redis://localhost:6379/0. `namespace`: prefix
     of all keys; else `TASKYARD_NAMESPACE`, else `qc`. `version`: of the application, shown with its workers and faults;
-    else `TASKYARD_VERSION`.
+    else `TASKYARD_VERSION`. `clock`: the time in ms that the server is to go by, for tests; else its own.
     """
 
-    def __init__(self, url: str | None = None, *, namespace: str | None = None, version: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str | None = None,
+        *,
+        namespace: str | None = None,
+        version: str | None = None,
+        clock: Callable[[], int] | None = None,
+    ) -> None:
         self.url = settings.redis_url(url)
         self.namespace = settings.namespace(namespace)
         self.version = settings.application_version(version)
+        self.clock = clock
         self.tasks: dict[str, Definition] = {}
         self._client: Client | None = None
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
@@ -293,7 +301,7 @@ class Taskyard:
     @property
     def client(self) -> Client:
         if self._client is None:
-            self._client = Client(self.url, self.namespace)
+            self._client = Client(self.url, self.namespace, clock=self.clock)
         return self._client
 
     @property
@@ -301,7 +309,7 @@ class Taskyard:
         """The client of the running event loop."""
         loop = asyncio.get_running_loop()
         if loop not in self._async_clients:
-            self._async_clients[loop] = AsyncClient(self.url, self.namespace)
+            self._async_clients[loop] = AsyncClient(self.url, self.namespace, clock=self.clock)
         return self._async_clients[loop]
 
     def close(self) -> None:

@@ -1,0 +1,110 @@
+"""Everything that is ready runs in this process, by the real engine: claimed, run, settled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from queue_core.consumer import Claim, Lease, process_name
+from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks, UnknownTask
+from queue_core.protocol import Claimed
+from queue_core.snapshot import State
+from queue_core.task import Context
+from queue_core.testing.clock import Clock
+from queue_core.testing.running import Run, call
+from queue_core.yard import Taskyard
+
+MOST_RUNS = 1_000
+LEASE_MS = 30_000
+
+
+def drain(
+    yard: Taskyard,
+    queues: Iterable[str] | None = None,
+    *,
+    advance: bool = False,
+    raises: bool = False,
+    most: int = MOST_RUNS,
+) -> list[Run]:
+    """Run what is ready in `queues` (else in those of the yard's tasks) until nothing is, one task at a time.
+
+    With `advance`, the yard's `Clock` is moved on to when the next task is due, so that delays and retries run as well.
+    Shape: the runs, in their order; with `raises`, the first error of a handler is raised once its task is settled.
+    Raises `TooManyTasks` after `most` runs.
+    """
+    names = sorted({task.queue for task in yard.tasks.values()} if queues is None else {*queues})
+    clock = yard.clock if isinstance(yard.clock, Clock) else None
+    if advance and clock is None:
+        raise InvalidArgument("advance needs a yard whose clock is a testing.Clock")
+    drainer = _Drainer(yard, raises, most)
+    while True:
+        wait_ms = drainer.drain(names)
+        if wait_ms is None or not advance or clock is None:
+            return drainer.runs
+        clock.advance(milliseconds=wait_ms)
+
+
+class _Drainer:
+    def __init__(self, yard: Taskyard, raises: bool, most: int) -> None:
+        self.runs: list[Run] = []
+        self._yard = yard
+        self._raises = raises
+        self._most = most
+
+    def drain(self, queues: Sequence[str]) -> int | None:
+        """Run what is ready now. Returns how many ms later there may be more; `None`: never."""
+        while True:
+            waits: list[int] = []
+            count = len(self.runs)
+            for queue in queues:
+                while (claimed := self._step(queue)).tasks:
+                    pass
+                if claimed.has_expired:
+                    waits.append(LEASE_MS)  # after a silence nothing is recovered for one lease
+                elif claimed.next_due_ms is not None and claimed.next_due_ms > claimed.now_ms:
+                    waits.append(claimed.next_due_ms - claimed.now_ms)
+            if len(self.runs) == count:  # else a handler may have enqueued for a queue that was looked at before
+                return min(waits, default=None)
+
+    def _step(self, queue: str) -> Claimed:
+        """Claim one task, run it, settle it."""
+        client = self._yard.client
+        lanes = [f"unknown:{name}" for name in self._yard.tasks]
+        seconds = LEASE_MS / 1000
+        claim = Claim(client, client.queue(queue), 1, seconds, process_name("drain:"), self._yard.version, lanes=lanes)
+        with claim:
+            for lease in claim:
+                if len(self.runs) >= self._most:
+                    raise TooManyTasks(
+                        f"{self._most:,} tasks have run and the next is {lease.name}: do they never end?"
+                    )
+                self.runs.append(self._run(queue, lease))
+        assert claim.claimed is not None
+        if self._raises and claim.claimed.tasks and self.runs and self.runs[-1].error is not None:
+            raise self.runs[-1].error
+        return claim.claimed
+
+    def _run(self, queue: str, lease: Lease) -> Run:
+        definition = self._yard.tasks.get(lease.name)
+        result: Any = None
+        error: BaseException | None = None
+        if definition is None:
+            lease.hold()
+        elif misfit := definition.misfit(lease.args, lease.kwargs):
+            error = InvalidPayload(misfit)
+            lease.bury("PayloadMismatch", misfit)
+        else:
+            context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence)
+            result, error = call(lambda: definition.call(lease.args, lease.kwargs, context))
+            if error is None:
+                lease.complete()
+            else:
+                lease.fail(error)
+        state = self._state(queue, lease.id)
+        return Run(lease.id, lease.name, queue, lease.attempt, lease.args, lease.kwargs, state, result, error)
+
+    def _state(self, queue: str, task_id: str) -> State:
+        try:
+            return self._yard.inspector.task(queue, task_id).state
+        except UnknownTask:  # it ended well, and has no history
+            return State.COMPLETED
