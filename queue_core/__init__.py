@@ -11,7 +11,9 @@ from queue_core.errors import (
     InvalidPayload,
     LeaseLost,
     PayloadTooLarge,
+    QueueFull,
     QueueNotEmpty,
+    RateLimited,
     ServerFull,
     ServerRefused,
     ServerUnavailable,
@@ -36,7 +38,8 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     "DeadLetter",
     # Raised by Taskyard.
     "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
-    "InvalidName", "InvalidPayload", "LeaseLost", "PayloadTooLarge", "QueueNotEmpty", "ServerFull", "ServerRefused",
-    "ServerUnavailable", "Stale", "UnknownFault", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
+    "InvalidName", "InvalidPayload", "LeaseLost", "PayloadTooLarge", "QueueFull", "QueueNotEmpty", "RateLimited",
+    "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "UnknownFault", "UnknownQueue", "UnknownTask",
+    "UnreadableEnvelope", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

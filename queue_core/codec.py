@@ -24,6 +24,16 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     max_retries: int | None = None
     max_crashes: int | None = None
     timeout: float | None = None
+    unique_key: str | None = None
+    unique_for: float | None = None
+    """Seconds; `None`: until the task ends."""
+    expires: float | None = None
+    """Seconds from the enqueue."""
+
+    @property
+    def key_until_end(self) -> str | None:
+        """The unique key that the task gives back when it ends."""
+        return self.unique_key if self.unique_for is None else None
 
 
 class Envelope(msgspec.Struct, frozen=True):

@@ -34,6 +34,9 @@ from queue_core.errors import (
     ConfigurationError,
     CorruptQueue,
     FormatMismatch,
+    InvalidArgument,
+    QueueFull,
+    RateLimited,
     ServerFull,
     ServerRefused,
     ServerUnavailable,
@@ -146,6 +149,34 @@ def translate(error: Exception, url: str) -> TaskyardError:
             )
         if word == "NOQUEUE":
             return UnknownQueue()
+        if word in ("QUEUEFULL", "RATE"):
+            return _limited(word, rest)
         if word == "WRONGKEY" or "WRONGTYPE" in text:
             return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
     return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)
+
+
+def _limited(word: str, facts: str) -> TaskyardError:
+    """A limit of a queue was met (scripts/enqueue.lua)."""
+    key, *numbers = facts.split(" ")
+    queue = key.partition("{")[2].partition("}")[0]
+    if word == "QUEUEFULL":
+        limit, length, count = map(int, numbers)
+        return QueueFull(
+            f"queue {queue} is full: it holds {length:,} tasks, its limit is {limit:,}, {count:,} more were to enter",
+            queue=queue,
+            limit=limit,
+            length=length,
+        )
+    capacity, period_ms, count, wait_ms = map(int, numbers)
+    rate = f"{capacity:,} in {period_ms / 1000:g} s"
+    if count > capacity:
+        return InvalidArgument(
+            f"{count:,} tasks in one batch can never enter queue {queue}, whose enqueue rate is {rate}: "
+            f"enqueue at most {capacity:,} at once"
+        )
+    return RateLimited(
+        f"queue {queue} takes no more than {rate}: enqueue again in {wait_ms / 1000:g} s",
+        queue=queue,
+        retry_after=wait_ms / 1000,
+    )

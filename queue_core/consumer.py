@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Any, Self
 
-from queue_core import codec, protocol, verdict
+from queue_core import codec, protocol, reading, verdict
 from queue_core.client import Client
 from queue_core.errors import InvalidArgument, LeaseLost, UnreadableEnvelope
 from queue_core.keys import QueueKeys
@@ -44,7 +44,8 @@ class Lease:
 
     def complete(self) -> None:
         """The task is done."""
-        call = protocol.complete(self._claim.queue, [Held(self.id, self.fence, self._task.has_history)])
+        key = self._envelope.options.key_until_end
+        call = protocol.complete(self._claim.queue, [Held(self.id, self.fence, self._task.has_history, unique_key=key)])
         self._settle(self._claim.client.run(call))
 
     def fail(self, error: BaseException | str) -> None:
@@ -110,7 +111,7 @@ class Claim:
         self.worker_id = worker_id or process_name("consumer:")
         self.fence = 0
         self.claimed: protocol.Claimed | None = None
-        """What the server answered: when more is due, what else is ready."""
+        """What the server answered: when more is due, or allowed by the claim rate, what else is ready."""
         self._call = protocol.claim(queue, self.worker_id, limit, _milliseconds(lease_seconds), lanes=lanes)
         self._lease_ms = _milliseconds(lease_seconds)
         self._leases: list[Lease] = []
@@ -135,6 +136,9 @@ class Claim:
             recovered = self.client.run(protocol.recover(self.queue, self._lease_ms))
             if recovered.flagged:
                 self.client.run(protocol.recover(self.queue, self._lease_ms, held=recovered.flagged))
+        if claimed.has_overdue:
+            overdue = self.client.run(reading.list_outstayed(self.queue)).overdue
+            self.client.run(protocol.expire(self.queue, overdue))
         return self
 
     def __iter__(self) -> Iterator[Lease]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from queue_core import audit, connection, decoding, protocol, reading, scripts, settings
+from queue_core import audit, connection, decoding, limits, protocol, reading, scripts, settings
 from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.errors import (
@@ -29,6 +29,7 @@ from queue_core.errors import (
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
 from queue_core.keys import QueueKeys
+from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
 from queue_core.snapshot import STALE_MS, Outcome
@@ -63,7 +64,8 @@ class Control:
     def requeue(
         self, queue: str, letters: Sequence[tuple[str, int]], *, by: str, action_id: str, reason: str = ""
     ) -> Outcome:
-        """Dead letters (id, time of death) become ready. Skipped: `changed` (it died again since), `not dead`."""
+        """Dead letters (id, time of death) become ready. Skipped: `changed` (it died again since), `not dead`, `its
+        unique key is held by <id>`."""
         act = Act.check("requeue", by, action_id, reason)
         facts = _facts(act)
         died: dict[str, int] = {}
@@ -100,7 +102,7 @@ class Control:
     def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks leave the trash for where they were; one that a mover left there is called back first.
 
-        Skipped: `not in the trash`; `moved to <queue>`, where it has arrived already.
+        Skipped: `not in the trash`; `its unique key is held by <id>`; `moved to <queue>`, where it has arrived already.
         """
         act = Act.check("restore", by, action_id, reason)
         return self._call_back(act, queue, self._act(act, queue, ids, protocol.restore))
@@ -111,8 +113,9 @@ class Control:
         """Tasks go to another queue as they are: a dead letter is one there, of the same fault; what was held is ready.
 
         Skipped: `running`, `gone`, `in the trash`, `being moved to <another queue>`, `in that queue already, <state>`,
-        `called back` (restored meanwhile). Where its runner died in the midst, tasks are in the trash, from where they
-        can be restored; the same move again goes on with them. The target's limit of length does not hold a move up.
+        `its unique key is held by <id>` (there), `called back` (restored meanwhile). Where its runner died midway,
+        tasks are in the trash, from where they can be restored; the same move again goes on with them. The target's
+        limits do not hold a move up.
         """
         act = Act.check("move", by, action_id, reason)
         if self._client.queue(to_queue).queue == queue:
@@ -222,6 +225,45 @@ class Control:
         """Tasks are given out again. Skipped: `not paused`."""
         return self._switch(Act.check("resume", by, action_id, reason), queue, "", "not paused", protocol.resume)
 
+    def limit(
+        self,
+        queue: str,
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        max_length: Count = KEEP,
+        enqueue_rate: Rate = KEEP,
+        claim_rate: Rate = KEEP,
+        dead_max_age: Age = KEEP,
+        dead_max_count: Count = KEEP,
+        dead_warning: Count = KEEP,
+    ) -> Outcome:
+        """Limit what the queue takes, gives out and keeps; `None`: not any more; what is not named stays as it is.
+
+        `max_length`: tasks, without dead letters and the trash, beyond which `enqueue` raises `QueueFull`. Rates are
+        (tasks, seconds), as many at once: of `enqueue`, which raises `RateLimited`, and of what is given out to all
+        workers together. Dead letters older than `dead_max_age` (seconds or a timedelta) and the oldest of them beyond
+        `dead_max_count` go into the trash; more than `dead_warning` are a problem. Skipped: `limited so already`.
+        """
+        act = Act.check("limit", by, action_id, reason)
+        changes = limits.changes(
+            max_length=max_length,
+            enqueue_rate=enqueue_rate,
+            claim_rate=claim_rate,
+            dead_max_age=dead_max_age,
+            dead_max_count=dead_max_count,
+            dead_warning=dead_warning,
+        )
+        return self._switch(
+            act,
+            queue,
+            "",
+            "limited so already",
+            lambda keys: protocol.limit(keys, changes, act.by),
+            limits.told(changes),
+        )
+
     def close_lane(self, queue: str, lane: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks of a lane (`name:<task>`) are held. Skipped: `closed already`."""
         act = Act.check("close_lane", by, action_id, reason)
@@ -329,11 +371,17 @@ class Control:
         return replace(outcome, done=tuple(done), skipped=skipped, server_ms=server_ms)
 
     def _switch(
-        self, act: Act, queue: str, lane: str, why_not: str, call: Callable[[QueueKeys], Call[Switched]]
+        self,
+        act: Act,
+        queue: str,
+        lane: str,
+        why_not: str,
+        call: Callable[[QueueKeys], Call[Switched]],
+        about: str = "",
     ) -> Outcome:
         made = call(self._client.queue(queue))  # checks the lane before anything is sent
         self._known(queue)
-        audit.record(self._client, queue, act, f"lane {lane}" if lane else "the queue")
+        audit.record(self._client, queue, act, about or (f"lane {lane}" if lane else "the queue"))
         switched = self._client.run(made, Session(f"{act.action_id}.0"))
         what = lane or queue
         done = (what,) if switched.has_changed else ()

@@ -15,11 +15,14 @@ from queue_core.ids import EPOCH_MS, decode_time, id_time_ms
 from queue_core.keys import MAX_PRIORITY, PRIORITY_STEP
 from queue_core.protocol import Counters
 from queue_core.snapshot import (
+    DEAD_WARNING,
     AuditEntry,
     Fault,
     Figures,
     HistoryEntry,
+    Limits,
     Pause,
+    Rate,
     RunningTask,
     ServerSnapshot,
     WorkerSnapshot,
@@ -223,6 +226,34 @@ def _figures(counters: Sequence[object], wait: Sequence[object], run: Sequence[o
     """One that is missing or unreadable is 0."""
     wait_counts, run_counts = (Histogram.of(map(number, part[:BUCKETS])) for part in (wait, run))
     return Figures.of(map(number, counters), wait_counts, run_counts)
+
+
+def limits(data: bytes) -> Limits:
+    """What cannot be read limits nothing (scripts/lib/limits.lua)."""
+    found = json_object(data) or {}
+    age = _limit(found.get("dead_max_age"))
+    return Limits(
+        max_length=_limit(found.get("max_length")),
+        enqueue_rate=_rate(found.get("enqueue_rate")),
+        claim_rate=_rate(found.get("claim_rate")),
+        dead_max_age=None if age is None else age / 1000,
+        dead_max_count=_limit(found.get("dead_max_count")),
+        dead_warning=_limit(found.get("dead_warning")) or DEAD_WARNING,
+        by=string(found.get("by"), 200),
+        at=moment(found.get("at")),
+    )
+
+
+def _limit(value: object) -> int | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number(value) if is_number and number(value) >= 1 else None
+
+
+def _rate(value: object) -> Rate | None:
+    if not isinstance(value, list) or len(value) < 2:
+        return None
+    count, period_ms = _limit(value[0]), _limit(value[1])
+    return Rate(count, period_ms / 1000) if count and period_ms else None
 
 
 def fault(queue: str, parts: list[Any]) -> Fault | None:

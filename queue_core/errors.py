@@ -72,6 +72,22 @@ class ActionUnderWay(TaskyardError):
     """This very action was begun before and is still under way: its outcome is there when it has ended."""
 
 
+class QueueFull(TaskyardError):
+    """The queue holds as many tasks as its limit allows."""
+
+    queue: str = ""
+    limit: int = 0
+    length: int = 0
+
+
+class RateLimited(TaskyardError):
+    """More tasks than the queue's enqueue rate allows."""
+
+    queue: str = ""
+    retry_after: float = 0.0
+    """Seconds until the same call would be accepted."""
+
+
 class ServerUnavailable(TaskyardError, ConnectionError):
     """The Redis server does not answer."""
 

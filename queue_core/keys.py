@@ -169,6 +169,22 @@ class QueueKeys:
         return self._prefix + "imported"
 
     @cached_property
+    def unique(self) -> str:
+        """HASH: unique key → `id until-ms`; 0: until that task ends. What is held by a dead letter, or by a task in the
+        trash, is free."""
+        return self._prefix + "unique"
+
+    @cached_property
+    def unique_expiring(self) -> str:
+        """ZSET: unique key that is held for a time → until, ms."""
+        return self._prefix + "unique_expiring"
+
+    @cached_property
+    def expiring(self) -> str:
+        """ZSET: id → ms after which its run is not to begin any more; +inf: that time came while it could not end."""
+        return self._prefix + "expiring"
+
+    @cached_property
     def dead_by_fault(self) -> str:
         """ZSET: `fingerprint:ms of death, 13 digits:id` → 0, so that a fault's letters are one lexicographic range."""
         return self._prefix + "dead_by_fault"
@@ -209,7 +225,8 @@ class QueueKeys:
     def control(self) -> str:
         """HASH: format, fence (last given), turn (claims' fairness), seen (last sign of life of a worker, ms), grace
         (nothing is recovered before, ms), minute and hour (what is counted belongs to them; since 1970), paused
-        (JSON: by, reason, at)."""
+        (JSON: by, reason, at), limits (JSON), and of each rate that is limited when its token bucket will be full
+        (`enqueue_rate_full`, `claim_rate_full`: ms)."""
         return self._prefix + "control"
 
     @cached_property

@@ -84,8 +84,9 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
             oldest_ready_at=min((at for at in since if at is not None), default=None),
             next_due_at=min((at for at in due if at is not None), default=None),
             pause=decoding.pause(answer[6]) if answer[6] else None,
-            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(7, len(answer), 3)),
+            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(8, len(answer), 3)),
             fault_count=faults,
+            limits=decoding.limits(answer[7]),
         )
 
     return _read("observe", queue, (SENTINEL, *BOOKS), read)
@@ -112,6 +113,30 @@ def list_faults(queue: QueueKeys, limit: int, fingerprint: str = "") -> Call[tup
         return tuple(fault for fault in faults if fault is not None)
 
     return _read("list_faults", queue, (limit, fingerprint), read)
+
+
+# What has outstayed its time.
+
+
+@dataclass(frozen=True, slots=True)
+class Outstayed:
+    """At most 256 of each. `overdue`: tasks whose time to begin is over. `letters`: the oldest beyond what the queue
+    keeps, the last of which died at `died_by_ms`; `why`: `age` or `count`."""
+
+    overdue: list[str]
+    letters: list[str]
+    why: str
+    died_by_ms: int
+
+
+def list_outstayed(queue: QueueKeys) -> Call[Outstayed]:
+    """Source: list_outstayed.lua."""
+
+    def read(answer: list[Any]) -> Outstayed:
+        overdue, letters = ([decoding.text(task_id) for task_id in ids] for ids in answer[1:3])
+        return Outstayed(overdue, letters, decoding.text(answer[3]), decoding.moment(answer[4]) or 0)
+
+    return _read("list_outstayed", queue, (settings.MAX_BATCH,), read)
 
 
 # Pages.

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import NamedTuple
 
 from queue_core.histogram import NO_DURATIONS, Histogram
 
@@ -153,6 +154,37 @@ class Lane:
     is_open: bool = False
 
 
+class Rate(NamedTuple):
+    """At most so many tasks in so many seconds, and so many at once."""
+
+    tasks: int
+    seconds: float
+
+
+DEAD_WARNING = 10_000
+"""Dead letters, where no other number is set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a queue takes, gives out and keeps; `None`: as much as there is. `by`, `at`: who set them last, and when."""
+
+    max_length: int | None = None
+    """Tasks, without dead letters and the trash."""
+    enqueue_rate: Rate | None = None
+    claim_rate: Rate | None = None
+    dead_max_age: float | None = None
+    """Seconds; older dead letters go into the trash."""
+    dead_max_count: int | None = None
+    """Beyond these the oldest dead letters go into the trash."""
+    dead_warning: int = DEAD_WARNING
+    by: str = ""
+    at: int | None = None
+
+
+NO_LIMITS = Limits()
+
+
 @dataclass(frozen=True, slots=True)
 class QueueSnapshot:
     name: str
@@ -163,6 +195,12 @@ class QueueSnapshot:
     pause: Pause | None = None
     lanes: tuple[Lane, ...] = ()
     fault_count: int = 0
+    limits: Limits = NO_LIMITS
+
+    @property
+    def is_over_dead_warning(self) -> bool:
+        """More dead letters than somebody is to be told of."""
+        return self.counts.dead > self.limits.dead_warning
 
     @property
     def is_balanced(self) -> bool:

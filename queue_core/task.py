@@ -20,6 +20,8 @@ from queue_core.settings import MAX_CRASHES, MAX_RETRIES
 
 MAX_ALLOWED_RETRIES = 1_000
 MAX_DELAY_SECONDS = 100 * 365 * 86_400
+MAX_UNIQUE_KEY = 200
+"""Characters."""
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -28,6 +30,22 @@ def check_integer(what: str, value: object, least: int, most: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
     raise InvalidArgument(f"{what} {value!r:.80} is not accepted: a whole number from {least} to {most}")
+
+
+def check_seconds(what: str, value: object) -> float:
+    """A length of time from which something follows: 1 ms to 100 years."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and 0.001 <= value <= MAX_DELAY_SECONDS:  # type: ignore[operator]
+        return value  # type: ignore[return-value]
+    raise InvalidArgument(f"{what} {value!r:.80} is not accepted: seconds, or a timedelta, from 1 ms to 100 years")
+
+
+def milliseconds(seconds: float | None) -> int:
+    return 0 if seconds is None else math.ceil(seconds * 1000)
+
+
+def _is_unique_key(key: object) -> bool:
+    return isinstance(key, str) and 1 <= len(key) <= MAX_UNIQUE_KEY and key.isprintable()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +72,9 @@ class Sending:
     eta: datetime | None = None
     max_retries: int | None = None
     task_id: str | None = None
+    unique_key: str | None = None
+    unique_for: float | None = None
+    expires: float | None = None
 
     def __post_init__(self) -> None:
         check_integer("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)
@@ -70,6 +91,16 @@ class Sending:
                 raise InvalidArgument(f"eta {self.eta!r:.80} is not accepted: a datetime with its time zone")
         if self.task_id is not None and not (isinstance(self.task_id, str) and is_task_id(self.task_id)):
             raise InvalidArgument(f"task id {self.task_id!r:.150} is not accepted: 1 to 128 letters, digits, _ and -")
+        if self.unique_key is not None and not _is_unique_key(self.unique_key):
+            raise InvalidArgument(
+                f"unique_key {self.unique_key!r:.150} is not accepted: 1 to {MAX_UNIQUE_KEY} printable characters"
+            )
+        if self.unique_for is not None:
+            if self.unique_key is None:
+                raise InvalidArgument("unique_for was given without a unique_key")
+            check_seconds("unique_for", self.unique_for)
+        if self.expires is not None:
+            check_seconds("expires", self.expires)
 
     @property
     def due_ms(self) -> int:
@@ -87,6 +118,11 @@ class NewTask(NamedTuple):
     priority: int = 0
     delay_ms: int = 0
     due_ms: int = 0
+    expires_ms: int = 0
+    """From now; 0: it never does."""
+    unique_key: str = ""
+    unique_ms: int = 0
+    """From now; 0: until the task ends."""
 
 
 class Message(NamedTuple):
@@ -106,6 +142,7 @@ class Definition:
     max_retries: int = MAX_RETRIES
     max_crashes: int = MAX_CRASHES
     timeout: float | None = None
+    expires: float | None = None
     is_async: bool = False
     context_parameter: str | None = None
     _context_index: int | None = field(default=None, repr=False)
@@ -153,15 +190,27 @@ class Definition:
     def message(self, sending: Sending, arguments: Sequence[Any], named: Mapping[str, Any]) -> Message:
         payload = self.encode(arguments, named)
         if sending is DEFAULT_SENDING:  # nearly all of them: nothing is made twice
-            return Message(self.queue, NewTask(new_id(), self._plain_head + payload))
+            return Message(self.queue, NewTask(new_id(), self._plain_head + payload, expires_ms=self._plain_expires_ms))
+        expires = self.expires if sending.expires is None else sending.expires
+        if expires is not None and sending.delay >= expires:
+            raise InvalidArgument(
+                f"task {self.name} expires after {expires:g} s, and its delay is {sending.delay:g} s: it would not run"
+            )
         new_task = NewTask(
             sending.task_id or new_id(),
             self._head(sending) + payload,
             sending.priority,
             math.ceil(sending.delay * 1000),
             sending.due_ms,
+            milliseconds(expires),
+            sending.unique_key or "",
+            milliseconds(sending.unique_for),
         )
         return Message(self.queue, new_task)
+
+    @cached_property
+    def _plain_expires_ms(self) -> int:
+        return milliseconds(self.expires)
 
     @cached_property
     def _plain_head(self) -> bytes:
@@ -175,6 +224,9 @@ class Definition:
             max_retries=None if retries == MAX_RETRIES else retries,
             max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
             timeout=self.timeout,
+            unique_key=sending.unique_key,
+            unique_for=sending.unique_for,
+            expires=self.expires if sending.expires is None else sending.expires,
         )
         return codec.encode_envelope(self.name, options, b"")
 
@@ -190,6 +242,7 @@ def define(
     max_retries: int,
     max_crashes: int,
     timeout: float | None,
+    expires: float | timedelta | None = None,
 ) -> Definition:
     """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
     if not callable(handler):
@@ -197,6 +250,7 @@ def define(
     chosen = name or getattr(handler, "__name__", "")
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0")
+    expires_seconds = None if expires is None else check_seconds("expires", seconds_of(expires))
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise InvalidArgument(f"task handler {chosen!r:.80} is a generator: called, it would run nothing")
     context = _context_parameter(handler)
@@ -214,6 +268,7 @@ def define(
         max_retries=check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES),
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
+        expires=expires_seconds,
         is_async=inspect.iscoroutinefunction(handler),
         context_parameter=context,
         _is_all_by_name=all(p.kind in _KEYWORDS for p in signature.parameters.values()),

@@ -28,15 +28,28 @@ R = TypeVar("R")
 
 
 class TaskHandle:
-    """A task that was enqueued. `met`: the state in which a task of the same id was met, so that none was made."""
+    """A task that was enqueued, or met in the queue, so that none was made: `met` is its state.
 
-    __slots__ = ("_yard", "id", "met", "queue")
+    `is_duplicate`: it was met by its unique key; `id` is that of the task that holds it, and `met` is `ended` where the
+    key outlives that task. Else it was met by its id.
+    """
 
-    def __init__(self, yard: Taskyard, task_id: str, queue: str, met: str | None = None) -> None:
+    __slots__ = ("_yard", "id", "is_duplicate", "met", "queue")
+
+    def __init__(
+        self, yard: Taskyard, task_id: str, queue: str, met: str | None = None, *, is_duplicate: bool = False
+    ) -> None:
         self._yard = yard
         self.id = task_id
         self.queue = queue
         self.met = met
+        self.is_duplicate = is_duplicate
+
+    @classmethod
+    def of(cls, yard: Taskyard, task_id: str, queue: str, met: str | None) -> TaskHandle:
+        """`met`: as `protocol.enqueue` answers."""
+        state, _, holder = (met or "").partition(" ")
+        return cls(yard, holder or task_id, queue, state or None, is_duplicate=bool(holder))
 
     @property
     def is_new(self) -> bool:
@@ -83,7 +96,7 @@ class Task(Generic[P, R]):
     def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """Have a worker run the handler with these arguments. Once this returns, the task is in the queue.
 
-        Raises `InvalidPayload`, `PayloadTooLarge`, `ServerUnavailable`, `ServerFull`.
+        Raises `InvalidPayload`, `PayloadTooLarge`, `QueueFull`, `RateLimited`, `ServerUnavailable`, `ServerFull`.
         """
         return self._yard.enqueue(self.message(*args, **kwargs))
 
@@ -103,11 +116,17 @@ class Task(Generic[P, R]):
         eta: datetime | None = None,
         max_retries: int | None = None,
         task_id: str | None = None,
+        unique_key: str | None = None,
+        unique_for: float | timedelta | None = None,
+        expires: float | timedelta | None = None,
     ) -> Task[P, R]:
         """The same task with other options for what is enqueued through it.
 
         `priority`: larger is sooner, ±2,000, default 0. `delay`: seconds or a timedelta; `eta`: a time with its zone.
         `task_id`: 1 to 128 letters, digits, _ and -; while a task of that id is in the queue, no second one is made.
+        `unique_key`: 1 to 200 printable characters; while a task of the queue has that key no second one is made, until
+        it ends or is a dead letter, or with `unique_for` for so long from the enqueue, whatever becomes of it.
+        `expires`: seconds or a timedelta from the enqueue; a run that has not begun by then never does.
         """
         changes: dict[str, Any] = {
             "priority": priority,
@@ -115,6 +134,9 @@ class Task(Generic[P, R]):
             "eta": eta,
             "max_retries": max_retries,
             "task_id": task_id,
+            "unique_key": unique_key,
+            "unique_for": None if unique_for is None else task.seconds_of(unique_for),
+            "expires": None if expires is None else task.seconds_of(expires),
         }
         given = {name: value for name, value in changes.items() if value is not None}
         return Task(self._yard, self.definition, task.with_changes(self._sending, given))
@@ -188,6 +210,7 @@ class Taskyard:
         max_retries: int = ...,
         max_crashes: int = ...,
         timeout: float | None = ...,
+        expires: float | timedelta | None = ...,
     ) -> Declare: ...
     def task(
         self,
@@ -198,17 +221,25 @@ class Taskyard:
         max_retries: int = settings.MAX_RETRIES,
         max_crashes: int = settings.MAX_CRASHES,
         timeout: float | None = None,
+        expires: float | timedelta | None = None,
     ) -> Any:
         """Declare a function as a task, as `@yard.task` or `@yard.task(queue="email", max_retries=3)`.
 
         Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
-        it runs again after it raised; `max_crashes`: after its worker died.
+        it runs again after it raised; `max_crashes`: after its worker died. `expires`: seconds or a timedelta from the
+        enqueue; a run that has not begun by then never does.
         Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
         """
 
         def declare(function: Callable[..., Any]) -> Task[..., Any]:
             definition = task.define(
-                function, name=name, queue=queue, max_retries=max_retries, max_crashes=max_crashes, timeout=timeout
+                function,
+                name=name,
+                queue=queue,
+                max_retries=max_retries,
+                max_crashes=max_crashes,
+                timeout=timeout,
+                expires=expires,
             )
             if definition.name in self.tasks:
                 other = self.tasks[definition.name].handler
@@ -375,7 +406,7 @@ class _Handles:
 
     def add(self, queue: str, batch: Batch, met: Mapping[str, str]) -> None:
         yard = self._yard
-        self._handles += [(index, TaskHandle(yard, new.id, queue, met.get(new.id))) for index, new in batch]
+        self._handles += [(index, TaskHandle.of(yard, new.id, queue, met.get(new.id))) for index, new in batch]
 
     def expect(self, queue: str, batch: Batch, started: Started[dict[str, str]]) -> None:
         """The batch is under way: `settle` reads what came of it."""

@@ -16,8 +16,10 @@ from queue_core.client import Client
 from queue_core.codec import Options, encode_envelope
 from queue_core.fingerprint import make_failure
 from queue_core.keys import SENTINEL, QueueKeys
+from queue_core.limits import changes
 from queue_core.protocol import Argument, Call, Claimed, FailedTask, Held, NewTask, Session
 from queue_core.snapshot import COUNTERS, Figures
+from queue_core.task import milliseconds
 
 T = TypeVar("T")
 State = dict[str, Any]
@@ -118,8 +120,17 @@ class Engine:
         due_ms: int = 0,
         **options: Any,
     ) -> NewTask:
-        envelope = encode_envelope(name, Options(priority=priority, **options), payload)
-        return NewTask(task_id or self.new_id(), envelope, priority, delay_ms, due_ms)
+        made = Options(priority=priority, **options)
+        return NewTask(
+            task_id or self.new_id(),
+            encode_envelope(name, made, payload),
+            priority,
+            delay_ms,
+            due_ms,
+            expires_ms=milliseconds(made.expires),
+            unique_key=made.unique_key or "",
+            unique_ms=milliseconds(made.unique_for),
+        )
 
     def enqueue(self, task_id: str | None = None, **what: Any) -> str:
         task = self.new_task(task_id, **what)
@@ -194,6 +205,10 @@ class Engine:
 
     def delete(self, *task_ids: str) -> dict[str, str]:
         return self.run(protocol.delete(self.queue, task_ids)).skipped
+
+    def limit(self, **limits: Any) -> bool:
+        """Whether anything changed."""
+        return self.run(protocol.limit(self.queue, changes(**limits), "ada")).has_changed
 
     # Reading.
 
@@ -337,6 +352,7 @@ def problems_of(state: State) -> list[str]:
     hold(cancelling.keys() <= leases.keys(), f"asked to stop and does not run: {cancelling.keys() - leases.keys()}")
 
     problems += _problems_of_faults(state)
+    problems += _problems_of_gates(state, places)
     hold(state.get("trash", {}).keys() == state.get("trashed", {}).keys(), "trash and trashed differ")
     for task_id, origin in state.get("trashed", {}).items():
         hold(("token" in origin) == ("to" in origin), f"{task_id} is on its way, to nowhere: {origin}")
@@ -361,9 +377,42 @@ def problems_of(state: State) -> list[str]:
     is_giving = places["ready"] or places["prioritized"]
     if "paused" in control:
         hold(tokens == 0, "tokens while paused")
-    else:
+    elif "claim_rate" not in control.get("limits", {}):  # else a worker comes back by its own timer
         hold(tokens or not is_giving, "ready tasks and no token: nobody wakes")
     return problems
+
+
+def _problems_of_gates(state: State, places: Mapping[str, list[str]]) -> Iterable[str]:
+    tasks, unique = state.get("tasks", {}), state.get("unique", {})
+    kept = {*places["dead"], *places["trashed"]}
+    for task_id, at in state.get("expiring", {}).items():
+        if task_id not in tasks or task_id in places["dead"]:
+            yield f"{task_id} can expire, and has ended or is dead"
+        if at == math.inf and task_id not in (*places["running"], *places["trashed"]):
+            yield f"{task_id} waits, its time is over, and nothing ends it"
+    windows = {}
+    for key, holder in unique.items():
+        task_id, until_ms = holder.split(" ")
+        if until_ms != "0":
+            windows[key] = int(until_ms)
+        elif _options_of(tasks.get(task_id, "")).get("unique_key") != key:
+            yield f"the unique key {key} is held by {task_id}, which has not got it"
+    if windows != state.get("unique_expiring", {}):
+        yield f"windows of unique keys differ: {windows} and {state.get('unique_expiring')}"
+    for task_id, envelope in tasks.items():
+        options = _options_of(envelope)
+        key = options.get("unique_key")
+        if key and "unique_for" not in options and task_id not in kept and unique.get(key) != f"{task_id} 0":
+            yield f"{task_id} has the unique key {key}, which is held by {unique.get(key)}"
+
+
+def _options_of(envelope: str) -> dict[str, Any]:
+    _, _, options = envelope.partition("\n")[0].partition(" ")
+    try:
+        found = json.loads(options)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _problems_of_faults(state: State) -> Iterable[str]:
@@ -414,8 +463,8 @@ def _parsed(state: State) -> State:
         state["closed"][lane] = (word, json.loads(facts))
     for noted in ("minute", "hour"):
         state.get("control", {}).pop(noted, None)
-    if "paused" in state.get("control", {}):
-        state["control"]["paused"] = json.loads(state["control"]["paused"])
+    for name in {"paused", "limits"} & state.get("control", {}).keys():
+        state["control"][name] = json.loads(state["control"][name])
     return state
 
 

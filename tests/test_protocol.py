@@ -85,14 +85,32 @@ def test_claim_says_what_the_worker_can_run() -> None:
 @pytest.mark.parametrize(
     ("answer", "claimed"),
     [
-        ([b"7", b"100", b"", 0, 0, 0, []], Claimed(7, 100, None, False, False, False)),
+        ([b"7", b"100", b"", 0, 0, 0, [], b"", 0], Claimed(7, 100, None, False, False, False)),
         (
-            [b"7", b"100", b"150", 1, 1, 1, [b"name:a"]],
-            Claimed(7, 100, 150, True, True, True, ("name:a",)),
+            [b"7", b"100", b"150", 1, 1, 1, [b"name:a"], b"120", 1],
+            Claimed(7, 100, 150, True, True, True, ("name:a",), (), 120, True),
         ),
-        ([b"7", b"100", b"1.5e3", 0, 0, 0, []], Claimed(7, 100, 1_500, False, False, False)),
+        ([b"7", b"100", b"1.5e3", 0, 0, 0, [], b"", 0], Claimed(7, 100, 1_500, False, False, False)),
         (
-            [b"7", b"100", b"", 0, 0, 0, [], b"a", b"\xff", b"", b"", b"b", b"send\n", b"1 2 3 4 f", b"0000001"],
+            [
+                b"7",
+                b"100",
+                b"",
+                0,
+                0,
+                0,
+                [],
+                b"",
+                0,
+                b"a",
+                b"\xff",
+                b"",
+                b"",
+                b"b",
+                b"send\n",
+                b"1 2 3 4 f",
+                b"0000001",
+            ],
             Claimed(
                 7,
                 100,

@@ -29,7 +29,7 @@ class Acted:
 def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping[str, object]) -> Call[Acted]:
     """Dead letters (id, time of death) become ready; `facts` (who, which operation) go into their history.
 
-    Skipped: `changed` (it died again since), `not dead`. Source: requeue.lua.
+    Skipped: `changed` (it died again since), `not dead`, `its unique key is held by <id>`. Source: requeue.lua.
     """
     check_batch(letters)
     arguments: list[Argument] = [to_json({"by": "", **facts})]
@@ -38,15 +38,18 @@ def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping
     return Call(scripts.load("requeue"), queue, arguments, _read_acted)
 
 
-def trash(queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: str) -> Call[Acted]:
-    """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`.
-    Source: trash.lua."""
+def trash(
+    queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: str, *, died_by_ms: int | None = None
+) -> Call[Acted]:
+    """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`; with
+    `died_by_ms` everything but letters that died by then: `changed`. Source: trash.lua."""
     check_batch(ids)
+    died_by: Argument = "" if died_by_ms is None else died_by_ms
 
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), pairs(answer[2:]), until_ms=int(answer[1]))
 
-    return Call(scripts.load("trash"), queue, (keep_ms, by, reason, *ids), read)
+    return Call(scripts.load("trash"), queue, (keep_ms, by, reason, died_by, *ids), read)
 
 
 def cancel(queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object]) -> Call[Acted]:
@@ -62,7 +65,8 @@ def cancel(queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object]) ->
 
 
 def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
-    """Tasks leave the trash for where they were. Skipped: `not in the trash`. Source: restore.lua."""
+    """Tasks leave the trash for where they were. Skipped: `not in the trash`, `its unique key is held by
+    <id>`. Source: restore.lua."""
     check_batch(ids)
     return Call(scripts.load("restore"), queue, tuple(ids), _read_acted)
 
@@ -128,6 +132,12 @@ def pause(queue: QueueKeys, by: str, reason: str) -> Call[Switched]:
 def resume(queue: QueueKeys) -> Call[Switched]:
     """Tasks are given out again. Source: resume.lua."""
     return Call(scripts.load("resume"), queue, (), _read_switched)
+
+
+def limit(queue: QueueKeys, changes: Mapping[str, object], by: str) -> Call[Switched]:
+    """The queue is limited: name → number, or for a rate how many in how many ms; `False`: not any more.
+    Source: limit.lua."""
+    return Call(scripts.load("limit"), queue, (by, to_json(changes)), _read_switched)
 
 
 def close_lane(queue: QueueKeys, lane: str, by: str, reason: str) -> Call[Switched]:

@@ -20,7 +20,7 @@ MARK_MS = 3_600_000
 differ."""
 LOOK_AT = 1_000
 TOO_LATE = "too late"
-_FAULT_FIELDS, _TASK_FIELDS = 6, 6
+_FAULT_FIELDS, _TASK_FIELDS = 6, 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class ExportedTask:
     at: bytes = b""
     history: bytes = b""
     traceback: bytes = b""
+    expires_at: bytes = b""
 
     @property
     def id(self) -> str:
@@ -76,14 +77,15 @@ def import_(queue: QueueKeys, exported: Exported, facts: Mapping[str, object], *
     """Tasks that another queue has put aside enter this one; with `refuses` they never will, unless they have entered.
 
     `facts` (from where, who, which operation) go into their histories. Skipped, by ticket: `too late` (they may still
-    enter), `called back`, `in that queue already, <state>` (for good). Source: import.lua.
+    enter), `called back`, `in that queue already, <state>`, `its unique key is held by <id>` (for good).
+    Source: import.lua.
     """
     check_batch(exported.tasks)
     arguments: list[Argument] = [exported.now_ms + GOOD_MS, to_json({"from": "", **facts})]
     arguments += [len(exported.faults) // _FAULT_FIELDS, *exported.faults]
     for task in exported.tasks:
         envelope = b"" if refuses else task.envelope
-        arguments += (task.ticket, envelope, task.place, task.at, task.history, task.traceback)
+        arguments += (task.ticket, envelope, task.place, task.at, task.history, task.traceback, task.expires_at)
     return Call(scripts.load("import"), queue, arguments, _read_acted)
 
 
@@ -110,7 +112,7 @@ def _read_acted(answer: list[Any]) -> Acted:
 def _read_exported(answer: list[Any]) -> Exported:
     now_ms, refused, later, faults = answer[:4]
     tasks = [
-        ExportedTask(text(answer[i]), answer[i + 1], text(answer[i + 2]), *answer[i + 3 : i + 6])
+        ExportedTask(text(answer[i]), answer[i + 1], text(answer[i + 2]), *answer[i + 3 : i + 7])
         for i in range(4, len(answer), _TASK_FIELDS)
     ]
     return Exported(int(now_ms), tuple(tasks), pairs(refused), tuple(texts(later)), tuple(faults))

@@ -23,7 +23,9 @@ from queue_core.task import NewTask as NewTask
 def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, str]]:
     """Put tasks into a queue, at most 256 and 1 MiB of envelopes a call.
 
-    Shape: id → state, of those ids that were in the queue already and made no second task. Source: enqueue.lua.
+    Shape: id → state, of those ids that were in the queue already and made no second task; of those whose unique key
+    is held id → `state id`, that of the holder (`ended`: the key outlives it). A batch enters whole or not at all.
+    Raises, on reading: `QueueFull`, `RateLimited`. Source: enqueue.lua.
     """
     check_batch(new_tasks)
     arguments: list[Argument] = []
@@ -31,6 +33,8 @@ def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, st
         place = ""
         if task.priority or task.delay_ms or task.due_ms:
             place = f"{task.priority} {task.delay_ms} {task.due_ms}"
+        if task.expires_ms or task.unique_key:
+            place = f"{place or '0 0 0'} {task.expires_ms} {task.unique_ms} {task.unique_key}"
         arguments += (task.id, task.envelope, place)
     return Call(scripts.load("enqueue"), queue, arguments, pairs)
 
@@ -86,6 +90,10 @@ class Claimed:
     is_paused: bool
     closed_lanes: tuple[str, ...] = ()
     tasks: tuple[ClaimedTask, ...] = ()
+    next_token_ms: int | None = None
+    """When the claim rate allows more, where more tasks are ready and it allows none now."""
+    has_overdue: bool = False
+    """The time of some tasks to begin is over: somebody should end them (`reading.list_outstayed`, `expire`)."""
 
 
 def claim(
@@ -112,9 +120,9 @@ def claim(
 
 
 def _read_claimed(answer: list[Any]) -> Claimed:
-    fence, now_ms, next_due, has_expired, has_more, is_paused, lanes = answer[:7]
+    fence, now_ms, next_due, has_expired, has_more, is_paused, lanes, next_token, overdue = answer[:9]
     tasks = []
-    for i in range(7, len(answer), 4):
+    for i in range(9, len(answer), 4):
         line = answer[i + 2]
         tasks.append(
             ClaimedTask(
@@ -134,6 +142,8 @@ def _read_claimed(answer: list[Any]) -> Claimed:
         bool(is_paused),
         tuple(texts(lanes)),
         tuple(tasks),
+        int(next_token) if next_token else None,
+        bool(overdue),
     )
 
 
@@ -154,6 +164,8 @@ class Held:
     fence: int
     has_history: bool = False
     result: Result | None = None
+    unique_key: str | None = None
+    """That it gives back when it ends."""
 
 
 def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
@@ -162,11 +174,10 @@ def complete(queue: QueueKeys, held: Sequence[Held]) -> Call[list[str]]:
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000]
     records: list[str] = []
     for task in held:
-        about, result = b"", task.result
+        result, about = task.result, _about(task)
         if task.has_history or result:
-            about = to_json(_about(task))
             records.append(queue.record(task.id))
-        arguments += (task.id, task.fence, about, result.json if result else b"")
+        arguments += (task.id, task.fence, to_json(about) if about else b"", result.json if result else b"")
     return Call(scripts.load("complete"), queue, arguments, texts, records)
 
 
@@ -176,6 +187,8 @@ def _about(task: Held) -> dict[str, object]:
         about["result_ms"] = task.result.keep_ms
         if task.result.missing:
             about["no_result"] = task.result.missing
+    if task.unique_key is not None:
+        about["unique"] = task.unique_key
     return about
 
 
@@ -259,6 +272,14 @@ def release(queue: QueueKeys, released: Sequence[ReleasedTask]) -> Call[list[str
         arguments += (task.id, task.fence, task.lane, "" if task.facts is None else to_json(task.facts))
     records = [queue.record(task.id) for task in released]
     return Call(scripts.load("release"), queue, arguments, texts, records)
+
+
+def expire(queue: QueueKeys, ids: Sequence[str]) -> Call[list[str]]:
+    """Tasks whose time to begin is over end as expired. Shape: ids that did not: they run, lie in the
+    trash, or their time is not over. Source: expire.lua."""
+    check_batch(ids)
+    records = [queue.record(task_id) for task_id in ids]
+    return Call(scripts.load("expire"), queue, (settings.RECORD_SECONDS * 1000, *ids), texts, records)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,17 +1,19 @@
 #!lua flags=allow-oom
 -- Due tasks become ready, and up to `limit` ready ones are leased to one worker: from lanes that have opened, then
--- by priority, then by age. None while the queue is paused.
+-- by priority, then by age. None while the queue is paused, no more than the claim rate allows, and none whose time to
+-- begin is over: it is put off until `expire` has ended it, which is told.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
--- scheduled ZSET, retrying ZSET, leases ZSET, running HASH, history HASH, faults HASH, notify LIST
+-- scheduled ZSET, retrying ZSET, leases ZSET, running HASH, history HASH, faults HASH, expiring ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks   ARGV[5] lease, ms
 -- ARGV[6] worker id   ARGV[7] '1': one task in 20 is the one that has waited longest, whatever its priority; '': strict
 -- ARGV[8] bytes of envelopes to stop at   ARGV[9] sentinel   then the lanes `unknown:<task>` that this worker can run
 -- Returns: fence, now ms, next due ms or '', 1 when leases have run out, 1 when more is ready, 1 while paused, list of
--- closed lanes; then for each task: id, envelope, first line of its history or '', ready time's digits or ''.
--- include begin session life envelope ready history retries lanes wake
+-- closed lanes, ms at which the claim rate gives more or '' (where more is ready), 1 when the time of some to begin is
+-- over; then for each task: id, envelope, first line of its history or '', ready time's digits or ''.
+-- include begin session life envelope ready history retries lanes limits wake
 local limit, lease_ms, worker, is_fair = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7] == '1'
 local max_bytes, sentinel = tonumber(ARGV[8]), ARGV[9]
-local PROMOTE_AT_MOST, LOOK_AT_MOST, LEVELS_AT_MOST, FAIR_EVERY = 256, 1024, 16, 20
+local PROMOTE_AT_MOST, LOOK_AT_MOST, LEVELS_AT_MOST, FAIR_EVERY, PUT_OFF_MS = 256, 1024, 16, 20, 10000
 
 local can_run = {}
 for i = 10, #ARGV do can_run[ARGV[i]] = true end
@@ -42,6 +44,13 @@ local function has_unknown()
   return false
 end
 
+-- Whether the time of a task to begin is over.
+local has_overdue = call('ZRANGEBYSCORE', expiring, '-inf', now, 'LIMIT', 0, 1)[1] ~= nil
+local function is_overdue(id)
+  local time = has_overdue and call('ZSCORE', expiring, id)
+  return time and tonumber(time) <= now
+end
+
 local function has_more()
   if ready_count() > 0 then return true end
   for _, lane in ipairs((read_lanes())) do
@@ -60,7 +69,10 @@ local function report(fence, ids)
   end
   local has_expired = #call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, 1)
   local lanes = call('HLEN', closed) > 0 and call('HKEYS', closed) or {}
-  local lines = {fence, fmt('%.0f', now), next_due, has_expired, has_more() and 1 or 0, paused and 1 or 0, lanes}
+  local more, bucket = has_more(), read_bucket('claim_rate')
+  local next_token = more and not paused and bucket and bucket.tokens < 1 and fmt('%.0f', next_token_at(bucket)) or ''
+  local lines = {fence, fmt('%.0f', now), next_due, has_expired, more and 1 or 0, paused and 1 or 0, lanes, next_token,
+    has_overdue and 1 or 0}
   if #ids == 0 then return lines end
   local envelopes = call('HMGET', tasks, unpack(ids))
   local claims = call('HMGET', running, unpack(ids))
@@ -108,10 +120,14 @@ if paused then
   return answer({fence_text, {}}) and report(fence_text, {})
 end
 
+local bucket = read_bucket('claim_rate')
+if bucket and bucket.tokens < limit then limit = bucket.tokens end
+
 -- Lanes: tasks are leased directly from those that give out; what belongs to a shut one is put aside when it is met.
 local giving, shut, has_lanes = read_lanes()
 local taken, bytes = {}, 0           -- taken: {id, digits}
 local from_lanes, emptied = {}, {}   -- members of `held`; lanes without any
+local overdue = {}                   -- ids
 for _, lane in ipairs(giving) do
   if #taken >= limit or bytes >= max_bytes then break end
   local from, to = lane_range(lane)
@@ -121,7 +137,9 @@ for _, lane in ipairs(giving) do
     local id = sub(member, #lane + 2)
     local envelope = call('HGET', tasks, id)
     from_lanes[#from_lanes + 1] = member
-    if envelope then
+    if envelope and is_overdue(id) then
+      overdue[#overdue + 1] = id
+    elseif envelope then
       bytes = bytes + #envelope
       taken[#taken + 1] = {id, own_time(id, now)}
     end
@@ -133,6 +151,10 @@ local put_aside, gone = {}, {}       -- members for `held`; ids from `prioritize
 local is_for_others = false          -- some of them wait for a worker that knows their name
 local function consider(id, digits, envelope)
   if not envelope then return end
+  if is_overdue(id) then
+    overdue[#overdue + 1] = id
+    return
+  end
   if has_lanes then
     local name = name_of(envelope)
     for _, kind in ipairs({'name:', 'unknown:'}) do
@@ -245,6 +267,10 @@ if #taken > 0 then
   call('ZADD', leases, unpack(expiries))
   call('HSET', running, unpack(claims))
 end
+if bucket and #taken > 0 then
+  fields[#fields + 1], fields[#fields + 2] = 'claim_rate_full', full_after(bucket, #taken)
+end
+for _, id in ipairs(overdue) do call('ZADD', scheduled, now + PUT_OFF_MS, id) end
 for _, member in ipairs(put_aside) do call('ZADD', held, 0, member) end
 for _, member in ipairs(from_lanes) do call('ZREM', held, member) end
 if #emptied > 0 then call('HDEL', closed, unpack(emptied)) end
@@ -255,7 +281,8 @@ call('HSET', control, unpack(fields))
 if is_for_others then
   wake(MAX_TOKENS) -- one of those that listen may know the name
 elseif has_more() then
-  wake(1)
+  -- Where tokens of the rate are missing, whoever is told so comes back for them.
+  if not bucket or bucket.tokens > #taken then wake(1) end
 elseif #taken == 0 and not has_unknown() then
   call('DEL', notify)
 end

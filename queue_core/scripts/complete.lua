@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record, and so does
 -- what keeps its result. One that was asked to stop has been faster.
--- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, cancelling HASH, history HASH, stats HASH;
--- at the change of a minute: telemetry HASH, then a record HASH for each task that leaves one, in order
+-- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, cancelling HASH, unique HASH, expiring ZSET,
+-- history HASH, stats HASH; at the change of a minute: telemetry HASH, then a record HASH for each task that leaves one,
+-- in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
--- then four for each task: id, fence, '' or a JSON object (`history`: true where it has one; `result_ms`: how long its
--- result is kept; `no_result`: why there is none), result as JSON or ''
+-- then four for each task: id, fence, '' or a JSON object (`history`: true where it has one; `unique`: the key that it
+-- holds until it ends; `result_ms`: how long its result is kept; `no_result`: why there is none), result as JSON or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count claims record ended
+-- include begin session figures count claims record ended envelope unique expiring
 if replayed then return replayed end
 -- check keys
 
@@ -16,7 +17,7 @@ if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[1 + i * 4] end
 local claims = call('HMGET', running, unpack(ids))
 local lost, ended, seen, record_key = {}, {}, {}, NAMED + 1
-local records = {}
+local records, keyed = {}, {}
 for i = 1, total do
   local id, fence, about, key = ids[i], ARGV[2 + i * 4], ARGV[3 + i * 4], nil
   if about ~= '' then
@@ -29,6 +30,7 @@ for i = 1, total do
   if claims[i] and match(claims[i], '^%d+') == fence and not seen[id] then
     seen[id] = true
     ended[#ended + 1] = id
+    if about ~= '' and about.unique then keyed[#keyed + 1] = {id, about.unique} end
     if key then
       wrong = check_types('hash', key)
       if wrong then return wrong end
@@ -57,6 +59,8 @@ if #ended > 0 then
     call('HDEL', history, record[1], ':' .. record[1])
     tell_end(record[1])
   end
+  for _, task in ipairs(keyed) do release_key(task[1], task[2]) end
+  forget_expiry(ended)
   call('ZREM', leases, unpack(ended))
   call('HDEL', running, unpack(ended))
   if call('EXISTS', cancelling) == 1 then call('HDEL', cancelling, unpack(ended)) end

@@ -1,12 +1,12 @@
 #!lua flags=allow-oom
 -- Tasks in the trash are deleted for good: those that are named, or those whose time has come.
--- KEYS control HASH, session STRING, tasks HASH, history HASH, stats HASH, trash ZSET, trashed HASH, faults HASH;
--- at the change of a minute: telemetry HASH
+-- KEYS control HASH, session STRING, tasks HASH, history HASH, stats HASH, dead ZSET, trash ZSET, trashed HASH, faults
+-- HASH, unique HASH, expiring ZSET; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] limit, tasks; 0: those that are named
 -- then the ids
 -- Returns: now ms, number deleted, then id, why: of those that were left alone (`not in the trash`, `being moved to
 -- <queue>`).
--- include begin session figures count history retries origin trash ended
+-- include begin session figures count history retries origin envelope unique expiring trash ended
 if replayed then return replayed end
 -- check keys
 

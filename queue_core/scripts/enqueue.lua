@@ -1,14 +1,18 @@
 #!lua
--- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled.
+-- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled, and so is the task
+-- that holds a unique key. All of them or none: a queue that is full, or whose rate is used up, takes no part of a batch.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
--- retrying ZSET, stats HASH, notify LIST; where an id is met: leases ZSET, held ZSET, dead ZSET, trash ZSET; for the
--- statistics: telemetry HASH, names HASH
+-- retrying ZSET, stats HASH, notify LIST; where an id is met, or there are limits: leases ZSET, held ZSET, dead ZSET,
+-- trash ZSET; where a task has one: unique HASH, unique_expiring ZSET, expiring ZSET; for the statistics: telemetry
+-- HASH, names HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- then three for each task: id, envelope, place: '' (ready, priority 0) or `priority delay-ms due-ms` (due-ms is
--- absolute; 0 0: ready at once)
--- Returns a list: id, state, id, state … of those that were in the queue already.
--- include begin session figures count names envelope ready places wake
+-- absolute; 0 0: ready at once), and behind that ` expires-ms unique-ms key` where it is not to begin after a time from
+-- now (0: no such time), or is unique (for that time from now; 0: until it ends)
+-- Returns a list: id, state, id, state … of those that were in the queue already. Behind the state of one whose key was
+-- met stands the id that holds it; its state is `ended` where the key outlives it.
+-- include begin session figures count names envelope ready places unique limits wake
 if replayed then return replayed end
 -- check keys
 
@@ -20,48 +24,101 @@ local met, fields, elements, in_batch, ready_now = {}, {}, {}, {}, 0
 local has_struck_out = call('SCARD', removed) > 0
 local earliest = nil
 local later, ahead, by_name = {}, {}, {}
+local keys, holders, windows, ends = {}, {}, {}, {}
+
+local function meet(id, state, holder)
+  if state == 'prioritized' or state == 'struck out' then state = 'ready' end
+  met[#met + 1] = id
+  met[#met + 1] = holder and state .. ' ' .. holder or state
+end
+
+-- Whether nobody holds the key, so that this task takes it; else its holder is met.
+local function is_unique(id, key, window)
+  local holder = holders[key] or holder_of(key)
+  if not holder then
+    holders[key] = id
+    keys[#keys + 1] = key
+    keys[#keys + 1] = fmt('%s %.0f', id, window > 0 and now + window or 0)
+    if window > 0 then
+      windows[#windows + 1] = fmt('%.0f', now + window)
+      windows[#windows + 1] = key
+    end
+    return true
+  end
+  local envelope = not in_batch[holder] and call('HGET', tasks, holder)
+  meet(id, in_batch[holder] or envelope and place_of(holder, envelope) or 'ended', holder)
+  return false
+end
+
 for i = 1, total do
   local id, envelope, place = ids[i], ARGV[2 + i * 3], ARGV[3 + i * 3]
   if known_envelopes[i] then
-    local state = place_of(id, known_envelopes[i])
-    met[#met + 1] = id
-    met[#met + 1] = state == 'prioritized' and 'ready' or state
+    meet(id, (place_of(id, known_envelopes[i])))
   elseif in_batch[id] then
-    met[#met + 1] = id
-    met[#met + 1] = in_batch[id] == 'struck out' and 'ready' or in_batch[id]
+    meet(id, in_batch[id])
   else
-    fields[#fields + 1] = id
-    fields[#fields + 1] = envelope
-    local name = name_of(envelope)
-    by_name[name] = (by_name[name] or 0) + 1
-    in_batch[id] = 'ready'
-    local priority, due = 0, 0
+    local priority, due, enters = 0, 0, true
     if place ~= '' then
-      local delay, at
-      priority, delay, at = match(place, '^(-?%d+) (%d+) (%d+)$')
+      local delay, at, more
+      priority, delay, at, more = match(place, '^(-?%d+) (%d+) (%d+)(.*)$')
       priority, due = tonumber(priority), tonumber(at)
       if tonumber(delay) > 0 then due = now + delay end
+      if more ~= '' then
+        local expires, window, wanted = match(more, '^ (%d+) (%d+) (.*)$')
+        expires, window = tonumber(expires), tonumber(window)
+        enters = wanted == '' or is_unique(id, wanted, window)
+        if enters and expires > 0 then
+          ends[#ends + 1] = fmt('%.0f', now + expires)
+          ends[#ends + 1] = id
+        end
+      end
     end
-    if due > now then
-      later[#later + 1] = due
-      later[#later + 1] = id
-      in_batch[id] = 'scheduled'
-      if not earliest or due < earliest then earliest = due end
-    else
-      ready_now = ready_now + 1
-      if priority ~= 0 then
-        ahead[#ahead + 1] = score_of(priority, now)
-        ahead[#ahead + 1] = id
-      elseif not (has_struck_out and call('SISMEMBER', removed, id) == 1) then
-        elements[#elements + 1] = element_of(id, own_time(id, now))
+    if enters then
+      fields[#fields + 1] = id
+      fields[#fields + 1] = envelope
+      local name = name_of(envelope)
+      by_name[name] = (by_name[name] or 0) + 1
+      in_batch[id] = 'ready'
+      if due > now then
+        later[#later + 1] = due
+        later[#later + 1] = id
+        in_batch[id] = 'scheduled'
+        if not earliest or due < earliest then earliest = due end
       else
-        in_batch[id] = 'struck out'
+        ready_now = ready_now + 1
+        if priority ~= 0 then
+          ahead[#ahead + 1] = score_of(priority, now)
+          ahead[#ahead + 1] = id
+        elseif not (has_struck_out and call('SISMEMBER', removed, id) == 1) then
+          elements[#elements + 1] = element_of(id, own_time(id, now))
+        else
+          in_batch[id] = 'struck out'
+        end
       end
     end
   end
 end
 
-if #fields > 0 then
+local entering = #fields / 2
+local bucket = nil
+if limits_text and entering > 0 then
+  local most = limit_of('max_length')
+  local length = most and call('HLEN', tasks) - call('ZCARD', dead) - call('ZCARD', trash)
+  if most and length + entering > most then
+    return redis.error_reply(fmt('QUEUEFULL %s %.0f %.0f %.0f', control, most, length, entering))
+  end
+  bucket = read_bucket('enqueue_rate')
+  if bucket and entering > bucket.tokens then
+    local wait = entering <= bucket.capacity and tokens_at(bucket, entering) - now or 0
+    return redis.error_reply(fmt('RATE %s %.0f %.0f %.0f %.0f', control, bucket.capacity, bucket.period, entering, wait))
+  end
+end
+if #keys > 0 or #ends > 0 then
+  wrong = check_types('hash', unique, 'zset', unique_expiring, 'zset', expiring)
+  if wrong then return wrong end
+end
+
+if entering > 0 then
   local first_due = nil
   if earliest then
     for _, place in ipairs({scheduled, retrying}) do
@@ -70,6 +127,22 @@ if #fields > 0 then
     end
   end
   begin_writing()
+  if bucket then call('HSET', control, 'enqueue_rate_full', full_after(bucket, entering)) end
+  if #ends > 0 then call('ZADD', expiring, unpack(ends)) end
+  if #keys > 0 then
+    if #windows > 0 then
+      -- Keys whose time is over go, a few more than come.
+      for _, key in ipairs(call('ZRANGEBYSCORE', unique_expiring, '-inf', now, 'LIMIT', 0, #windows + 8)) do
+        if not holder_of(key) then call('HDEL', unique, key) end
+        call('ZREM', unique_expiring, key)
+      end
+      call('ZADD', unique_expiring, unpack(windows))
+    end
+    for i = 1, #keys, 2 do
+      if sub(keys[i + 1], -2) == ' 0' then call('ZREM', unique_expiring, keys[i]) end
+    end
+    call('HSET', unique, unpack(keys))
+  end
   call('HSET', tasks, unpack(fields))
   if #elements > 0 then call('RPUSH', ready, unpack(elements)) end
   if #ahead > 0 then call('ZADD', prioritized, unpack(ahead)) end
@@ -77,7 +150,7 @@ if #fields > 0 then
   for id, state in pairs(in_batch) do
     if state == 'struck out' then call('SREM', removed, id) end
   end
-  count('enqueued', #fields / 2)
+  count('enqueued', entering)
   for name, number in pairs(by_name) do count_name('enqueued', name, number) end
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end
   wake(ready_now)

@@ -3,14 +3,15 @@
 -- restored or leave for good. What was put aside for the same queue before is told once more, under its first token.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
 -- retrying ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, faults_seen ZSET, trash ZSET,
--- trashed HASH
+-- trashed HASH, expiring ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
 -- ARGV[6] why   ARGV[7] name of the other queue   ARGV[8] token   ARGV[9] bytes to stop at   ARGV[10] how many elements
 -- at each end of `ready` are searched for ready times   then the ids
 -- Returns: now ms; list id, why: of those that were left alone (`running`, `in the trash`, `being moved to <queue>`,
 -- `gone`); list of ids for another call, which would be too many bytes for this one; list of six for each fault of
 -- theirs: fingerprint, JSON object, versions, frames, traceback, last seen in ms; then for each task: ticket (`id:token`),
--- envelope ('' when it is no longer put aside under that token), place, time there in ms, history, traceback. Places:
+-- envelope ('' when it is no longer put aside under that token), place, time there in ms, history, traceback, time
+-- to begin in ms or ''. Places:
 -- ready (since), scheduled (due), retrying (due), dead (died).
 -- include begin session envelope ready places history retries origin trash
 local FAULT_FIELDS, TASK_BYTES = 6, 100
@@ -34,7 +35,7 @@ end
 local function describe(id, token)
   local origin = call('ZSCORE', trash, id) and origin_of(id)
   local envelope = origin and token_of(origin) == token and call('HGET', tasks, id)
-  if not envelope then return '', '', '', '', '' end
+  if not envelope then return '', '', '', '', '', '' end
   local place, at = origin.from, tonumber(origin.score) or 0
   if place == 'prioritized' then
     at = at % PRIORITY_STEP + EPOCH_MS
@@ -42,7 +43,9 @@ local function describe(id, token)
     at = id_ms(id) or now
   end
   if place == 'prioritized' or place == 'held' then place = 'ready' end
-  return envelope, place, fmt('%.0f', at), call('HGET', history, id) or '', call('HGET', history, ':' .. id) or ''
+  local expires = place ~= 'dead' and call('ZSCORE', expiring, id)
+  return envelope, place, fmt('%.0f', at), call('HGET', history, id) or '', call('HGET', history, ':' .. id) or '',
+    expires == 'inf' and fmt('%.0f', now) or expires or ''
 end
 
 local function report(refused, later, tickets)

@@ -2,14 +2,14 @@
 -- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded. One
 -- that was asked to stop does not run again: it is cancelled, also where its handler says that it has stopped.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, scheduled ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, history HASH, stats HASH, notify LIST; at the
--- change of a minute: telemetry HASH, then a record HASH for each task, in order
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, stats
+-- HASH, notify LIST; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard, cancel), delay
 -- before the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty),
 -- digest of the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count claims history retries faults record ended cancelled wake
+-- include begin session figures count claims history retries faults record ended envelope unique expiring cancelled wake
 if replayed then return replayed end
 -- check keys
 
@@ -78,6 +78,8 @@ for i, task in ipairs(failed) do
   else
     discarded = discarded + 1
     keep_record(key, id, 'discarded', worker, ARGV[4])
+    release_key_of(id, call('HGET', tasks, id))
+    forget_expiry({id})
     call('HDEL', tasks, id)
     forget_history(id)
     tell_end(id)
@@ -91,5 +93,6 @@ count('discarded', discarded)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
 if #asked > 0 then call('HDEL', cancelling, unpack(left)) end
+expire_if_over(left)
 if earliest and not (first_due and first_due <= earliest) then wake(1) end
 return answer(lost)

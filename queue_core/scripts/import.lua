@@ -2,22 +2,22 @@
 -- Tasks that another queue has put aside enter this one as they were, each once: a mark under its ticket (`id:token`) says
 -- that it came, whatever became of it since. One without an envelope is not to come any more: a mark says that, too.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET,
--- leases ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, history HASH, faults HASH, faults_seen ZSET,
--- stats HASH, imported ZSET, notify LIST; at the change of a minute: telemetry HASH
+-- leases ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, unique HASH, unique_expiring ZSET, expiring ZSET,
+-- history HASH, faults HASH, faults_seen ZSET, stats HASH, imported ZSET, notify LIST; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] good until, ms: none enters later
 -- ARGV[5] JSON object for the histories, not empty   ARGV[6] number of faults   then six for each fault: fingerprint,
--- JSON object, versions, frames, traceback, last seen in ms; then six for each task: ticket, envelope or '', place, time
--- there in ms, history, traceback
+-- JSON object, versions, frames, traceback, last seen in ms; then seven for each task: ticket, envelope or '', place,
+-- time there in ms, history, traceback, time to begin in ms or ''
 -- Returns: now ms, then ticket, why: of those that did not enter (`too late`: they may later; for good: `called back`,
--- `in that queue already, <state>`).
--- include begin session figures count envelope ready places history retries faults wake
+-- `in that queue already, <state>`, `its unique key is held by <id>`).
+-- include begin session figures count envelope ready places history retries faults unique retake wake
 if replayed then return replayed end
 -- check keys
 
-local FIELDS = 6
-local first_task = 7 + tonumber(ARGV[6]) * FIELDS
+local FAULT_FIELDS, FIELDS = 6, 7
+local first_task = 7 + tonumber(ARGV[6]) * FAULT_FIELDS
 local about_fault, adopted = {}, {}
-for i = 7, first_task - 1, FIELDS do about_fault[ARGV[i]] = i end
+for i = 7, first_task - 1, FAULT_FIELDS do about_fault[ARGV[i]] = i end
 
 -- The fault that a task of the other queue counts in here.
 local function fault_of(fingerprint, envelope)
@@ -30,7 +30,7 @@ local function fault_of(fingerprint, envelope)
   return adopted[fingerprint] or fingerprint
 end
 
-local reply, entering, refused, seen = {fmt('%.0f', now)}, {}, {}, {}
+local reply, entering, refused, seen, taking = {fmt('%.0f', now)}, {}, {}, {}, {}
 for i = first_task, #ARGV, FIELDS do
   local ticket, envelope = ARGV[i], ARGV[i + 1]
   local id = match(ticket, '^[^:]*')
@@ -45,6 +45,10 @@ for i = first_task, #ARGV, FIELDS do
       why = 'in that queue already, ' .. (state == 'prioritized' and 'ready' or state)
     elseif now > tonumber(ARGV[4]) then
       why = 'too late'
+    elseif ARGV[i + 2] ~= 'dead' then -- a dead letter holds no key
+      local wanted = key_of(envelope)
+      why = wanted and taking[wanted] and 'its unique key is held by ' .. taking[wanted] or key_refusal(id, envelope)
+      if wanted and not why then taking[wanted] = id end
     end
     if not why then
       seen[id] = true
@@ -64,6 +68,8 @@ for order, task in ipairs(entering) do
   local envelope, place, at = ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]) or now
   local counters, lines = parse_history(ARGV[i + 4])
   call('HSET', tasks, id, envelope)
+  if place ~= 'dead' then retake_key(id, envelope) end
+  if ARGV[i + 6] ~= '' then call('ZADD', expiring, ARGV[i + 6], id) end
   if place == 'retrying' or place == 'dead' then counters.fault = fault_of(counters.fault, envelope) end
   if place == 'scheduled' then
     call('ZADD', scheduled, fmt('%.0f', at), id)

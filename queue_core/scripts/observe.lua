@@ -1,13 +1,14 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
 -- KEYS control HASH, stats HASH, telemetry HASH, names HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET,
--- held ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET,
--- trashed HASH, imported ZSET, cancelling HASH, history HASH, faults HASH, faults_seen ZSET, notify LIST
+-- held ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET,
+-- dead_by_fault ZSET, trash ZSET, trashed HASH, imported ZSET, cancelling HASH, unique HASH, unique_expiring ZSET,
+-- expiring ZSET, history HASH, faults HASH, faults_seen ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the
 -- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;
 -- list of the oldest score of each priority; list of the earliest due time of each place that has one; pause or '';
--- then for each lane: lane, what `closed` says of it, number of tasks held in it.
+-- limits or ''; then for each lane: lane, what `closed` says of it, number of tasks held in it.
 -- include begin envelope ready lanes known
 -- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
@@ -48,7 +49,7 @@ local reply = {
   fmt('%.0f', now),
   {call('HLEN', tasks), ready_count(), call('ZCARD', held), call('ZCARD', scheduled), call('ZCARD', blocked), leased,
     call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen)},
-  counters, oldest_in_list(), oldest_of_each_priority(), due, paused or '',
+  counters, oldest_in_list(), oldest_of_each_priority(), due, paused or '', limits_text or '',
 }
 if call('HLEN', closed) > 0 then
   local lanes = call('HGETALL', closed)

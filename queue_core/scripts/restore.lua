@@ -2,23 +2,31 @@
 -- Tasks leave the trash for where they were: the same place, the same time, the same order.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, held ZSET, closed HASH, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed HASH,
--- notify LIST
+-- unique HASH, unique_expiring ZSET, expiring ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids; of a task on its way to another queue
 -- its ticket, `id:token`: whoever gives that has seen to it that the other queue does not take it
--- Returns: now ms, then id or ticket, why: of those that were left alone (`not in the trash`, `being moved to <queue>`).
--- include begin session envelope ready history retries lanes origin wake
+-- Returns: now ms, then id or ticket, why: of those that were left alone (`not in the trash`, `being moved to <queue>`,
+-- `its unique key is held by <id>`).
+-- include begin session envelope ready history retries lanes origin unique retake expiring wake
 if replayed then return replayed end
 -- check keys
 
-local reply, restored, to_wake = {fmt('%.0f', now)}, 0, 0
+local reply, restored, to_wake = {fmt('%.0f', now)}, {}, 0
 for i = 4, #ARGV do
   local id, token = split_ticket(ARGV[i])
   local envelope = call('ZSCORE', trash, id) and call('HGET', tasks, id)
   local origin = envelope and origin_of(id)
-  if envelope and token_of(origin) == token then
-    if restored == 0 then begin_writing() end
-    restored = restored + 1
+  local refusal
+  if not envelope or token_of(origin) ~= token then
+    refusal = origin and token == '' and moving_of(origin) or 'not in the trash'
+  elseif origin.from ~= 'dead' then -- a dead letter holds no key, here or there
+    refusal = key_refusal(id, envelope)
+  end
+  if not refusal then
+    if #restored == 0 then begin_writing() end
+    restored[#restored + 1] = id
     local from, score = origin.from, origin.score
+    if from ~= 'dead' then retake_key(id, envelope) end
     if from == 'prioritized' then
       call('ZADD', prioritized, score, id)
       to_wake = to_wake + 1
@@ -55,8 +63,9 @@ for i = 4, #ARGV do
     call('HDEL', trashed, id)
   else
     reply[#reply + 1] = ARGV[i]
-    reply[#reply + 1] = origin and token == '' and moving_of(origin) or 'not in the trash'
+    reply[#reply + 1] = refusal
   end
 end
+expire_if_over(restored)
 wake(to_wake)
 return answer(reply)

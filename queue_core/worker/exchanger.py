@@ -24,6 +24,8 @@ log = logging.getLogger("taskyard.worker")
 LISTEN_SECONDS = 5.0
 """How long an idle worker waits for a wake-up token before it looks for itself."""
 AFTER_ERROR_SECONDS = 1.0
+MAX_LIMITED_SECONDS = 5.0
+"""How long a worker at most takes the claim rate for used up: an operator may have changed it."""
 
 
 class Slot(Protocol):
@@ -76,7 +78,8 @@ class Exchanger:
         self._released: deque[tuple[ReleasedTask, Slot]] = deque()
         self._signal = asyncio.Event()
         self._may_listen = asyncio.Event()
-        self._due: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_limited = False
         self._is_exchanging = False
         self._is_resting = False
         self._is_called = False
@@ -181,6 +184,8 @@ class Exchanger:
     def _get_hungry(self, has_hint: bool = False) -> None:
         """Look for ready tasks as soon as there are slots. With a hint: some are ready now, and if this worker cannot
         take them another one is to be told."""
+        if self._is_limited:  # the timer comes back, with a hint
+            return
         self._has_hint |= has_hint
         self._is_called = True
         self._allocator.set_hungry(self.queue, self.is_claiming)
@@ -188,6 +193,8 @@ class Exchanger:
 
     def _listen_when_idle(self) -> None:
         """Also while other queues take every slot that becomes free: this one is to get its share of them."""
+        if self._is_limited:  # each token of these would be for nothing
+            return
         has_chance = self._allocator.free > 0 or self._allocator.is_anyone_hungry
         if self.is_claiming and not self._allocator.is_hungry(self.queue) and has_chance:
             self._may_listen.set()
@@ -237,10 +244,12 @@ class Exchanger:
         lanes = self._runnable(answer.closed_lanes) if answer.closed_lanes else []
         has_new_lanes = not set(lanes) <= set(self._lanes)
         self._lanes = lanes
+        self._is_limited = answer.next_token_ms is not None
         is_hungry = not answer.is_paused and (answer.has_more or len(answer.tasks) == granted or has_new_lanes)
-        if not is_hungry and not self._is_called:  # a token that came meanwhile may be newer than this answer
+        # A token that came meanwhile may be newer than this answer.
+        if self._is_limited or (not is_hungry and not self._is_called):
             self._allocator.set_hungry(self.queue, False)
-        self._wake_when_due(answer)
+        self._set_timer(answer)
         for task in answer.tasks:
             self._take(self.queue, task, answer.fence)
         self._signal.set()
@@ -257,14 +266,22 @@ class Exchanger:
         self._is_resting = False
         self._get_hungry()
 
-    def _wake_when_due(self, claimed: Claimed) -> None:
-        """A timer of our own fires the claim when the next task is due: the server's is up to 98 ms late."""
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-        if claimed.next_due_ms is not None:
-            wait = min(max(claimed.next_due_ms - claimed.now_ms, 0) / 1000 + 0.001, 3_600.0)
-            self._due = asyncio.get_running_loop().call_later(wait, self._get_hungry, True)
+    def _set_timer(self, claimed: Claimed) -> None:
+        """A timer of our own fires the claim when the next task is due, or the claim rate allows more: the server's is
+        up to 98 ms late."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        at, most = claimed.next_due_ms, 3_600.0
+        if claimed.next_token_ms is not None:
+            at, most = claimed.next_token_ms, MAX_LIMITED_SECONDS
+        if at is not None:
+            wait = min(max(at - claimed.now_ms, 0) / 1000 + 0.001, most)
+            self._timer = asyncio.get_running_loop().call_later(wait, self._come_back)
+
+    def _come_back(self) -> None:
+        self._is_limited = False
+        self._get_hungry(has_hint=True)
 
 
 def _pop(waiting: deque[Any]) -> list[Any]:

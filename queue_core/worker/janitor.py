@@ -1,18 +1,25 @@
-"""Looks after the queues of a worker: recovers leases that have run out, empties the trash when its time has come."""
+"""Looks after the queues of a worker: recovers leases that have run out, ends what is not to begin any more, sends dead
+letters beyond what a queue keeps into the trash, and empties that when its time has come."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from queue_core import protocol
+from queue_core import protocol, reading
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError
 from queue_core.formats import count
-from queue_core.settings import MAX_BATCH
+from queue_core.settings import MAX_BATCH, TRASH_SECONDS
 from queue_core.worker.complaints import Complaints
 
 log = logging.getLogger("taskyard.worker")
+
+WHY_TRASHED = {"age": "older than the queue keeps dead letters", "count": "more dead letters than the queue keeps"}
+
+
+MAX_SLICES = 40
+"""Of 256 tasks, at one go: what is damaged and does not go is met again and again."""
 
 
 class Janitor:
@@ -25,6 +32,10 @@ class Janitor:
     async def recover(self) -> None:
         """Tasks whose worker did not come back for them will run again, or are dead letters."""
         await self._for_each_queue(self._recover)
+
+    async def end_outstayed(self) -> None:
+        """Tasks that are not to begin any more have expired; dead letters that are too old or too many go."""
+        await self._for_each_queue(self._end_outstayed)
 
     async def empty_trash(self) -> None:
         """What has been in the trash for its time is deleted for good."""
@@ -56,6 +67,30 @@ class Janitor:
                 count(again, "task"),
                 count(buried, "dead letter"),
             )
+
+    async def _end_outstayed(self, queue: str) -> None:
+        keys = self._client.queue(queue)
+        expired = 0
+        trashed = {"age": 0, "count": 0}
+        for _ in range(MAX_SLICES):
+            found = await self._client.run(reading.list_outstayed(keys))
+            if found.overdue:
+                left_alone = await self._client.run(protocol.expire(keys, found.overdue))
+                expired += len(found.overdue) - len(left_alone)
+            if found.letters:
+                call = protocol.trash(
+                    keys, found.letters, TRASH_SECONDS * 1000, "retention", WHY_TRASHED[found.why],
+                    died_by_ms=found.died_by_ms,
+                )  # fmt: skip
+                acted = await self._client.run(call)
+                trashed[found.why] += len(found.letters) - len(acted.skipped)
+            if max(len(found.overdue), len(found.letters)) < MAX_BATCH:
+                break
+        if expired:
+            log.info("queue %s: %s expired unrun", queue, count(expired, "task"))
+        for why, number in trashed.items():
+            if number:
+                log.info("queue %s: %s went into the trash: %s", queue, count(number, "dead letter"), WHY_TRASHED[why])
 
     async def _empty_trash(self, queue: str) -> None:
         deleted = 0

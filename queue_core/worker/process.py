@@ -280,7 +280,8 @@ class Process:
         exchanger = self._exchangers[holding.queue]
         if run.error is None:
             self._completed += 1
-            exchanger.complete(Held(holding.task.id, holding.fence, holding.task.has_history), holding)
+            task, key = holding.task, holding.envelope.options.key_until_end
+            exchanger.complete(Held(task.id, holding.fence, task.has_history, unique_key=key), holding)
         else:
             self._failed += 1
             failed = self._describe(holding, run.error, run.seconds)

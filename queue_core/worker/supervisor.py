@@ -123,6 +123,7 @@ class Supervisor:
         janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
         chores = [
             Loop("recover", self._settings.beat_seconds, janitor.recover),
+            Loop("outstayed", self._settings.beat_seconds, janitor.end_outstayed),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
         ]
         self._start_child()

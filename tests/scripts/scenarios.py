@@ -26,7 +26,12 @@ def enqueue(engine: Engine) -> Call[Any]:
         engine.new_task("again"),
         engine.new_task(priority=2),
         engine.new_task(delay_ms=500),
+        engine.new_task(expires=60),
+        engine.new_task(unique_key="welcome:ada"),
+        engine.new_task(unique_key="welcome:ada"),
+        engine.new_task(unique_key="welcome:bob", unique_for=60),
     ]
+    engine.limit(max_length=100, enqueue_rate=(100, 60))
     return protocol.enqueue(engine.queue, tasks)
 
 
@@ -40,21 +45,29 @@ def claim(engine: Engine) -> Call[Any]:
     engine.trash(struck)
     engine.seed("ready")
     engine.seed("prioritized")
+    engine.enqueue(expires=1)
     engine.later(2_000)
+    engine.limit(claim_rate=(3, 60))
     return protocol.claim(engine.queue, "w1", 10, LEASE_MS, is_fair=True, lanes=["unknown:resize"])
 
 
 def complete(engine: Engine) -> Call[Any]:
-    plain, kept = engine.lease(), engine.lease()
+    plain, kept, keyed = engine.lease(expires=60), engine.lease(), engine.lease(unique_key="welcome:ada")
     engine.cancel(plain.id)
     kept = Held(kept.id, kept.fence, result=Result(b'{"sent":1}', 60_000))
-    return protocol.complete(engine.queue, [with_history(engine), plain, kept, Held("gone", 1)])
+    keyed = Held(keyed.id, keyed.fence, unique_key="welcome:ada")
+    return protocol.complete(engine.queue, [with_history(engine), plain, kept, keyed, Held("gone", 1)])
 
 
 def fail(engine: Engine) -> Call[Any]:
     verdicts = (protocol.RETRY, protocol.DEAD, protocol.DISCARD)
-    failed = [engine.failed(engine.lease(), verdict, trace="Traceback") for verdict in verdicts]
-    flagged = [engine.failed(engine.lease(), verdict) for verdict in (protocol.RETRY, protocol.CANCEL)]
+    failed = [
+        engine.failed(engine.lease(unique_key=verdict, expires=60), verdict, trace="Traceback") for verdict in verdicts
+    ]
+    flagged = [
+        engine.failed(engine.lease(unique_key=f"flagged {verdict}"), verdict)
+        for verdict in (protocol.RETRY, protocol.CANCEL)
+    ]
     engine.cancel(*(task.id for task in flagged))
     return protocol.fail(engine.queue, [*failed, *flagged], "1.0")
 
@@ -67,9 +80,11 @@ def extend(engine: Engine) -> Call[Any]:
 
 
 def release(engine: Engine) -> Call[Any]:
-    first, second, third = engine.lease(), engine.lease(priority=-1), engine.lease(name="resize")
-    fourth = engine.lease()
+    first, second, third = engine.lease(expires=1), engine.lease(priority=-1), engine.lease(name="resize")
+    fourth = engine.lease(unique_key="welcome:ada", expires=1)
     engine.cancel(fourth.id)
+    engine.later(1_000)
+    engine.run(protocol.expire(engine.queue, [first.id]))
     released = [
         ReleasedTask(first.id, first.fence, facts={"why": "stop"}),
         ReleasedTask(second.id, second.fence),
@@ -80,7 +95,8 @@ def release(engine: Engine) -> Call[Any]:
 
 
 def recover(engine: Engine) -> Call[Any]:
-    again, buried, flagged = engine.lease(), engine.lease(max_crashes=0), engine.lease()
+    again, buried = engine.lease(expires=60), engine.lease(max_crashes=0, expires=60)
+    flagged = engine.lease(unique_key="welcome:ada")
     engine.cancel(flagged.id)
     return protocol.recover(engine.queue, LEASE_MS, held=[again, buried, flagged, Held("gone", 1)], seed=1)
 
@@ -91,8 +107,10 @@ def measure(engine: Engine) -> Call[Any]:
 
 
 def requeue(engine: Engine) -> Call[Any]:
-    first, second = engine.seed("dead"), engine.seed("dead", priority=3)
-    return protocol.requeue(engine.queue, [(first, engine.now), (second, engine.now), ("gone", 1)], {"by": "ada"})
+    first, second = engine.seed("dead", unique_key="welcome:ada"), engine.seed("dead", priority=3)
+    third = engine.seed("dead", unique_key="welcome:ada")
+    letters = [(task_id, engine.now) for task_id in (first, second, third)]
+    return protocol.requeue(engine.queue, [*letters, ("gone", 1)], {"by": "ada"})
 
 
 def trash(engine: Engine) -> Call[Any]:
@@ -105,13 +123,13 @@ def cancel(engine: Engine) -> Call[Any]:
 
 
 def restore(engine: Engine) -> Call[Any]:
-    ids = [engine.seed(place) for place in IDLE_PLACES]
+    ids = [engine.seed(place, unique_key=place, expires=3_600) for place in IDLE_PLACES]
     engine.trash(*ids)
     return protocol.restore(engine.queue, [*ids, "gone"])
 
 
 def delete(engine: Engine) -> Call[Any]:
-    return protocol.delete(engine.queue, [engine.seed("trashed"), "gone"])
+    return protocol.delete(engine.queue, [engine.seed("trashed", unique_key="welcome:ada"), "gone"])
 
 
 def promote(engine: Engine) -> Call[Any]:
@@ -149,6 +167,17 @@ def delete_queue(engine: Engine) -> Call[Any]:
     return protocol.delete_queue(engine.queue, is_forced=True)
 
 
+def expire(engine: Engine) -> Call[Any]:
+    ids = [engine.seed(place, expires=3_600) for place in ("held", "retrying", "scheduled", "prioritized", "ready")]
+    engine.later(3_600_000)
+    return protocol.expire(engine.queue, [*ids, "gone"])
+
+
+def limit(engine: Engine) -> Call[Any]:
+    engine.seed("ready")
+    return protocol.limit(engine.queue, {"claim_rate": [3, 60_000], "max_length": 10}, "ada")
+
+
 def pause(engine: Engine) -> Call[Any]:
     engine.seed("ready")
     return protocol.pause(engine.queue, "ada", "test")
@@ -173,7 +202,7 @@ SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
         enqueue, claim, complete, fail, extend, release, recover, measure, requeue, trash, cancel, restore, delete,
-        promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
+        expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
     )
 }  # fmt: skip
 

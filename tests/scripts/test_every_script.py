@@ -118,6 +118,7 @@ BATCHES: dict[str, Callable[[Engine, list[Any]], Call[Any]]] = {
     "promote": lambda engine, ids: protocol.promote(engine.queue, ids),
     "export": lambda engine, ids: protocol.export(engine.queue, ids, "images", "t1", "ada", ""),
     "forget": lambda engine, ids: protocol.forget(engine.queue, ids),
+    "expire": lambda engine, ids: protocol.expire(engine.queue, ids),
 }
 
 

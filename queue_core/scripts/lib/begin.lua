@@ -13,8 +13,9 @@ else
 end
 local now = floor(now_us / 1000)
 
-local known = call('HMGET', control, 'format', 'paused', 'fence', 'turn', 'seen', 'grace', 'minute', 'hour')
-local is_new, paused = not known[1], known[2]
+local known =
+  call('HMGET', control, 'format', 'paused', 'fence', 'turn', 'seen', 'grace', 'minute', 'hour', 'limits')
+local is_new, paused, limits_text = not known[1], known[2], known[9]
 if known[1] and known[1] ~= ARGV[1] then
   return redis.error_reply('FORMAT ' .. known[1])
 end

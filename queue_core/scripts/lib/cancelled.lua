@@ -1,5 +1,5 @@
--- A task ends as cancelled. Needs count.lua, history.lua, record.lua and ended.lua, and the names `tasks`, `cancelling`
--- of the script's keys.
+-- A task ends as cancelled. Needs count.lua, history.lua, record.lua, ended.lua, unique.lua and expiring.lua, and the
+-- names `tasks`, `cancelling` of the script's keys.
 
 -- For each of these ids, in order: the JSON object that says who asked the running task to stop, or false.
 local function asked_to_stop(ids)
@@ -17,6 +17,8 @@ local function end_cancelled(key, id, facts, worker, keep_ms)
   local counters, lines = read_history(id)
   write_history(id, counters, lines, 'cancelled', facts)
   keep_record(key, id, 'cancelled', worker, keep_ms)
+  release_key_of(id, call('HGET', tasks, id))
+  forget_expiry({id})
   count('cancelled', call('HDEL', tasks, id))
   forget_history(id)
   tell_end(id)

@@ -1,5 +1,5 @@
 -- Failures with the same fingerprint, and the dead letters that belong to them. Needs retries.lua, and the names
--- `faults`, `faults_seen`, `dead`, `dead_by_fault` of the script's keys.
+-- `faults`, `faults_seen`, `dead`, `dead_by_fault`, `expiring` of the script's keys.
 local MAX_FAULTS, MAX_OVERFLOWS, MAX_VERSIONS = 1000, 100, 8
 
 local function forget_fault(fingerprint)
@@ -97,4 +97,5 @@ local function bury(id, fingerprint, died_ms)
   died_ms = died_ms or now
   call('ZADD', dead, fmt('%.0f', died_ms), id)
   call('ZADD', dead_by_fault, 0, letter_of(fingerprint, died_ms, id))
+  call('ZREM', expiring, id) -- it waits for a person, who decides
 end

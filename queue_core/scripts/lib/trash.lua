@@ -26,7 +26,8 @@ local function put_in_trash(id, place, score, member, until_ms, about)
   end
 end
 
--- Tasks in the trash leave the queue for good, and are counted under that name. Needs count.lua as well.
+-- Tasks in the trash leave the queue for good, and are counted under that name. Needs count.lua, unique.lua and
+-- expiring.lua as well.
 local function leave_trash(ids, counter)
   local histories = {}
   for _, id in ipairs(ids) do
@@ -35,6 +36,10 @@ local function leave_trash(ids, counter)
     local from = origin_of(id).from
     if from == 'dead' or from == 'retrying' then count_in_fault(read_history(id).fault, 'trashed', -1) end
   end
+  if call('EXISTS', unique) == 1 then
+    for _, id in ipairs(ids) do release_key_of(id, call('HGET', tasks, id)) end
+  end
+  forget_expiry(ids)
   -- An id without a task is dropped, and is no task that left.
   count(counter, call('HDEL', tasks, unpack(ids)))
   call('HDEL', history, unpack(histories))

@@ -1,0 +1,90 @@
+"""What limits a queue, as an operator gives it: checked, and in the form in which it is sent and stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import Enum
+from typing import Final
+
+from queue_core.errors import InvalidArgument
+from queue_core.task import check_integer, seconds_of
+
+MOST = 10**9
+"""Tasks, or seconds: 31 years."""
+
+
+class Keep(Enum):
+    """Of a limit that is not spoken of: it stays as it is."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP
+Count = int | Keep | None
+Age = float | timedelta | Keep | None
+Rate = tuple[int, float | timedelta] | Keep | None
+"""How many tasks, in how many seconds."""
+
+
+def changes(
+    *,
+    max_length: Count = KEEP,
+    enqueue_rate: Rate = KEEP,
+    claim_rate: Rate = KEEP,
+    dead_max_age: Age = KEEP,
+    dead_max_count: Count = KEEP,
+    dead_warning: Count = KEEP,
+) -> dict[str, object]:
+    """What is to be sent (scripts/limit.lua). `None`: no limit, and for `dead_warning` the default.
+
+    Raises `InvalidArgument`, also where nothing would change.
+    """
+    counts: Mapping[str, Count] = {
+        "max_length": max_length,
+        "dead_max_count": dead_max_count,
+        "dead_warning": dead_warning,
+    }
+    rates: Mapping[str, Rate] = {"enqueue_rate": enqueue_rate, "claim_rate": claim_rate}
+    made: dict[str, object] = {}
+    for name, count in counts.items():
+        if count is not KEEP:
+            made[name] = False if count is None else check_integer(name, count, 1, MOST)
+    for name, rate in rates.items():
+        if rate is not KEEP:
+            made[name] = False if rate is None else _rate(name, rate)
+    if dead_max_age is not KEEP:
+        made["dead_max_age"] = False if dead_max_age is None else _milliseconds("dead_max_age", dead_max_age, 1.0)
+    if not made:
+        raise InvalidArgument("no limit was given")
+    return made
+
+
+def told(changes: Mapping[str, object]) -> str:
+    """Changes as the audit has them: `max_length=100, claim_rate=50/1s, dead_max_age=none`."""
+    return ", ".join(f"{name}={_told(name, value)}" for name, value in changes.items())
+
+
+def _told(name: str, value: object) -> str:
+    if value is False:
+        return "none"
+    if isinstance(value, list):
+        return f"{value[0]}/{value[1] / 1000:g}s"
+    return f"{value / 1000:g}s" if name == "dead_max_age" and isinstance(value, int) else str(value)
+
+
+def _rate(name: str, rate: object) -> list[int]:
+    if not isinstance(rate, tuple | list) or len(rate) != 2:
+        raise InvalidArgument(f"{name} {rate!r:.80} is not accepted: how many tasks, and in how many seconds")
+    count, seconds = rate
+    return [check_integer(f"{name}: number of tasks", count, 1, MOST), _milliseconds(f"{name}: time", seconds, 0.001)]
+
+
+def _milliseconds(what: str, given: object, least: float) -> int:
+    seconds = seconds_of(given) if isinstance(given, int | float | timedelta) and not isinstance(given, bool) else None
+    if seconds is None or not math.isfinite(seconds) or not least <= seconds <= MOST:
+        raise InvalidArgument(
+            f"{what} {given!r:.80} is not accepted: seconds, or a timedelta, from {least:g} to {MOST:,}"
+        )
+    return math.ceil(seconds * 1000)
