@@ -32,7 +32,7 @@ from queue_core.keys import QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
-from queue_core.snapshot import STALE_MS, Outcome
+from queue_core.snapshot import Outcome
 
 MAX_IDS = 10_000
 """In one action."""
@@ -308,10 +308,8 @@ class Control:
         if not deleted.is_gone:
             raise QueueNotEmpty(_why_not_deleted(queue, deleted, force), queue=queue, counts=deleted.counts)
         self._client.unregister(queue)
-        now_ms = deleted.now_ms
-        listening = [worker for worker in Inspector(client=self._client).workers() if queue in worker.queues]
-        served_by = tuple(worker.id for worker in listening if worker.heartbeat_at > now_ms - STALE_MS)
-        return Outcome(act.verb, (queue,), {}, now_ms, served_by=served_by)
+        listening = Inspector(client=self._client).workers_of(queue)
+        return Outcome(act.verb, (queue,), {}, deleted.now_ms, served_by=tuple(worker.id for worker in listening))
 
     # How it is done.
 

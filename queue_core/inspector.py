@@ -36,6 +36,7 @@ from queue_core.snapshot import (
     TaskDetail,
     TaskSummary,
     WorkerSnapshot,
+    is_live,
 )
 
 T = TypeVar("T")
@@ -113,10 +114,12 @@ class Inspector:
 
     def workers(self) -> tuple[WorkerSnapshot, ...]:
         """Those heard of within the last hour, last heard first. Two round trips."""
-        time, heartbeats = self._client.read(("TIME",), _heartbeats(self._client.namespace))
-        seen = self._seen(heartbeats, self._now_ms(time))
-        _, (records,) = self._ask([], self._records(seen))
-        return self._workers(seen, records)
+        return self._heard_of()[1]
+
+    def workers_of(self, queue: str) -> tuple[WorkerSnapshot, ...]:
+        """Those that listen to a queue and can be counted on. Two round trips."""
+        now_ms, workers = self._heard_of()
+        return tuple(worker for worker in workers if queue in worker.queues and is_live(worker, now_ms))
 
     def server(self) -> ServerSnapshot:
         """What the server is, and whether it keeps what it is given. One round trip."""
@@ -434,6 +437,13 @@ class Inspector:
             except InvalidArgument:
                 unreadable[decoding.line(name, 140)] = "this is not the name of a queue"
         return sorted(names), unreadable
+
+    def _heard_of(self) -> tuple[int, tuple[WorkerSnapshot, ...]]:
+        time, heartbeats = self._client.read(("TIME",), _heartbeats(self._client.namespace))
+        now_ms = self._now_ms(time)
+        seen = self._seen(heartbeats, now_ms)
+        _, (records,) = self._ask([], self._records(seen))
+        return now_ms, self._workers(seen, records)
 
     def _seen(self, heartbeats: Any, now_ms: int) -> dict[bytes, int]:
         """Worker id → last heartbeat, last heard first."""

@@ -18,8 +18,8 @@ from queue_core.formats import visible
 SECTIONS = {
     "Run": ("demo", "worker", "console"),
     "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "explain"),
-    "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "pause", "resume"),
-    "Look after the server": ("fsck",),
+    "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "move", "pause", "resume"),
+    "Look after the server": ("delete-queue", "fsck"),
 }
 """The commands as `--help` lists them."""
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
