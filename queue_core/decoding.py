@@ -15,6 +15,7 @@ from queue_core.ids import EPOCH_MS, decode_time, id_time_ms
 from queue_core.keys import MAX_PRIORITY, PRIORITY_STEP
 from queue_core.protocol import Counters
 from queue_core.snapshot import (
+    COUNTERS,
     DEAD_WARNING,
     AuditEntry,
     Fault,
@@ -200,6 +201,19 @@ def figures_by_name(packed: bytes | None) -> dict[str, Figures]:
     parts = _unpacked(packed) or []
     pairs = zip(parts[::2], parts[1::2], strict=False)
     return {line(name, 128): _figures_of(found) for name, found in pairs if isinstance(name, str)}
+
+
+def figures_of_names(fields: Sequence[bytes]) -> dict[str, Figures]:
+    """What was counted of task names in the running hour: `:name` → figures, `counter:name` → how many."""
+    found: dict[str, Figures] = {}
+    for field, value in zip(fields[::2], fields[1::2], strict=True):
+        counter, _, name = text(field).partition(":")
+        more = (figures(value) or Figures()) if not counter else None
+        if counter in COUNTERS:
+            more = Figures.of([0] * COUNTERS.index(counter) + [number(value)])
+        if more:
+            found[line(name, 128)] = found.get(line(name, 128), Figures()) + more
+    return found
 
 
 def _unpacked(packed: bytes | None) -> list[Any] | None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from queue_core import connection, decoding, keys, reading, settings
+from queue_core import connection, decoding, keys, reading, settings, telemetry
 from queue_core.client import Client
 from queue_core.errors import (
     CorruptQueue,
@@ -33,6 +33,7 @@ from queue_core.snapshot import (
     ServerSnapshot,
     Snapshot,
     State,
+    Statistics,
     TaskDetail,
     TaskSummary,
     WorkerSnapshot,
@@ -134,6 +135,16 @@ class Inspector:
     def queue(self, name: str) -> QueueSnapshot:
         """One round trip."""
         return self._one(reading.observe(self._client.queue(name)))
+
+    def statistics(self, queue: str, *, minutes: int = 0, hours: int = 0, by_name: bool = False) -> Statistics:
+        """What was counted in the last `minutes` (at most 1,500) or `hours` (at most 840; 24 where nothing is asked
+        for), the running one included; with `by_name` also of each task name, of the last 168 hours at most. One round
+        trip; the server's cost is what is asked for, whatever the queue holds."""
+        asked = telemetry.Asked(minutes, hours if minutes or hours else 24, by_name)
+        known = self._client.queue(queue)
+        calls: list[Call[Any]] = [reading.observe(known), telemetry.read_counted(known, asked)]
+        answers, _ = self._ask(calls)
+        return telemetry.summarize(asked, _value(answers[1]), _value(answers[0]))
 
     def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of the tasks in one place. Two round trips.

@@ -238,8 +238,8 @@ class QueueKeys:
     @cached_property
     def telemetry(self) -> str:
         """HASH: `m<minute>` (25 h) and `h<hour>` (35 days) → what was counted in it, `n<hour>` (7 days) → the same by
-        task name, `last` → the books when the noted minute began, each packed (lib/figures.lua); `since` → the first
-        minute. Minutes and hours are since 1970."""
+        task name, `last` → the books when the noted minute began, each packed (lib/figures.lua); `since` → when
+        it began, ms. Minutes and hours are since 1970."""
         return self._prefix + "telemetry"
 
     @cached_property

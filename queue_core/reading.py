@@ -77,6 +77,7 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
         if answer[3]:
             since.append(decoding.ready_at(decoding.text(answer[3][0]), answer[3][1], b""))
         due = [decoding.moment(score) for score in answer[5]]
+        since += [at for at in due if at is not None and at <= int(answer[0])]  # the next claim finds it ready
         return QueueSnapshot(
             name=queue.queue,
             counts=Counts(max(0, ready), held, scheduled, blocked, running, retrying, dead, trashed),

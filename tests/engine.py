@@ -254,7 +254,7 @@ class Engine:
 
 @dataclass(frozen=True)
 class Telemetry:
-    """What was counted when. Minutes and hours are since 1970; `last`: the books when the minute `noted` began."""
+    """What was counted when. Minutes and hours are since 1970, `since` is in ms. `last`: the books as `noted` began."""
 
     since: int
     noted: int

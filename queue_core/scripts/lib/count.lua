@@ -41,7 +41,7 @@ local function end_minute()
   end
   fields[#fields + 1], fields[#fields + 2] = 'last', figures.pack(read_books(figures))
   call('HSET', telemetry, unpack(fields))
-  call('HSETNX', telemetry, 'since', fmt('%.0f', minute))
+  call('HSETNX', telemetry, 'since', fmt('%.0f', now))
   call('HSET', control, 'minute', fmt('%.0f', minute))
   if noted then
     local gone = {}
