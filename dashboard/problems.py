@@ -47,6 +47,7 @@ class Kind(IntEnum):
     WORKER_STALE = 8
     UNREADABLE = 9
     PAUSED = 10
+    TOO_MANY_DEAD = 11
 
 
 TITLES = {
@@ -60,6 +61,7 @@ TITLES = {
     Kind.WORKER_STALE: "Worker silent",
     Kind.UNREADABLE: "Unreadable",
     Kind.PAUSED: "Paused",
+    Kind.TOO_MANY_DEAD: "Many dead letters",
 }
 BAD = {
     Kind.NEW_FAULT,
@@ -152,6 +154,7 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
         *_waits_too_long(snapshot, explained, now_ms),
         *_unreadable(snapshot),
         *_paused(snapshot),
+        *_too_many_dead(snapshot),
     ]
     return tuple(sorted(_merged(found), key=_rank))
 
@@ -284,6 +287,12 @@ def _waits_too_long(snapshot: Snapshot, explained: set[str], now_ms: int) -> Ite
 def _unreadable(snapshot: Snapshot) -> Iterator[Problem]:
     for queue, reason in sorted(snapshot.unreadable.items()):
         yield Problem(Kind.UNREADABLE, None, reason, server=(f"{queue}: {reason}",))
+
+
+def _too_many_dead(snapshot: Snapshot) -> Iterator[Problem]:
+    for queue in snapshot.queues:
+        if queue.is_over_dead_warning:
+            yield Problem(Kind.TOO_MANY_DEAD, None, "", queues=(queue,))
 
 
 def _paused(snapshot: Snapshot) -> Iterator[Problem]:

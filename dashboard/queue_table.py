@@ -137,6 +137,8 @@ def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerS
         mark, note = "paused", "paused"
     elif kind is Kind.PAUSED:
         mark, note = "paused", "task paused"
+    elif kind is Kind.TOO_MANY_DEAD:
+        mark, note = "warn", "many dead letters"
     return QueueRow(
         queue=queue,
         mark=mark,

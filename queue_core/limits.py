@@ -70,8 +70,8 @@ def _told(name: str, value: object) -> str:
     if value is False:
         return "none"
     if isinstance(value, list):
-        return f"{value[0]}/{value[1] / 1000:g}s"
-    return f"{value / 1000:g}s" if name == "dead_max_age" and isinstance(value, int) else str(value)
+        return f"{value[0]}/{value[1] / 1000:.15g}s"
+    return f"{value / 1000:.15g}s" if name == "dead_max_age" and isinstance(value, int) else str(value)
 
 
 def _rate(name: str, rate: object) -> list[int]:

@@ -261,7 +261,7 @@ class Taskyard:
         client = self.client
         client.register(queue)
         met = client.run(protocol.enqueue(client.queue(queue), [new_task]))
-        return TaskHandle(self, new_task.id, queue, met.get(new_task.id))
+        return TaskHandle.of(self, new_task.id, queue, met.get(new_task.id))
 
     def enqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
         """Enqueue any number of messages, in batches of 256. Shape: one handle a message, in their order.

@@ -140,6 +140,10 @@ def open_lane(control: Control, engine: Engine, queue: str) -> Outcome:
     return control.open_lane(queue, "unknown:resize", by="ada", action_id="a1")
 
 
+def limit(control: Control, engine: Engine, queue: str) -> Outcome:
+    return control.limit(queue, max_length=1_000, claim_rate=(100, 60), by="ada", action_id="a1")
+
+
 ACTIONS: list[Act] = [
     requeue,
     requeue_fault,
@@ -151,6 +155,7 @@ ACTIONS: list[Act] = [
     resume,
     close_lane,
     open_lane,
+    limit,
 ]
 every_action = pytest.mark.parametrize("act", ACTIONS, ids=lambda act: act.__name__)
 
@@ -239,6 +244,7 @@ def test_queue_of_another_format_is_left_alone(engine: Engine, control: Control,
 
 
 NEEDED = {
+    "limit": "notify",
     "requeue": "dead",
     "requeue_fault": "dead_by_fault",
     "trash": "tasks",

@@ -61,6 +61,8 @@ class _Drainer:
                     pass
                 if claimed.has_expired:
                     waits.append(LEASE_MS)  # after a silence nothing is recovered for one lease
+                elif claimed.next_token_ms is not None:
+                    waits.append(claimed.next_token_ms - claimed.now_ms)
                 elif claimed.next_due_ms is not None and claimed.next_due_ms > claimed.now_ms:
                     waits.append(claimed.next_due_ms - claimed.now_ms)
             if len(self.runs) == count:  # else a handler may have enqueued for a queue that was looked at before

@@ -107,6 +107,15 @@ def test_an_eviction_policy(tasks: Tasks, redis_client: Redis, one_line: Callabl
     assert "Redis unsafe maxmemory-policy is allkeys-lru" in one_line()
 
 
+def test_more_dead_letters_than_somebody_wants(tasks: Tasks, one_line: Callable[..., str]) -> None:
+    tasks.die(count=2)
+    tasks.control.limit("billing", dead_warning=1, by="ada", action_id="a1")
+    line = "Many dead letters billing · 2 dead letters, warned of beyond 1 · "
+    assert f"{line}none goes before somebody acts" in one_line()
+    tasks.control.limit("billing", dead_max_count=1_000, by="ada", action_id="a2")
+    assert f"{line}the oldest go by retention" in one_line()
+
+
 def test_books_that_are_off(
     tasks: Tasks, redis_client: Redis, namespace: str, one_line: Callable[..., str], later: Later
 ) -> None:

@@ -22,6 +22,7 @@ from queue_core.snapshot import (
     Counts,
     Fault,
     Lane,
+    Limits,
     Pause,
     QueueSnapshot,
     ServerSnapshot,
@@ -231,6 +232,20 @@ def test_paused_is_always_said_with_who_and_why() -> None:
     pause = Pause("bo", "partner maintenance", NOW - 5 * HOUR)
     (problem,) = find_problems(snapshot(queue("exports", ready=84, pause=pause)), Observations(), NOW)
     assert (problem.kind, problem.since, problem.severity) == (Kind.PAUSED, NOW - 5 * HOUR, "warn")
+
+
+@pytest.mark.parametrize(
+    ("dead", "limits", "is_told"),
+    [
+        (10_000, Limits(), False),
+        (10_001, Limits(), True),
+        (11, Limits(dead_warning=10), True),
+        (10_001, Limits(dead_warning=20_000), False),
+    ],
+)
+def test_more_dead_letters_than_somebody_wants_to_be_told_of(dead: int, limits: Limits, is_told: bool) -> None:
+    problems = find_problems(snapshot(queue("exports", dead=dead, limits=limits)), Observations(), NOW)
+    assert [(p.kind, p.severity, p.since) for p in problems] == [(Kind.TOO_MANY_DEAD, "warn", None)] * is_told
 
 
 @pytest.mark.parametrize(
