@@ -35,6 +35,7 @@ from queue_core.errors import (
     CorruptQueue,
     FormatMismatch,
     InvalidArgument,
+    OperationEnded,
     QueueFull,
     RateLimited,
     ServerFull,
@@ -42,6 +43,8 @@ from queue_core.errors import (
     ServerUnavailable,
     Stale,
     TaskyardError,
+    TooManyOperations,
+    UnknownOperation,
     UnknownQueue,
     UnsafeServer,
 )
@@ -151,6 +154,12 @@ def translate(error: Exception, url: str) -> TaskyardError:
             return UnknownQueue()
         if word in ("QUEUEFULL", "RATE"):
             return _limited(word, rest)
+        if word == "NOOPERATION":
+            return UnknownOperation()
+        if word == "ENDED":
+            return OperationEnded()
+        if word == "TOOMANY":
+            return TooManyOperations(f"{rest} operations of this queue are under way already: no other is begun")
         if word == "WRONGKEY" or "WRONGTYPE" in text:
             return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
     return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)

@@ -70,7 +70,7 @@ class Control:
         facts = _facts(act)
         died: dict[str, int] = {}
         for task_id, died_at in letters:
-            died[task_id] = max(_check_ms("time of death", died_at), died.get(task_id, 0))
+            died[task_id] = max(check_ms("time of death", died_at), died.get(task_id, 0))
 
         def call(keys: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
             return protocol.requeue(keys, [(task_id, died[task_id]) for task_id in ids], facts)
@@ -159,7 +159,7 @@ class Control:
         `ActionUnderWay`. Where its runner died in the midst, a form sent half a minute later goes on with what is left.
         Raises `UnknownFault`.
         """
-        act, until = Act.check("requeue", by, action_id, reason), _check_ms("until", until)
+        act, until = Act.check("requeue", by, action_id, reason), check_ms("until", until)
         if not isinstance(limit, int) or not 1 <= limit <= MAX_IDS:
             raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_IDS:,} letters")
         keys = self._client.queue(queue)
@@ -483,8 +483,12 @@ def _target(ids: Sequence[str]) -> str:
 
 
 def _facts(act: Act) -> dict[str, object]:
+    return history_facts(act.by, act.action_id, act.reason)
+
+
+def history_facts(by: str, operation: str, reason: str) -> dict[str, object]:
     """What the histories of requeued tasks say about it."""
-    facts = {"by": _shorten(act.by), "operation": _shorten(act.action_id), "reason": _shorten(act.reason)}
+    facts = {"by": _shorten(by), "operation": _shorten(operation), "reason": _shorten(reason)}
     return {name: fact for name, fact in facts.items() if fact}
 
 
@@ -500,7 +504,7 @@ def check_keep_seconds(keep_seconds: float) -> int:
     return int(keep_seconds * 1000)
 
 
-def _check_ms(what: str, ms: int) -> int:
+def check_ms(what: str, ms: int | None) -> int:
     if not isinstance(ms, int) or not 0 <= ms < 10**13:
         raise InvalidArgument(f"{what} {ms!r:.40} is not accepted: it is in milliseconds since 1970")
     return ms

@@ -88,6 +88,18 @@ class RateLimited(TaskyardError):
     """Seconds until the same call would be accepted."""
 
 
+class UnknownOperation(TaskyardError, LookupError):
+    """There is no such operation, or it ended more than seven days ago."""
+
+
+class OperationEnded(TaskyardError):
+    """The operation has ended: nothing can be changed about it."""
+
+
+class TooManyOperations(TaskyardError):
+    """So many operations of this queue are under way already that no other is begun."""
+
+
 class ServerUnavailable(TaskyardError, ConnectionError):
     """The Redis server does not answer."""
 

@@ -19,6 +19,7 @@ from queue_core.errors import (
     ServerUnavailable,
     TaskyardError,
     UnknownFault,
+    UnknownOperation,
     UnknownQueue,
     UnknownTask,
 )
@@ -28,6 +29,7 @@ from queue_core.reading import Described, Position
 from queue_core.snapshot import (
     AuditPage,
     Fault,
+    Operation,
     Page,
     QueueSnapshot,
     ServerSnapshot,
@@ -41,6 +43,7 @@ from queue_core.snapshot import (
 )
 
 T = TypeVar("T")
+_OPERATION_ID = re.compile(r"[0-9a-f]{12}\Z")
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}\Z", re.ASCII)
 MAX_ROWS = 200
 """Of one page."""
@@ -260,6 +263,45 @@ class Inspector:
 
     # What operators did.
 
+    def operations(self, limit: int = 50) -> tuple[Operation, ...]:
+        """Of all queues, those under way first, each kind newest first. Three round trips."""
+        limit = _check_limit(limit)
+        queues = [self._client.queue(name) for name in self._registered()]
+        listed = self._client.read(*(command for queue in queues for command in _newest_operations(queue, limit)))
+        found: list[tuple[bool, float, keys.QueueKeys, str]] = []
+        for i, answer in enumerate(listed):
+            if not isinstance(answer, Exception):
+                found += [(i % 2 == 1, -abs(at), queues[i // 2], decoding.text(name)) for name, at in answer]
+        newest = sorted(found, key=lambda row: (*row[:2], row[3]))[:limit]
+        return self._operations([(queue, name) for *_, queue, name in newest])
+
+    def operation(self, operation_id: str, queue: str | None = None) -> Operation:
+        """One in full. One round trip, without its queue two. Raises `UnknownOperation`."""
+        if is_operation_id(operation_id):
+            names = [queue] if queue is not None else self._registered()
+            for found in self._operations([(self._client.queue(name), operation_id) for name in names]):
+                return found
+        raise UnknownOperation(
+            f"there is no operation {operation_id!r:.80}{f' in {queue}' if queue else ''}, "
+            "or it ended more than seven days ago",
+            operation_id=operation_id,
+        )
+
+    def _operations(self, wanted: Sequence[tuple[keys.QueueKeys, str]]) -> tuple[Operation, ...]:
+        commands: list[Sequence[Argument]] = []
+        for queue, name in wanted:
+            commands.append(("HGETALL", queue.operation(name)))
+            commands.append(("HMGET", queue.outcomes, *(f"{name}:{what}" for what in decoding.OUTCOMES)))
+        answers = self._client.read(*commands) if commands else []
+        found = []
+        for (queue, _), facts, outcomes in zip(wanted, answers[::2], answers[1::2], strict=True):
+            counts = [None] * 3 if isinstance(outcomes, Exception) else outcomes
+            if not isinstance(facts, Exception):
+                found.append(decoding.operation(queue.queue, facts, counts))
+            elif "WRONGTYPE" not in str(facts):
+                raise connection.translate(facts, self._client.url) from facts
+        return tuple(operation for operation in found if operation is not None)
+
     def audit(self, limit: int = 50, before: str | None = None) -> AuditPage:
         """What was done, newest first; `before`: the entries before that one. One round trip."""
         limit = _check_limit(limit)
@@ -478,6 +520,18 @@ class Inspector:
         if "WRONGTYPE" in str(answer):
             raise CorruptQueue(f"{key} has a type that Taskyard did not give it") from answer
         raise connection.translate(answer, self._client.url) from answer
+
+
+def is_operation_id(text: object) -> bool:
+    return isinstance(text, str) and _OPERATION_ID.match(text) is not None
+
+
+def _newest_operations(queue: keys.QueueKeys, limit: int) -> Sequence[Sequence[Argument]]:
+    """Those under way and those that have ended, each newest first."""
+    return (
+        ("ZRANGEBYSCORE", queue.operations, "-inf", "(0", "WITHSCORES", "LIMIT", 0, limit),
+        ("ZREVRANGEBYSCORE", queue.operations, "+inf", "0", "WITHSCORES", "LIMIT", 0, limit),
+    )
 
 
 def _heartbeats(namespace: str) -> Sequence[Argument]:

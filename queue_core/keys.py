@@ -37,6 +37,10 @@ def check_name(kind: str, name: object) -> str:
     )
 
 
+def is_name(name: str) -> bool:
+    return _NAME.match(name) is not None
+
+
 def queues(namespace: str) -> str:
     """SET of queue names. A directory, not the truth: written again every minute by whoever uses a queue."""
     return f"{namespace}:queues"
@@ -50,6 +54,12 @@ def workers(namespace: str) -> str:
 def worker(namespace: str, worker_id: str) -> str:
     """STRING with an expiry: the worker's own description, JSON."""
     return f"{namespace}:worker:{worker_id}"
+
+
+def operations(namespace: str) -> str:
+    """ZSET: queue → when an operation was last begun there, ms. Where to look for some that nobody runs: a directory,
+    not the truth."""
+    return f"{namespace}:operations"
 
 
 def audit(namespace: str) -> str:
@@ -193,7 +203,8 @@ class QueueKeys:
 
     @cached_property
     def history(self) -> str:
-        """HASH: id → first line `attempts crashes releases attempts-before fingerprint`, then one line an entry,
+        """HASH: id → first line `attempts crashes releases attempts-before fingerprint`, and behind it ` operation`
+        where one requeued it (see `outcomes`), then one line an entry,
         `ms kind JSON`, oldest first, ≤ 1 kB; and `:id` → traceback of the last attempt, where its frames differ from
         its fault's. A task that simply succeeds has none."""
         return self._prefix + "history"
@@ -218,6 +229,24 @@ class QueueKeys:
     def end(self, task_id: str) -> str:
         """A channel, no key: something is published on it when the task has ended, or is a dead letter."""
         return f"{self.tasks}:{task_id}"
+
+    # What operators began.
+
+    @cached_property
+    def operations(self) -> str:
+        """ZSET: id of an operation → −began, ms, while it is under way; then ended, ms. At most 1,000, for 7 days."""
+        return self._prefix + "operations"
+
+    @cached_property
+    def outcomes(self) -> str:
+        """HASH, for each operation o that requeues: `o:completed`, `o:failed`, `o:ended` → how many of its tasks. The
+        last word of a task's counters in `history` is the operation that requeued it last, with a `!` once it has
+        failed again."""
+        return self._prefix + "outcomes"
+
+    def operation(self, operation_id: str) -> str:
+        """HASH, with an expiry of 7 days once it has ended: what an operation is to do, how far it is, who runs it."""
+        return f"{self._prefix}operation:{operation_id}"
 
     # The queue itself.
 

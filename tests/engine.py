@@ -174,6 +174,19 @@ class Engine:
     def fail(self, held: Held, verdict: str = protocol.RETRY, **how: Any) -> None:
         assert self.run(protocol.fail(self.queue, [self.failed(held, verdict, **how)])) == []
 
+    def kill(self, count: int, message: str = "no answer") -> list[str]:
+        """So many dead letters, in the order of their ids, which all died at this moment."""
+        died = []
+        for start in range(0, count, 250):
+            self.enqueue_many(min(250, count - start))
+            claimed = self.claim(250)
+            letters = [
+                self.failed(Held(task.id, claimed.fence), protocol.DEAD, message=message) for task in claimed.tasks
+            ]
+            self.run(protocol.fail(self.queue, letters))
+            died += [task.id for task in claimed.tasks]
+        return died
+
     def seed(self, place: str, task_id: str | None = None, **what: Any) -> str:
         """A task in that place, put there as life would. Nothing else may be ready when it is called."""
         if place == "ready":
@@ -353,6 +366,7 @@ def problems_of(state: State) -> list[str]:
 
     problems += _problems_of_faults(state)
     problems += _problems_of_gates(state, places)
+    problems += _problems_of_operations(state)
     hold(state.get("trash", {}).keys() == state.get("trashed", {}).keys(), "trash and trashed differ")
     for task_id, origin in state.get("trashed", {}).items():
         hold(("token" in origin) == ("to" in origin), f"{task_id} is on its way, to nowhere: {origin}")
@@ -413,6 +427,24 @@ def _options_of(envelope: str) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _problems_of_operations(state: State) -> Iterable[str]:
+    for key, facts in state.items():
+        word, _, name = key.partition(":")
+        if word != "operation":
+            continue
+        is_over = facts["state"] in ("ended", "cancelled")
+        if name in state.get("operations", {}) and (state["operations"][name] > 0) != is_over:
+            yield f"operation {name} is {facts['state']}, and its score is {state['operations'][name]}"
+        count, looked, done = (int(facts.get(what, 0)) for what in ("count", "looked", "done"))
+        skipped = sum(int(number) for what, number in facts.items() if what.startswith("skipped:"))
+        if not done <= looked <= count or (facts["state"] == "ended" and done + skipped != count):
+            yield f"operation {name} of {count} has looked at {looked}, done {done}, skipped {skipped}"
+        outcomes = state.get("outcomes", {})
+        settled = [int(outcomes.get(f"{name}:{what}", 0)) for what in ("completed", "failed", "ended")]
+        if min(settled) < 0 or sum(settled) > done:
+            yield f"operation {name} has done {done}, of which are settled {settled}"
 
 
 def _problems_of_faults(state: State) -> Iterable[str]:

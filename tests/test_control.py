@@ -47,18 +47,6 @@ def inspector(engine: Engine) -> Inspector:
     return Inspector(client=engine.client)
 
 
-def kill(engine: Engine, count: int, message: str = "no answer") -> list[str]:
-    """So many dead letters, in the order of their ids, which all died at this moment."""
-    died = []
-    for start in range(0, count, 250):
-        engine.enqueue_many(min(250, count - start))
-        claimed = engine.claim(250)
-        letters = [engine.failed(Held(t.id, claimed.fence), protocol.DEAD, message=message) for t in claimed.tasks]
-        engine.run(protocol.fail(engine.queue, letters))
-        died += [task.id for task in claimed.tasks]
-    return died
-
-
 def at_once(engine: Engine, *acts: Callable[[Control], Outcome]) -> list[Outcome | Exception]:
     """Each from a thread and a connection of its own, released together."""
     gate = threading.Barrier(len(acts))
@@ -350,7 +338,7 @@ def test_letter_that_died_again_is_left_alone_and_told(engine: Engine, control: 
 
 
 def test_two_operators_requeue_one_letter_at_once_and_it_runs_once(engine: Engine) -> None:
-    died = kill(engine, 300)
+    died = engine.kill(300)
     letters = [(task_id, START_MS) for task_id in died]
     outcomes = at_once(
         engine,
@@ -540,9 +528,9 @@ def test_letters_of_a_fault_are_requeued_the_oldest_first(
 ) -> None:
     died = []
     for _ in range(5):
-        died += kill(engine, 2)
+        died += engine.kill(2)
         engine.later(10)
-    others = kill(engine, 3, "wrong address")
+    others = engine.kill(3, "wrong address")
     fault = fault_of(inspector)
     outcome = control.requeue_fault("email", fault, until=engine.now, by="ada", action_id="a1", reason="fixed", limit=7)
     assert (outcome.verb, outcome.done, outcome.remaining) == ("requeue", tuple(died[:7]), 3)
@@ -558,16 +546,16 @@ def test_letters_of_a_fault_are_requeued_the_oldest_first(
 def test_letters_that_died_after_the_page_was_read_are_left_alone(
     engine: Engine, control: Control, inspector: Inspector
 ) -> None:
-    before = kill(engine, 3)
+    before = engine.kill(3)
     engine.later(1)
-    kill(engine, 3)
+    engine.kill(3)
     outcome = control.requeue_fault("email", fault_of(inspector), until=START_MS, by="ada", action_id="a1")
     assert (outcome.done, outcome.remaining) == (tuple(before), 0)
     assert inspector.letters("email").total == 3
 
 
 def test_hundreds_of_letters_take_several_batches(engine: Engine, control: Control, inspector: Inspector) -> None:
-    died = kill(engine, 700)
+    died = engine.kill(700)
     outcome = control.requeue_fault("email", fault_of(inspector), until=START_MS, by="ada", action_id="a1", limit=600)
     assert (outcome.done, outcome.skipped, outcome.remaining) == (tuple(died[:600]), {}, 100)
     engine.check_books()
@@ -576,12 +564,12 @@ def test_hundreds_of_letters_take_several_batches(engine: Engine, control: Contr
 def test_fault_requeued_again_by_the_same_form_has_the_same_outcome_though_more_has_died(
     engine: Engine, control: Control, inspector: Inspector
 ) -> None:
-    kill(engine, 300)
+    engine.kill(300)
     fault = fault_of(inspector)
     outcome = control.requeue_fault("email", fault, until=START_MS + 100, by="ada", action_id="a1")
     engine.claim(256)
     engine.later(10)
-    kill(engine, 1)
+    engine.kill(1)
     after = engine.state()
     assert control.requeue_fault("email", fault, until=START_MS + 100, by="ada", action_id="a1") == outcome
     assert engine.state() == after
@@ -589,7 +577,7 @@ def test_fault_requeued_again_by_the_same_form_has_the_same_outcome_though_more_
 
 
 def test_two_operators_requeue_a_fault_at_once_and_each_letter_runs_once(engine: Engine, inspector: Inspector) -> None:
-    died = kill(engine, 700)
+    died = engine.kill(700)
     fault = fault_of(inspector)
     outcomes = at_once(
         engine,
@@ -607,7 +595,7 @@ def test_two_operators_requeue_a_fault_at_once_and_each_letter_runs_once(engine:
 def test_form_sent_again_while_it_is_under_way_is_told(
     engine: Engine, control: Control, inspector: Inspector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kill(engine, 600)
+    engine.kill(600)
     fault = fault_of(inspector)
 
     def press(action_id: str = "a1") -> Outcome:
@@ -635,7 +623,7 @@ def test_form_sent_again_while_it_is_under_way_is_told(
 def test_action_whose_runner_died_goes_on_when_its_form_is_sent_later(
     engine: Engine, control: Control, inspector: Inspector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    died = kill(engine, 600)
+    died = engine.kill(600)
     fault = fault_of(inspector)
 
     def press() -> Outcome:
@@ -665,7 +653,7 @@ def test_action_whose_runner_died_goes_on_when_its_form_is_sent_later(
 def test_letters_that_somebody_else_took_meanwhile_are_skipped_once(
     engine: Engine, control: Control, inspector: Inspector
 ) -> None:
-    died = kill(engine, 5)
+    died = engine.kill(5)
     fault = fault_of(inspector)
     # Damage: they stand in the fault's list and are dead no more.
     engine.redis.zrem(engine.queue.dead, died[1], died[2])

@@ -131,7 +131,7 @@ def test_answer_of_a_claim(answer: list[Any], claimed: Claimed) -> None:
     assert protocol.claim(QUEUE, "w1", 1, 1).read(answer) == claimed
 
 
-@pytest.mark.parametrize("line", ["", "1", "1 2 3 4", "1 2 3 4 f x"])
+@pytest.mark.parametrize("line", ["", "1", "1 2 3 4", "1 2 3 4 f x y", "1 2 3 x f"])
 def test_history_that_cannot_be_read_counts_nothing(line: str) -> None:
     assert Counters.parse(line) == Counters()
 

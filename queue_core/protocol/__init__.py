@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from queue_core.protocol.actions import (
     Acted,
+    Chunk,
+    ChunkDone,
     QueueDeleted,
     Switched,
     cancel,
@@ -35,6 +37,7 @@ from queue_core.protocol.moving import (
     id_of,
     import_,
 )
+from queue_core.protocol.operations import start_operation, switch_operation
 from queue_core.protocol.repairs import balance, examine, repair
 from queue_core.protocol.tasks import (
     CANCEL,
@@ -73,6 +76,8 @@ __all__ = [
     "Acted",
     "Argument",
     "Call",
+    "Chunk",
+    "ChunkDone",
     "Claimed",
     "ClaimedTask",
     "Counters",
@@ -118,6 +123,8 @@ __all__ = [
     "requeue",
     "restore",
     "resume",
+    "start_operation",
+    "switch_operation",
     "trash",
     "with_text",
 ]

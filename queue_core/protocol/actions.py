@@ -9,7 +9,7 @@ from typing import Any
 from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
-from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, texts, to_json
+from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
 
 PLACES = ("ready", "held", "scheduled", "blocked", "running", "retrying", "dead", "trashed")
 
@@ -24,22 +24,52 @@ class Acted:
     count: int | None = None
     asked: tuple[str, ...] = ()
     """Running tasks that were asked to stop."""
+    chunk: ChunkDone | None = None
 
 
-def requeue(queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping[str, object]) -> Call[Acted]:
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The next chunk of an operation, where an action takes ids else. `runner`: who runs it, by a word of its own."""
+
+    operation_id: str
+    runner: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDone:
+    """How an operation goes on: `more` (at once), `due` (at `next_ms`, by its drip), `waiting` (for what becomes of its
+    first tasks), `busy` (somebody else runs it), `paused`, `ended`, `cancelled`, `gone`."""
+
+    word: str
+    next_ms: int | None
+    done: int
+
+
+def requeue(
+    queue: QueueKeys, letters: Sequence[tuple[str, int]], facts: Mapping[str, object], chunk: Chunk | None = None
+) -> Call[Acted]:
     """Dead letters (id, time of death) become ready; `facts` (who, which operation) go into their history.
 
     Skipped: `changed` (it died again since), `not dead`, `its unique key is held by <id>`. Source: requeue.lua.
     """
     check_batch(letters)
     arguments: list[Argument] = [to_json({"by": "", **facts})]
+    if chunk:
+        return _chunk("requeue", queue, arguments, chunk)
     for task_id, died_at in letters:
         arguments += (task_id, died_at)
     return Call(scripts.load("requeue"), queue, arguments, _read_acted)
 
 
 def trash(
-    queue: QueueKeys, ids: Sequence[str], keep_ms: int, by: str, reason: str, *, died_by_ms: int | None = None
+    queue: QueueKeys,
+    ids: Sequence[str],
+    keep_ms: int,
+    by: str,
+    reason: str,
+    chunk: Chunk | None = None,
+    *,
+    died_by_ms: int | None = None,
 ) -> Call[Acted]:
     """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`; with
     `died_by_ms` everything but letters that died by then: `changed`. Source: trash.lua."""
@@ -49,6 +79,8 @@ def trash(
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), pairs(answer[2:]), until_ms=int(answer[1]))
 
+    if chunk:
+        return _chunk("trash", queue, (keep_ms, by, reason, died_by), chunk)
     return Call(scripts.load("trash"), queue, (keep_ms, by, reason, died_by, *ids), read)
 
 
@@ -64,14 +96,16 @@ def cancel(queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object]) ->
     return Call(scripts.load("cancel"), queue, arguments, read, [queue.record(task_id) for task_id in ids])
 
 
-def restore(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
+def restore(queue: QueueKeys, ids: Sequence[str], chunk: Chunk | None = None) -> Call[Acted]:
     """Tasks leave the trash for where they were. Skipped: `not in the trash`, `its unique key is held by
     <id>`. Source: restore.lua."""
     check_batch(ids)
+    if chunk:
+        return _chunk("restore", queue, (), chunk)
     return Call(scripts.load("restore"), queue, tuple(ids), _read_acted)
 
 
-def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> Call[Acted]:
+def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0, chunk: Chunk | None = None) -> Call[Acted]:
     """Tasks in the trash are deleted for good: `ids`, or up to `due_limit` of those whose time has come.
     Source: delete.lua."""
     check_batch(ids)
@@ -80,12 +114,16 @@ def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0) -> 
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), pairs(answer[2:]), count=int(answer[1]))
 
+    if chunk:
+        return _chunk("delete", queue, (0,), chunk)
     return Call(scripts.load("delete"), queue, (due_limit, *ids), read)
 
 
-def promote(queue: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
+def promote(queue: QueueKeys, ids: Sequence[str], chunk: Chunk | None = None) -> Call[Acted]:
     """Scheduled and retrying tasks become ready. Skipped: `not waiting for a time`. Source: promote.lua."""
     check_batch(ids)
+    if chunk:
+        return _chunk("promote", queue, (), chunk)
     return Call(scripts.load("promote"), queue, tuple(ids), _read_acted)
 
 
@@ -126,29 +164,29 @@ class Switched:
 
 def pause(queue: QueueKeys, by: str, reason: str) -> Call[Switched]:
     """Nothing is given out until `resume`. Source: pause.lua."""
-    return Call(scripts.load("pause"), queue, (by, reason), _read_switched)
+    return Call(scripts.load("pause"), queue, (by, reason), read_switched)
 
 
 def resume(queue: QueueKeys) -> Call[Switched]:
     """Tasks are given out again. Source: resume.lua."""
-    return Call(scripts.load("resume"), queue, (), _read_switched)
+    return Call(scripts.load("resume"), queue, (), read_switched)
 
 
 def limit(queue: QueueKeys, changes: Mapping[str, object], by: str) -> Call[Switched]:
     """The queue is limited: name → number, or for a rate how many in how many ms; `False`: not any more.
     Source: limit.lua."""
-    return Call(scripts.load("limit"), queue, (by, to_json(changes)), _read_switched)
+    return Call(scripts.load("limit"), queue, (by, to_json(changes)), read_switched)
 
 
 def close_lane(queue: QueueKeys, lane: str, by: str, reason: str) -> Call[Switched]:
     """Tasks of a lane (`name:<task>`) are held as claims meet them. Source: close_lane.lua."""
     arguments = (check_lane(lane), by, reason)
-    return Call(scripts.load("close_lane"), queue, arguments, _read_switched)
+    return Call(scripts.load("close_lane"), queue, arguments, read_switched)
 
 
 def open_lane(queue: QueueKeys, lane: str, by: str) -> Call[Switched]:
     """Tasks of a lane are given out again. Source: open_lane.lua."""
-    return Call(scripts.load("open_lane"), queue, (check_lane(lane), by), _read_switched)
+    return Call(scripts.load("open_lane"), queue, (check_lane(lane), by), read_switched)
 
 
 def check_lane(lane: str) -> str:
@@ -159,9 +197,18 @@ def check_lane(lane: str) -> str:
     return lane
 
 
+def _chunk(verb: str, queue: QueueKeys, arguments: Sequence[Argument], chunk: Chunk) -> Call[Acted]:
+    def read(answer: list[Any]) -> Acted:
+        now_ms, word, next_ms, done = answer
+        return Acted(int(now_ms), {}, chunk=ChunkDone(text(word), int(next_ms) if next_ms else None, int(done)))
+
+    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes)
+    return Call(scripts.load(verb), queue, (*arguments, chunk.runner), read, keys)
+
+
 def _read_acted(answer: list[Any]) -> Acted:
     return Acted(int(answer[0]), pairs(answer[1:]))
 
 
-def _read_switched(answer: list[Any]) -> Switched:
+def read_switched(answer: list[Any]) -> Switched:
     return Switched(int(answer[0]), bool(answer[1]))

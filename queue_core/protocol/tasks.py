@@ -51,15 +51,17 @@ class Counters:
     releases: int = 0
     attempts_before: int = 0
     fingerprint: str = "-"
+    operation: str = ""
+    """That requeued it last; with a `!` when it has failed again since."""
 
     @classmethod
     def parse(cls, line: str) -> Counters:
         """A history's first line; one that is damaged counts nothing."""
-        *numbers, fingerprint = line.split(" ")
-        if len(numbers) != 4 or not all(number.isascii() and number.isdecimal() for number in numbers):
+        words = line.split(" ")
+        if not 5 <= len(words) <= 6 or not all(word.isascii() and word.isdecimal() for word in words[:4]):
             return cls()
-        attempts, crashes, releases, before = map(int, numbers)
-        return cls(attempts, crashes, releases, before, fingerprint)
+        attempts, crashes, releases, before = map(int, words[:4])
+        return cls(attempts, crashes, releases, before, *words[4:])
 
 
 NO_COUNTERS = Counters()

@@ -2,13 +2,13 @@
 -- Tasks end well: whoever holds their fence takes them out of the queue. What had a history leaves a record, and so does
 -- what keeps its result. One that was asked to stop has been faster.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, cancelling HASH, unique HASH, expiring ZSET,
--- history HASH, stats HASH; at the change of a minute: telemetry HASH, then a record HASH for each task that leaves one,
--- in order
+-- history HASH, outcomes HASH, stats HASH; at the change of a minute: telemetry HASH, then a record HASH for each task
+-- that leaves one, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- then four for each task: id, fence, '' or a JSON object (`history`: true where it has one; `unique`: the key that it
 -- holds until it ends; `result_ms`: how long its result is kept; `no_result`: why there is none), result as JSON or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count claims record ended envelope unique expiring
+-- include begin session figures count claims history outcome record ended envelope unique expiring
 if replayed then return replayed end
 -- check keys
 
@@ -43,7 +43,9 @@ end
 
 if #ended > 0 then
   begin_writing()
+  local is_asked = #records > 0 and call('EXISTS', outcomes) == 1
   for _, record in ipairs(records) do
+    if is_asked then count_outcome(read_history(record[1]), 'completed') end
     local id, key, worker, about, result = unpack(record)
     local result_ms = about.result_ms or 0
     local keep_ms = math.max(result_ms, about.history and tonumber(ARGV[4]) or 0)

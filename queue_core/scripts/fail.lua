@@ -2,14 +2,14 @@
 -- Attempts have failed: each counts in its fault, and its task waits for a retry, is a dead letter, or is discarded. One
 -- that was asked to stop does not run again: it is cancelled, also where its handler says that it has stopped.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, scheduled ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, stats
--- HASH, notify LIST; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, outcomes
+-- HASH, stats HASH, notify LIST; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- ARGV[5] version of the application   then ten for each task: id, fence, verdict (retry, dead, discard, cancel), delay
 -- before the retry in ms, fingerprint, overflow fingerprint, fault's JSON object, history's JSON object (not empty),
 -- digest of the frames, traceback or ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count claims history retries faults record ended envelope unique expiring cancelled wake
+-- include begin session figures count claims history outcome retries faults record ended envelope unique expiring cancelled wake
 if replayed then return replayed end
 -- check keys
 
@@ -50,6 +50,7 @@ local function note_failure(id, at)
     count_failure(ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[5], ARGV[at + 8], traceback)
   local counters, lines = read_history(id)
   counters.attempts, counters.fault = counters.attempts + 1, fault
+  count_outcome(counters, 'failed')
   local facts = sub(ARGV[at + 7], 1, -2) .. ',"attempt":' .. counters.attempts .. ',"fault":"' .. fault .. '"}'
   write_history(id, counters, lines, 'failed', facts)
   if has_own_frames then
@@ -77,6 +78,7 @@ for i, task in ipairs(failed) do
     tell_end(id)
   else
     discarded = discarded + 1
+    count_outcome(read_history(id), 'ended')
     keep_record(key, id, 'discarded', worker, ARGV[4])
     release_key_of(id, call('HGET', tasks, id))
     forget_expiry({id})

@@ -1,10 +1,10 @@
 #!lua flags=allow-oom
 -- Tasks that another queue has taken leave this one for good: those that are put aside under the ticket's token.
 -- KEYS control HASH, session STRING, tasks HASH, history HASH, stats HASH, dead ZSET, trash ZSET, trashed HASH, faults
--- HASH, unique HASH, expiring ZSET; at the change of a minute: telemetry HASH
+-- HASH, unique HASH, expiring ZSET, outcomes HASH; at the change of a minute: telemetry HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the tickets, `id:token`
 -- Returns: now ms, then ticket, why: of those that were left alone (`not put aside`).
--- include begin session figures count history retries origin envelope unique expiring trash
+-- include begin session figures count history outcome retries origin envelope unique expiring trash
 if replayed then return replayed end
 -- check keys
 

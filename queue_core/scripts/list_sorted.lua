@@ -8,7 +8,7 @@
 -- Returns: now ms, number of members, how many come before the first of the page, then two for each: member, score.
 -- include begin
 local place = KEYS[NAMED + 1]
--- include known
+-- include known position
 local wrong = check_types('zset', place)
 if wrong then return wrong end
 
@@ -19,31 +19,10 @@ if prefix ~= '' then
   total = call('ZLEXCOUNT', place, '[' .. prefix, '(' .. sub(prefix, 1, -2) .. ';')
 end
 
--- By bytes, as the server sorts members: the language's own order depends on the server's locale.
-local function is_less(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = byte(a, i), byte(b, i)
-    if x ~= y then return x < y end
-  end
-  return #a < #b
-end
-
--- How many members of the page's range are less than the position, and 1 where the position's own is there.
-local function find_position(score, member)
-  local low = call('ZCOUNT', place, '-inf', '(' .. score)
-  local high = low + call('ZCOUNT', place, score, score)
-  local above = high
-  while low < high do
-    local middle = floor((low + high) / 2)
-    if is_less(call('ZRANGE', place, middle, middle)[1], member) then low = middle + 1 else high = middle end
-  end
-  local is_there = low < above and call('ZRANGE', place, low, low)[1] == member and 1 or 0
-  return math.max(0, math.min(low - first, total)), is_there
-end
-
 local start, stop = 0, math.min(limit, total)
 if side ~= 'first' then
-  local less, own = find_position(ARGV[5], ARGV[6])
+  local less, own = find_position(place, ARGV[5], ARGV[6])
+  less = math.max(0, math.min(less - first, total))
   local before, after = less, less + own
   if is_falling then before, after = total - less - own, total - less end
   if side == 'after' then

@@ -4,15 +4,15 @@
 -- Without ids: leases that have run out, unless the server itself was away. With ids: those that a supervisor knows dead.
 -- One that was asked to stop is cancelled, where its id was given, and else named, so that it can be: it leaves a record.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, running HASH, retrying ZSET, dead ZSET,
--- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, stats
--- HASH, notify LIST; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
+-- dead_by_fault ZSET, faults HASH, faults_seen ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, outcomes
+-- HASH, stats HASH, notify LIST; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] lease, ms   ARGV[5] limit, tasks
 -- ARGV[6] crashes allowed, where the task's options do not say   ARGV[7] jitter, at most this share of the wait (0 to 1)
 -- ARGV[8] seed of the jitter   ARGV[9] evidence: JSON object for the histories, not empty
 -- ARGV[10] how long a record is kept, ms   then two for each task: id, fence
 -- Returns: list of ids that will run again, list of ids that are dead letters now, list of ids whose lease was lost,
 -- list of ids that were cancelled, list of id, fence: of those that were asked to stop and whose id was not given.
--- include begin session figures count life claims envelope history retries faults record ended unique expiring cancelled wake
+-- include begin session figures count life claims envelope history outcome retries faults record ended unique expiring cancelled wake
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do
@@ -72,6 +72,7 @@ for i, task in ipairs(taken) do
     local fault = count_failure(sub(redis.sha1hex(name .. '\n' .. class), 1, 12),
       sub(redis.sha1hex(name .. '\n' .. class .. '\noverflow'), 1, 12), info, '', '', '')
     counters.fault = fault
+    count_outcome(counters, 'failed')
     local facts = sub(evidence, 1, -2) .. fmt(',"crash":%d,"fault":"%s"', counters.crashes, fault)
       .. ',"worker":' .. cjson.encode(worker) .. '}'
     write_history(id, counters, lines, 'crashed', facts)

@@ -3,13 +3,13 @@
 -- worker does not know goes to its lane, which is closed until a worker claims that knows the name. One that was asked
 -- to stop is cancelled.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, held ZSET, closed HASH,
--- leases ZSET, running HASH, cancelling HASH, unique HASH, expiring ZSET, history HASH, stats HASH, notify LIST; at the
+-- leases ZSET, running HASH, cancelling HASH, unique HASH, expiring ZSET, history HASH, outcomes HASH, stats HASH, notify LIST; at the
 -- change of a minute: telemetry HASH, then a record HASH for each task, in order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- then four for each task: id, fence, lane (`unknown:<task>`) or '', JSON object for its history where its run had
 -- begun, else ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count envelope ready claims history lanes record ended unique expiring cancelled wake
+-- include begin session figures count envelope ready claims history outcome lanes record ended unique expiring cancelled wake
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do

@@ -2,18 +2,26 @@
 -- Dead letters become ready again, behind what waits already: their history stays, they get a fresh allowance.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, dead ZSET, dead_by_fault
 -- ZSET, trash ZSET, unique HASH, unique_expiring ZSET, history HASH, stats HASH, notify LIST; at the change of a minute:
--- telemetry HASH
+-- telemetry HASH, then for a chunk its operation HASH, `operations` ZSET and `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] JSON object for the histories, not empty
--- then two for each task: id, time of death in ms
+-- then two for each task: id, time of death in ms; or for a chunk the runner's token
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`; `its
--- unique key is held by <id>`).
--- include begin session figures count envelope ready history retries unique retake wake
+-- unique key is held by <id>`); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
+-- include begin session figures count envelope ready history retries unique retake position operation wake
 if replayed then return replayed end
 -- check keys
 
-local reply, back = {fmt('%.0f', now)}, 0
-for i = 5, #ARGV, 2 do
-  local id, expected = ARGV[i], tonumber(ARGV[i + 1])
+local ids, times = {}, {}
+if operation then
+  local refusal = open_chunk('requeue')
+  if refusal then return refusal end
+  ids, times = take({dead = dead, dead_by_fault = dead_by_fault})
+else
+  for i = 5, #ARGV, 2 do ids[#ids + 1], times[#ids + 1] = ARGV[i], ARGV[i + 1] end
+end
+local left, back = {}, 0
+for i, id in ipairs(ids) do
+  local expected = tonumber(times[i])
   local died = call('ZSCORE', dead, id)
   local envelope = died and call('HGET', tasks, id)
   local refusal = not envelope and 'not dead' or tonumber(died) ~= expected and 'changed' or key_refusal(id, envelope)
@@ -23,17 +31,18 @@ for i = 5, #ARGV, 2 do
     local counters, lines = read_history(id)
     local letter = letter_of(counters.fault, died, id)
     counters.before = counters.before + counters.attempts
-    counters.attempts, counters.crashes = 0, 0
+    counters.attempts, counters.crashes, counters.operation = 0, 0, operation and op.id or ''
     retake_key(id, envelope)
     make_ready(id, priority_of(envelope), own_time(id, now))
     write_history(id, counters, lines, 'requeued', ARGV[4])
     call('ZREM', dead, id)
     call('ZREM', dead_by_fault, letter)
   else
-    reply[#reply + 1] = id
-    reply[#reply + 1] = refusal
+    left[#left + 1] = id
+    left[#left + 1] = refusal
   end
 end
 count('requeued', back)
 wake(back)
-return answer(reply)
+if operation then return answer(close_chunk(left)) end
+return answer({fmt('%.0f', now), unpack(left)})

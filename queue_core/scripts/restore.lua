@@ -2,18 +2,28 @@
 -- Tasks leave the trash for where they were: the same place, the same time, the same order.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, held ZSET, closed HASH, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed HASH,
--- unique HASH, unique_expiring ZSET, expiring ZSET, notify LIST
+-- unique HASH, unique_expiring ZSET, expiring ZSET, notify LIST, then for a chunk its operation HASH, `operations` ZSET and
+-- `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids; of a task on its way to another queue
--- its ticket, `id:token`: whoever gives that has seen to it that the other queue does not take it
+-- its ticket, `id:token`: whoever gives that has seen to it that the other queue does not take it; or for a chunk the
+-- runner's token
 -- Returns: now ms, then id or ticket, why: of those that were left alone (`not in the trash`, `being moved to <queue>`,
--- `its unique key is held by <id>`).
--- include begin session envelope ready history retries lanes origin unique retake expiring wake
+-- `its unique key is held by <id>`); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
+-- include begin session envelope ready history retries lanes origin unique retake expiring position operation wake
 if replayed then return replayed end
 -- check keys
 
-local reply, restored, to_wake = {fmt('%.0f', now)}, {}, 0
-for i = 4, #ARGV do
-  local id, token = split_ticket(ARGV[i])
+local tickets = {}
+if operation then
+  local refusal = open_chunk('restore')
+  if refusal then return refusal end
+  tickets = take({trashed = trash})
+else
+  for i = 4, #ARGV do tickets[#tickets + 1] = ARGV[i] end
+end
+local left, restored, to_wake = {}, {}, 0
+for _, ticket in ipairs(tickets) do
+  local id, token = split_ticket(ticket)
   local envelope = call('ZSCORE', trash, id) and call('HGET', tasks, id)
   local origin = envelope and origin_of(id)
   local refusal
@@ -62,10 +72,11 @@ for i = 4, #ARGV do
     call('ZREM', trash, id)
     call('HDEL', trashed, id)
   else
-    reply[#reply + 1] = ARGV[i]
-    reply[#reply + 1] = refusal
+    left[#left + 1] = ticket
+    left[#left + 1] = refusal
   end
 end
 expire_if_over(restored)
 wake(to_wake)
-return answer(reply)
+if operation then return answer(close_chunk(left)) end
+return answer({fmt('%.0f', now), unpack(left)})

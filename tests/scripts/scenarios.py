@@ -10,8 +10,17 @@ from queue_core import protocol
 from queue_core.histogram import Histogram
 from queue_core.protocol import Call, Held, ReleasedTask, Result
 from queue_core.snapshot import Figures
-from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, Engine
+from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, START_MS, Engine
 
+OPERATION = "0123456789ab"
+TO_REQUEUE: dict[str, str | int] = {
+    "verb": "requeue",
+    "of": "dead",
+    "place": "dead",
+    "until": START_MS,
+    "top": START_MS,
+    "count": 9,
+}
 Scenario = Callable[[Engine], Call[Any]]
 
 
@@ -198,11 +207,22 @@ def open_lane(engine: Engine) -> Call[Any]:
     return protocol.open_lane(engine.queue, "unknown:resize", "ada")
 
 
+def start_operation(engine: Engine) -> Call[Any]:
+    engine.seed("dead")
+    return protocol.start_operation(engine.queue, OPERATION, TO_REQUEUE, counts_outcome=True)
+
+
+def switch_operation(engine: Engine) -> Call[Any]:
+    engine.run(start_operation(engine))
+    return protocol.switch_operation(engine.queue, OPERATION, "cancel", "ada")
+
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
         enqueue, claim, complete, fail, extend, release, recover, measure, requeue, trash, cancel, restore, delete,
         expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
+        start_operation, switch_operation,
     )
 }  # fmt: skip
 

@@ -112,8 +112,9 @@ def test_protocol_passes_the_keys_that_the_header_asks_for(verb: str, engine: En
         sent = {*engine.queue.named(call.script.keys), *call.keys, engine.queue.control}
         assert sent == {getattr(engine.queue, name) for name in LASTING}
     else:
-        assert all(key.startswith(engine.queue.record("")) for key in call.keys)
-    assert bool(call.keys) == (", then " in key_words_of(verb))
+        assert all(key.startswith((engine.queue.record(""), engine.queue.operation(""))) for key in call.keys)
+    behind = key_words_of(verb).partition(", then ")[2]
+    assert bool(call.keys) == bool(behind and not behind.startswith("for a chunk"))
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -135,6 +136,7 @@ def test_every_key_that_is_touched_is_passed(verb: str) -> None:
     """No key is put together in Lua: the first argument of a command is a name, never an expression. (A channel is no
     key.)"""
     own = keys_of(verb).keys() | {"place", "key", "pairs_", "at_head", "action", "audit", "form"}
+    own |= {"operation", "index", "results"}
     for argument in re.findall(r"call\('(?!TIME|PUBLISH)\w+', ([^,)]+)", used_part_of(verb)):
         assert argument in own | {"pairs_[i + 1]", "place[2]"}, argument
 

@@ -3,13 +3,14 @@ local MAX_HISTORY = 1000
 
 -- The counters of a task and the lines of its history (nil where nothing has happened yet).
 local function parse_history(text)
-  local counters = {attempts = 0, crashes = 0, releases = 0, before = 0, fault = '-'}
+  local counters = {attempts = 0, crashes = 0, releases = 0, before = 0, fault = '-', operation = ''}
   if not text then return counters, '' end
-  local attempts, crashes, releases, before, fault, lines = match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+)\n(.*)$')
+  local attempts, crashes, releases, before, fault, operation, lines =
+    match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) ?(%w*!?)\n(.*)$')
   if not attempts then return counters, '' end
   counters.attempts, counters.crashes = tonumber(attempts), tonumber(crashes)
   counters.releases, counters.before = tonumber(releases), tonumber(before)
-  counters.fault = fault
+  counters.fault, counters.operation = fault, operation
   return counters, lines
 end
 
@@ -25,8 +26,9 @@ local function write_history(id, counters, lines, kind, facts)
     if line_end == #lines then break end
     lines = sub(lines, line_end + 1)
   end
-  call('HSET', history, id, fmt('%d %d %d %d %s\n', counters.attempts, counters.crashes, counters.releases,
-    counters.before, counters.fault) .. lines)
+  local operation = counters.operation ~= '' and ' ' .. counters.operation or ''
+  call('HSET', history, id, fmt('%d %d %d %d %s%s\n', counters.attempts, counters.crashes, counters.releases,
+    counters.before, counters.fault, operation) .. lines)
 end
 
 local function forget_history(id)

@@ -1,4 +1,4 @@
--- Into the trash, and out of it for good. Needs origin.lua and retries.lua, and the names of the keys that it writes.
+-- Into the trash, and out of it for good. Needs origin.lua, outcome.lua and retries.lua, and the names of the keys that it writes.
 
 -- Put a task where nothing finds it but `restore`: out of its place, until a time. `about`: JSON object of who and why.
 local function put_in_trash(id, place, score, member, until_ms, about)
@@ -29,12 +29,13 @@ end
 -- Tasks in the trash leave the queue for good, and are counted under that name. Needs count.lua, unique.lua and
 -- expiring.lua as well.
 local function leave_trash(ids, counter)
-  local histories = {}
+  local histories, is_asked = {}, call('EXISTS', outcomes) == 1
   for _, id in ipairs(ids) do
     histories[#histories + 1] = id
     histories[#histories + 1] = ':' .. id
     local from = origin_of(id).from
     if from == 'dead' or from == 'retrying' then count_in_fault(read_history(id).fault, 'trashed', -1) end
+    if is_asked then count_outcome(read_history(id), 'ended') end
   end
   if call('EXISTS', unique) == 1 then
     for _, id in ipairs(ids) do release_key_of(id, call('HGET', tasks, id)) end

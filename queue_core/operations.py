@@ -1,0 +1,417 @@
+"""Actions on all tasks that match: previewed, bound to what was shown, done in the background in small chunks.
+
+A chunk is one call of the verb's script, which finds the next tasks, changes them and counts the progress in one.
+Whoever runs chunks (`tend`) may stop at any moment: another takes over when nothing was heard for 15 seconds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from queue_core import audit, connection, decoding, ids, keys, protocol, reading, settings
+from queue_core.audit import Act
+from queue_core.client import Client
+from queue_core.control import check_keep_seconds, check_ms, history_facts
+from queue_core.errors import (
+    InvalidArgument,
+    OperationEnded,
+    ServerUnavailable,
+    TaskyardError,
+    UnknownOperation,
+    UnknownQueue,
+)
+from queue_core.inspector import Inspector, is_operation_id
+from queue_core.keys import QueueKeys
+from queue_core.protocol import Acted, Argument, Call, Chunk, ChunkDone, Session
+from queue_core.protocol.operations import MAX_UNDER_WAY
+from queue_core.snapshot import Bound, FaultShare, Operation, Preview, State, TaskSummary
+
+VERBS: dict[str, frozenset[State]] = {
+    "requeue": frozenset({State.DEAD}),
+    "trash": frozenset({State.DEAD, State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
+    "restore": frozenset({State.TRASHED}),
+    "delete": frozenset({State.TRASHED}),
+    "promote": frozenset({State.SCHEDULED, State.RETRYING}),
+}
+"""What can be done to a whole state."""
+DRIPPING = frozenset({"requeue", "restore", "promote"})
+"""Verbs that give workers something to do."""
+MAX_FAULTS = 1_200
+"""Of one operation; a queue has no more."""
+MIN_DRIP, MAX_DRIP = 0.01, 100_000.0
+"""Tasks per second."""
+MAX_CANARY = 1_000
+CANARY, CANARY_FROM = 10, 1_000
+SAMPLES = 5
+MAX_QUEUES = 1_000
+"""That are looked at for operations that nobody runs."""
+HINT_MS = 8 * 86_400_000
+WAIT_SECONDS = 0.5
+
+
+def suggest_canary(count: int) -> int:
+    """How many of so many tasks should go first, when nobody said: 10 of more than 1,000, else none."""
+    return CANARY if count > CANARY_FROM else 0
+
+
+def operation_id(queue: str, action_id: str) -> str:
+    """The same form begins the same operation."""
+    return hashlib.sha256(f"{queue}\n{action_id}".encode()).hexdigest()[:12]
+
+
+class Operations:
+    """Operators' actions on many tasks; threads may share one.
+
+    Raises what `Control` does; `UnknownOperation`, `OperationEnded`, `TooManyOperations`.
+    """
+
+    def __init__(self, url: str | None = None, namespace: str | None = None, *, client: Client | None = None) -> None:
+        self._client = client or Client(url, namespace)
+        self._inspector = Inspector(client=self._client)
+        self._runner = secrets.token_urlsafe(9)
+        self._is_closing = threading.Event()
+
+    def close(self) -> None:
+        """A `tend` that runs in another thread ends before its next chunk."""
+        self._is_closing.set()
+        self._client.close()
+
+    # Before.
+
+    def preview(
+        self,
+        queue: str,
+        verb: str,
+        *,
+        state: State = State.DEAD,
+        faults: Sequence[str] = (),
+        since: int | None = None,
+        until: int | None = None,
+    ) -> Preview:
+        """What the operation would act on: a whole state, or the dead letters of some faults (none named: of all) that
+        died from `since` to `until`. Three or four round trips, each as long as what is shown."""
+        _check_target(verb, state, faults, since, until)
+        known = self._client.queue(queue)
+        counts = self._inspector.queue(queue).counts
+        now = self._inspector.server_ms()
+        if state is State.DEAD:
+            return self._preview_letters(known, verb, tuple(sorted(set(faults))), since, min(now, until or now), now)
+        first, last = self._ends(known, state)
+        bound = Bound(queue, verb, state, now, int(getattr(counts, state.value)), highest=last)
+        by_fault: tuple[FaultShare, ...] = ()
+        if state is State.RETRYING:
+            shares = ((fault, fault.retrying) for fault in self._inspector.faults(queue))
+            by_fault = tuple(FaultShare(f.fingerprint, n, f.error_class, f.message) for f, n in shares if n)
+        oldest = first if state is not State.READY else self._inspector.queue(queue).oldest_ready_at
+        return Preview(bound, by_fault, oldest, last, self._inspector.tasks(queue, state, limit=SAMPLES).rows)
+
+    def _preview_letters(
+        self, queue: QueueKeys, verb: str, faults: tuple[str, ...], since: int | None, until: int, now: int
+    ) -> Preview:
+        known = {fault.fingerprint: fault for fault in self._inspector.faults(queue.queue)}
+        names = faults or tuple(name for name, fault in known.items() if fault.dead)
+        commands: list[Sequence[Argument]] = []
+        for name in names:
+            first, last = f"[{name}:{since or 0:013}", b"[%b:%013d:\xff" % (name.encode(), until)
+            commands += [
+                ("ZLEXCOUNT", queue.dead_by_fault, first, last),
+                ("ZRANGEBYLEX", queue.dead_by_fault, first, last, "LIMIT", 0, SAMPLES),
+                ("ZREVRANGEBYLEX", queue.dead_by_fault, last, first, "LIMIT", 0, 1),
+            ]
+        answers = self._read(*commands) if commands else []
+        counts, heads, tails = answers[::3], answers[1::3], answers[2::3]
+        found = sorted(_read_letter(member) for head in heads for member in head)
+        newest = [_read_letter(member)[0] for tail in tails for member in tail]
+        shares = [
+            FaultShare(name, count, known[name].error_class, known[name].message)
+            if name in known
+            else FaultShare(name, count, "", "")
+            for name, count in zip(names, counts, strict=True)
+            if count
+        ]
+        return Preview(
+            bound=Bound(queue.queue, verb, State.DEAD, now, sum(counts), faults, since, until),
+            by_fault=tuple(sorted(shares, key=lambda share: (-share.count, share.fingerprint))),
+            oldest_at=found[0][0] if found else None,
+            newest_at=max(newest, default=None),
+            samples=self._samples(queue.queue, [task_id for _, task_id in found]),
+        )
+
+    def _samples(self, queue: str, found: Sequence[str]) -> tuple[TaskSummary, ...]:
+        return self._inspector.summaries(queue, found[:SAMPLES]) if found else ()
+
+    def _ends(self, queue: QueueKeys, state: State) -> tuple[int | None, int | None]:
+        """The first and the last of a state's own times."""
+        if state is State.HELD:
+            return None, None
+        if state is State.READY:
+            (tail,) = self._read(("LRANGE", queue.ready, -1, -1))
+            task_id, at = ids.read_ready_element(decoding.text(tail[0])) if tail else ("", None)
+            return None, at if at is not None else ids.id_time_ms(task_id)
+        place = {State.SCHEDULED: queue.scheduled, State.RETRYING: queue.retrying}.get(state, queue.trash)
+        ends = self._read(("ZRANGE", place, 0, 0, "WITHSCORES"), ("ZRANGE", place, -1, -1, "WITHSCORES"))
+        first, last = (decoding.moment(end[0][1]) if end else None for end in ends)
+        return first, last
+
+    # Beginning and steering.
+
+    def start(
+        self,
+        bound: Bound,
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        drip: float | None = None,
+        canary: int = 0,
+        keep_seconds: float = settings.TRASH_SECONDS,
+    ) -> Operation:
+        """Begin what was previewed; `tend` does it. The same form sent again begins nothing more.
+
+        `drip`: at most so many tasks a second; `canary`: so many go first, and the others when those have completed.
+        """
+        act = Act.check(bound.verb, by, action_id, reason)
+        facts = _check_bound(bound) | _check_pace(bound, drip, canary)
+        facts |= {"by": act.by, "reason": act.reason, "action": act.action_id}
+        facts["keep"] = check_keep_seconds(keep_seconds)
+        queue = self._client.queue(bound.queue)
+        name = operation_id(bound.queue, action_id)
+        exists, began, server_time = self._read(("EXISTS", queue.control), ("EXISTS", queue.operation(name)), ("TIME",))
+        if not exists:
+            raise UnknownQueue(f"there is no queue {bound.queue}", queue=bound.queue)
+        if not began:
+            audit.record(self._client, bound.queue, act, _describe(bound), bound.count)
+            self._hint(bound.queue, server_time)
+            counts_outcome = bound.verb == "requeue"
+            self._client.run(protocol.start_operation(queue, name, facts, counts_outcome=counts_outcome))
+        return self._inspector.operation(name, bound.queue)
+
+    def pause(self, operation_id: str, queue: str, *, by: str, action_id: str, reason: str = "") -> Operation:
+        """Nothing more is done until `resume`; what was done stays. Takes effect before the next chunk."""
+        return self._switch("pause", operation_id, queue, Act.check("pause_operation", by, action_id, reason))
+
+    def resume(self, operation_id: str, queue: str, *, by: str, action_id: str, reason: str = "") -> Operation:
+        """It goes on; one that waits for what becomes of its first tasks no longer does."""
+        return self._switch("resume", operation_id, queue, Act.check("resume_operation", by, action_id, reason))
+
+    def cancel(self, operation_id: str, queue: str, *, by: str, action_id: str, reason: str = "") -> Operation:
+        """It ends here; what was done stays."""
+        return self._switch("cancel", operation_id, queue, Act.check("cancel_operation", by, action_id, reason))
+
+    def _switch(self, verb: str, name: str, queue: str, act: Act) -> Operation:
+        self._inspector.operation(name, queue)  # raises where there is none
+        audit.record(self._client, queue, act, f"operation {name}")
+        known = self._client.queue(queue)
+        why = f"{act.by}: {act.reason}" if act.reason else act.by
+        session = Session(f"{act.form(queue)}.{name}")
+        try:
+            switched = self._client.run(protocol.switch_operation(known, name, verb, why), session)
+        except (OperationEnded, UnknownOperation) as error:
+            raise type(error)(f"operation {name}: {error}", operation_id=name) from None
+        if verb == "resume" and switched.has_changed:
+            self._hint(queue, (switched.now_ms // 1000, 0))
+        return self._inspector.operation(name, queue)
+
+    def _hint(self, queue: str, server_time: Sequence[Any]) -> None:
+        """Tell whoever looks after operations where to look. Sent twice it says the same, and on a full server nothing:
+        the workers of the queue look there anyway."""
+        now = int(server_time[0]) * 1000
+        directory = keys.operations(self._client.namespace)
+        self._client.read(("ZADD", directory, now, queue), ("ZREMRANGEBYSCORE", directory, "-inf", now - HINT_MS))
+
+    # Running.
+
+    def tend(self, queues: Iterable[str] = (), *, seconds: float = 1.0) -> int | None:
+        """Run chunks of the operations that nobody else runs, a chunk of each in turn, for so long at most.
+
+        Those of `queues` and of wherever else one was begun. Shape: when the next chunk is due, ms; `None`: nothing
+        waits for its time.
+        """
+        ends = time.monotonic() + seconds
+        running = self._running(queues)
+        next_ms: list[int] = []
+        while running:
+            still: list[tuple[QueueKeys, str, dict[bytes, bytes]]] = []
+            for queue, name, facts in running:
+                if self._is_closing.is_set() or time.monotonic() >= ends:
+                    return None
+                done = self._run_chunk(queue, name, facts)
+                if done and done.word == "more":
+                    still.append((queue, name, facts))
+                elif done and done.next_ms:
+                    next_ms.append(done.next_ms)
+            running = still
+        return min(next_ms, default=None)
+
+    def run_chunk(self, operation_id: str, queue: str) -> ChunkDone:
+        """One chunk of one operation, where nobody else runs it. Raises `UnknownOperation`, `InvalidArgument`."""
+        known = self._client.queue(queue)
+        (facts,) = self._read(("HGETALL", known.operation(_check_id(operation_id))))
+        done = self._send_chunk(known, operation_id, facts)
+        if done.word == "gone":
+            raise UnknownOperation(f"there is no operation {operation_id} in {queue}", operation_id=operation_id)
+        return done
+
+    def wait(
+        self,
+        operation_id: str,
+        queue: str,
+        on_progress: Callable[[Operation], None] = lambda operation: None,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> Operation:
+        """Run the operation until it has ended or is paused, or watch how somebody else does."""
+        while True:
+            begun = time.monotonic()
+            word, next_ms = "more", None
+            while word == "more" and time.monotonic() - begun < WAIT_SECONDS:
+                done = self.run_chunk(operation_id, queue)
+                word, next_ms = done.word, done.next_ms
+            found = self._inspector.operation(operation_id, queue)
+            on_progress(found)
+            if found.has_ended or found.progress == "paused":
+                return found
+            if word != "more":
+                wait_ms = next_ms - self._inspector.server_ms() if next_ms else 0
+                sleep(min(max(wait_ms / 1000, 0.01), WAIT_SECONDS) if word == "due" else WAIT_SECONDS)
+
+    def _running(self, queues: Iterable[str]) -> list[tuple[QueueKeys, str, dict[bytes, bytes]]]:
+        (directory,) = self._read(("ZRANGE", keys.operations(self._client.namespace), 0, MAX_QUEUES - 1, "REV"))
+        names = dict.fromkeys([*queues, *map(decoding.text, directory)])
+        known = [self._client.queue(name) for name in names if keys.is_name(name)]
+        if not known:
+            return []
+        listed = self._client.read(
+            *(("ZRANGEBYSCORE", queue.operations, "-inf", "(0", "LIMIT", 0, MAX_UNDER_WAY) for queue in known)
+        )
+        found = [
+            (queue, name)
+            for queue, answer in zip(known, listed, strict=True)
+            if not isinstance(answer, Exception)
+            for name in map(decoding.text, answer)
+            if is_operation_id(name)
+        ]
+        if not found:
+            return []
+        answers = self._client.read(*(("HGETALL", queue.operation(name)) for queue, name in found))
+        return [
+            (queue, name, facts)
+            for (queue, name), facts in zip(found, answers, strict=True)
+            if not isinstance(facts, Exception) and facts.get(b"state") == b"running"
+        ]
+
+    def _run_chunk(self, queue: QueueKeys, name: str, facts: dict[bytes, bytes]) -> ChunkDone | None:
+        """One that cannot go on pauses, and says why."""
+        try:
+            return self._send_chunk(queue, name, facts)
+        except ServerUnavailable:
+            raise
+        except TaskyardError as error:
+            why = decoding.line(f"it cannot go on: {error}", 300)
+            self._client.run(protocol.switch_operation(queue, name, "pause", why))
+            return None
+
+    def _send_chunk(self, queue: QueueKeys, name: str, facts: dict[bytes, bytes]) -> ChunkDone:
+        done = self._client.run(_chunk_call(queue, facts, Chunk(name, self._runner))).chunk
+        assert done is not None
+        return done
+
+    def _read(self, *commands: Sequence[Any]) -> list[Any]:
+        answers = self._client.read(*commands)
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise connection.translate(answer, self._client.url) from answer
+        return answers
+
+
+def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk) -> Call[Acted]:
+    verb = decoding.text(facts.get(b"verb"))
+    by, reason = (decoding.line(decoding.text(facts.get(name)), 500) for name in (b"by", b"reason"))
+    if verb == "trash":
+        return protocol.trash(queue, (), decoding.number(facts.get(b"keep", 0)), by, reason, chunk)
+    if verb == "restore":
+        return protocol.restore(queue, (), chunk)
+    if verb == "delete":
+        return protocol.delete(queue, (), chunk=chunk)
+    if verb == "promote":
+        return protocol.promote(queue, (), chunk)
+    return protocol.requeue(queue, (), history_facts(by, chunk.operation_id, reason), chunk)
+
+
+def _read_letter(member: bytes) -> tuple[int, str]:
+    """Time of death and id, of a member of `dead_by_fault`."""
+    before, _, task_id = member.rpartition(b":")
+    return decoding.number(before.rpartition(b":")[2]), decoding.text(task_id)
+
+
+def _describe(bound: Bound) -> str:
+    if bound.state is not State.DEAD:
+        return f"all {bound.state.value} tasks"
+    faults = f"of {len(bound.faults):,} faults" if len(bound.faults) > 1 else f"of fault {''.join(bound.faults)}"
+    since = f" since {bound.since}" if bound.since else ""
+    return f"dead letters {faults if bound.faults else 'of all faults'}{since} until {bound.until}"
+
+
+def _check_target(verb: str, state: State, faults: Sequence[str], since: int | None, until: int | None) -> None:
+    if verb not in VERBS:
+        raise InvalidArgument(f"verb {verb!r:.40} is not accepted: it is one of {', '.join(VERBS)}")
+    if state not in VERBS[verb]:
+        states = ", ".join(sorted(VERBS[verb]))
+        raise InvalidArgument(f"state {str(state)!r:.40} is not accepted: {verb} is for {states} tasks")
+    if state is not State.DEAD and (faults or since is not None or until is not None):
+        raise InvalidArgument("faults and times are accepted for dead letters only")
+    if len(faults) > MAX_FAULTS:
+        raise InvalidArgument(f"{len(faults):,} faults are not accepted: at most {MAX_FAULTS:,}")
+    for fault in faults:
+        if not reading.is_fingerprint(fault):
+            raise InvalidArgument(f"fault {fault!r:.80} is not accepted: no fingerprint looks like that")
+    for what, ms in (("since", since), ("until", until)):
+        if ms is not None:
+            check_ms(what, ms)
+
+
+def _check_bound(bound: Bound) -> dict[str, Argument]:
+    """The facts of an operation's HASH, as operation.lua reads them."""
+    _check_target(bound.verb, bound.state, bound.faults, bound.since, bound.until)
+    for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
+        if ms is not None or what == "taken_at":
+            check_ms(what, ms)
+    if not isinstance(bound.count, int) or not 1 <= bound.count <= 10**12:
+        raise InvalidArgument(f"count {bound.count!r:.40} is not accepted: there is something to do from 1 task on")
+    until = min(bound.taken_at, bound.taken_at if bound.until is None else bound.until)
+    top = until if bound.state is State.DEAD else bound.highest
+    return {
+        "verb": bound.verb,
+        "of": bound.state.value,
+        "place": "faults" if bound.faults else bound.state.value,
+        "faults": " ".join(bound.faults),
+        "since": "" if bound.since is None else bound.since,
+        "until": until,
+        "top": "" if top is None else top,
+        "count": bound.count,
+    }
+
+
+def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argument]:
+    if drip is not None:
+        if bound.verb not in DRIPPING:
+            raise InvalidArgument(f"a drip is not accepted: {bound.verb} gives workers nothing to do")
+        if not isinstance(drip, int | float) or not MIN_DRIP <= drip <= MAX_DRIP or math.isnan(drip):
+            raise InvalidArgument(f"drip {drip!r:.40} is not accepted: {MIN_DRIP} to {MAX_DRIP:,.0f} tasks per second")
+    if not isinstance(canary, int) or not 0 <= canary <= MAX_CANARY:
+        raise InvalidArgument(f"canary {canary!r:.40} is not accepted: 0 to {MAX_CANARY:,} tasks")
+    if canary and bound.verb != "requeue":
+        raise InvalidArgument(f"a canary is not accepted: what becomes of tasks after {bound.verb} is not counted")
+    return {"drip": "" if drip is None else float(drip), "canary": canary, "canary_size": canary}
+
+
+def _check_id(name: str) -> str:
+    if not is_operation_id(name):
+        raise UnknownOperation(f"there is no operation {name!r:.80}: no id looks like that", operation_id=name)
+    return name
