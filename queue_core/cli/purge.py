@@ -30,7 +30,7 @@ UNDO_ALL = "Undo: taskyard restore --all --queue {queue}"
 
 
 @click.command("purge")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--fault", metavar="F", help="All dead letters of one fault, as `taskyard faults` names it.")
 @click.option("--state", type=click.Choice(STATES), help="All tasks of the queue in this state.")
 @click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")

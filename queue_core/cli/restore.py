@@ -26,7 +26,7 @@ from queue_core.snapshot import Outcome, Page, State, TaskSummary
 
 
 @click.command("restore")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All that is in the queue's trash.")
 @click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
 @acting_options

@@ -27,7 +27,7 @@ from queue_core.snapshot import Fault, Outcome, State, TaskSummary
 
 
 @click.command("retry")
-@click.argument("ids", metavar="ID...", nargs=-1)
+@click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--fault", metavar="F", help="All dead letters of one fault, as `taskyard faults` names it.")
 @click.option("--all", "every", is_flag=True, help="All dead letters of the queue.")
 @click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")

@@ -192,7 +192,7 @@ def test_a_queue_is_paused_with_a_reason_and_resumed(visitor: Visitor, tasks: Ta
 
 
 def test_one_task_of_a_queue_is_paused_and_resumed(visitor: Visitor, tasks: Tasks) -> None:
-    tasks.enqueue()
+    (task_id,) = tasks.enqueue()
     visitor.post("/queues/billing/pause", reason="bad release", task="charge")
     (lane,) = tasks.inspector.queue("billing").lanes
     assert (lane.lane, lane.reason, lane.is_open) == ("name:charge", "bad release", False)
@@ -200,6 +200,9 @@ def test_one_task_of_a_queue_is_paused_and_resumed(visitor: Visitor, tasks: Task
     assert "Resume charge" in shown
     assert "No present worker knows a task of this name" in shown
     assert "Resume charge in billing" in visitor.text("/queues/billing/pause?task=charge")
+    page = visitor.text(f"/queues/billing/tasks/{task_id}")  # not held yet: nobody has tried to claim it
+    assert "charge was paused by console just now, “bad release”." in page
+    assert 'name="lane" value="name:charge"' in page
     visitor.post("/queues/billing/resume", lane="name:charge")
     assert visitor.said() == "charge in billing is resumed."
     assert all(lane.is_open for lane in tasks.inspector.queue("billing").lanes)
