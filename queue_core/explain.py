@@ -36,6 +36,7 @@ class Cause(StrEnum):
     NAME_UNKNOWN = "name_unknown"
     NAME_PAUSED = "name_paused"
     DEAD = "dead"
+    RATE_LIMITED = "rate_limited"
     ALL_BUSY = "all_busy"
     STARTS_NOW = "starts_now"
     DUE_LATER = "due_later"
@@ -76,13 +77,15 @@ class Surroundings:
     fault: Fault | None = None
     ahead: int | None = None
     """How many tasks are given out before it, about."""
+    next_claim_at: int | None = None
+    """When the queue's claim rate lets the next task be given out; `None`: now."""
 
 
 # Reading.
 
 
 def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Explanation:
-    """Why a task, in `queue` or in any, is where it is. At most nine round trips, none of which walks.
+    """Why a task, in `queue` or in any, is where it is. At most eleven round trips, none of which walks.
 
     An id that nobody knows is explained as that. Raises `InvalidArgument` for what is no id, and what reads raise.
     """
@@ -97,7 +100,7 @@ def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Exp
 
 
 def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
-    """At most six round trips."""
+    """At most seven round trips."""
     fault = None
     if task.fingerprint and task.state in (State.DEAD, State.RETRYING):
         try:
@@ -105,14 +108,17 @@ def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
         except UnknownFault:
             fault = None  # what is forgotten explains nothing
     ahead = inspector.ahead(task.queue, task.id) if task.state is State.READY else None
-    return Surroundings(inspector.server_ms(), inspector.queue(task.queue), inspector.workers(), fault, ahead)
+    queue = inspector.queue(task.queue)
+    next_claim_at = inspector.next_claim_at(queue) if task.state is State.READY else None
+    return Surroundings(inspector.server_ms(), queue, inspector.workers(), fault, ahead, next_claim_at)
 
 
 def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:
-    """What a queue waits for, worst first; at least one. Five round trips. Raises `UnknownQueue`."""
+    """What a queue waits for, worst first; at least one. At most six round trips. Raises `UnknownQueue`."""
     queue = inspector.queue(name)
     faults = inspector.faults(name) if queue.counts.dead else ()
-    around = Surroundings(inspector.server_ms(), queue, inspector.workers())
+    next_claim_at = inspector.next_claim_at(queue)
+    around = Surroundings(inspector.server_ms(), queue, inspector.workers(), next_claim_at=next_claim_at)
     found = tuple(_reasons_of(queue, around, faults))
     return found or (Explanation(Cause.NOTHING_WAITS, f"Nothing waits in {name}, and nothing runs."),)
 
@@ -179,6 +185,10 @@ def _in_line(task: TaskDetail, around: Surroundings) -> Explanation:
         place = f"{count(ready)} ready in {task.queue}"
     if ready is not None:
         facts["ready"] = ready
+    limited = _rate_limited(around)
+    if limited:
+        told = f"It waits for its turn: {f'{place}. ' if place else ''}{limited.sentence}"
+        return replace(limited, sentence=told, facts={**facts, **limited.facts})
     if busy < slots and facts.get("ahead") == 0:
         return Explanation(Cause.STARTS_NOW, f"It should start at once: {place}, {line}.", facts=facts)
     return Explanation(Cause.ALL_BUSY, f"It waits for its turn: {f'{place}, ' if place else ''}{line}.", facts=facts)
@@ -351,7 +361,10 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
             yield _with(_name_unknown(queue.name, name, around), held, {"held": lane.held})
     if counts.dead:
         yield _dead_letters(queue, faults)
-    if counts.ready and workers and not queue.pause:
+    limited = _rate_limited(around) if counts.ready else None
+    if limited and workers and not queue.pause:
+        yield replace(limited, sentence=f"{ready}. {limited.sentence}", facts={**facts, **limited.facts})
+    elif counts.ready and workers and not queue.pause:
         cause = Cause.ALL_BUSY if busy >= slots else Cause.STARTS_NOW
         yield Explanation(cause, f"{ready}; {count(busy)} of {count(slots, 'slot')} busy.", facts=facts)
     waiting = counts.scheduled + counts.retrying
@@ -445,6 +458,18 @@ def _name_unknown(queue: str, name: str, around: Surroundings) -> Explanation:
             "versions": sorted({w.version for w in workers if w.version}),
             "known_by": [w.id for w in elsewhere],
         },
+    )
+
+
+def _rate_limited(around: Surroundings) -> Explanation | None:
+    queue, at = around.queue, around.next_claim_at
+    if queue is None or at is None or queue.limits.claim_rate is None:
+        return None
+    rate = queue.limits.claim_rate
+    told = f"{queue.name} gives out at most {count(rate.tasks, 'task')} in {duration(rate.seconds)}"
+    facts: dict[str, object] = {"rate": list(rate), "by": queue.limits.by, "next_claim_at": at}
+    return Explanation(
+        Cause.RATE_LIMITED, f"{told}: the next one is due {until(at, around.now_ms)}.", tone="warn", facts=facts
     )
 
 

@@ -218,6 +218,17 @@ class Inspector:
         known = self._client.queue(queue)
         return reading.ahead(task_id, self._client.read(*reading.line(known, task_id)))
 
+    def next_claim_at(self, queue: QueueSnapshot) -> int | None:
+        """When the queue's claim rate lets the next task be given out; `None`: it does now, or there is no such limit.
+
+        One round trip where there is one.
+        """
+        rate = queue.limits.claim_rate
+        if rate is None:
+            return None
+        full, time = self._client.read(("HGET", self._client.queue(queue.name).control, "claim_rate_full"), ("TIME",))
+        return reading.next_token_at(rate, full, self._now_ms(time))
+
     def queue_names(self) -> tuple[str, ...]:
         """Of the registered queues. One round trip."""
         return tuple(self._registered())

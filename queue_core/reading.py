@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from queue_core.snapshot import (
     HistoryEntry,
     Lane,
     QueueSnapshot,
+    Rate,
     State,
     TaskDetail,
     TaskSummary,
@@ -273,6 +275,16 @@ def ahead(task_id: str, answers: Sequence[Any]) -> int | None:
             if found == task_id:
                 return int(higher) + int(begin) + index
     return None
+
+
+def next_token_at(rate: Rate, full: object, now_ms: int) -> int | None:
+    """`full`: when the bucket of a rate will be full, as `control` has it (scripts/lib/limits.lua)."""
+    period_ms = rate.seconds * 1000
+    missing = (decoding.moment(full) or 0) - now_ms
+    if not 0 < missing <= period_ms:
+        return None
+    wait = missing - period_ms * (1 - 1 / rate.tasks)
+    return now_ms + math.ceil(wait) if wait > 0 else None
 
 
 # Tasks.

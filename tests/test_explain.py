@@ -127,6 +127,22 @@ def in_the_midst_of_a_long_list(yard: Yard) -> str:
     return task_id
 
 
+def in_a_limited_queue(yard: Yard) -> str:
+    yard.put_worker()
+    yard.run(protocol.limit(yard.queue, {"claim_rate": [2, 60_000]}, "bo"))
+    yard.enqueue_many(2)
+    assert len(yard.claim(2).tasks) == 2
+    return yard.enqueue()
+
+
+def in_a_limited_queue_that_has_tokens(yard: Yard) -> str:
+    yard.put_worker()
+    yard.run(protocol.limit(yard.queue, {"claim_rate": [2, 60_000]}, "bo"))
+    yard.enqueue_many(1)
+    assert len(yard.claim(1).tasks) == 1
+    return yard.enqueue()
+
+
 def before_all_others(yard: Yard) -> str:
     yard.put_worker(busy=1)
     yard.enqueue_many(3)
@@ -265,6 +281,16 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
     (held_in_a_lane_that_opened, Cause.LANE_OPENED, "It was held back in name:send, which is open again", ""),
     (behind_others, Cause.ALL_BUSY, "It waits for its turn: about 84 ahead of it, 4 of 4 slots busy.", ""),
     (in_the_midst_of_a_long_list, Cause.ALL_BUSY, "It waits for its turn: 601 ready in email, 4 of 4 slots busy.", ""),
+    (
+        in_a_limited_queue,
+        Cause.RATE_LIMITED,
+        (
+            "It waits for its turn: nothing ahead of it. email gives out at most 2 tasks in 1 min 00 s: "
+            "the next one is due in 30 s."
+        ),
+        "",
+    ),
+    (in_a_limited_queue_that_has_tokens, Cause.STARTS_NOW, "It should start at once", ""),
     (before_all_others, Cause.STARTS_NOW, "It should start at once: nothing ahead of it, 1 of 4 slots busy.", ""),
     (due_later, Cause.DUE_LATER, "It is due in 3 min.", "run-now {id}"),
     (
