@@ -6,6 +6,7 @@ a few moments: "about" where they can have moved meanwhile.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,6 +22,7 @@ from queue_core.snapshot import (
     Pause,
     QueueSnapshot,
     State,
+    Statistics,
     TaskDetail,
     WorkerSnapshot,
     is_live,
@@ -79,13 +81,15 @@ class Surroundings:
     """How many tasks are given out before it, about."""
     next_claim_at: int | None = None
     """When the queue's claim rate lets the next task be given out; `None`: now."""
+    statistics: Statistics | None = None
+    """Of the queue's last minutes."""
 
 
 # Reading.
 
 
 def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Explanation:
-    """Why a task, in `queue` or in any, is where it is. At most eleven round trips, none of which walks.
+    """Why a task, in `queue` or in any, is where it is. At most twelve round trips, none of which walks.
 
     An id that nobody knows is explained as that. Raises `InvalidArgument` for what is no id, and what reads raise.
     """
@@ -100,7 +104,7 @@ def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Exp
 
 
 def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
-    """At most seven round trips."""
+    """At most eight round trips."""
     fault = None
     if task.fingerprint and task.state in (State.DEAD, State.RETRYING):
         try:
@@ -109,16 +113,21 @@ def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
             fault = None  # what is forgotten explains nothing
     ahead = inspector.ahead(task.queue, task.id) if task.state is State.READY else None
     queue = inspector.queue(task.queue)
-    next_claim_at = inspector.next_claim_at(queue) if task.state is State.READY else None
-    return Surroundings(inspector.server_ms(), queue, inspector.workers(), fault, ahead, next_claim_at)
+    is_ready = task.state is State.READY
+    next_claim_at = inspector.next_claim_at(queue) if is_ready else None
+    statistics = inspector.statistics(task.queue, minutes=1) if is_ready else None
+    return Surroundings(inspector.server_ms(), queue, inspector.workers(), fault, ahead, next_claim_at, statistics)
 
 
 def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:
-    """What a queue waits for, worst first; at least one. At most six round trips. Raises `UnknownQueue`."""
+    """What a queue waits for, worst first; at least one. At most seven round trips. Raises `UnknownQueue`."""
     queue = inspector.queue(name)
     faults = inspector.faults(name) if queue.counts.dead else ()
     next_claim_at = inspector.next_claim_at(queue)
-    around = Surroundings(inspector.server_ms(), queue, inspector.workers(), next_claim_at=next_claim_at)
+    statistics = inspector.statistics(name, minutes=1) if queue.counts.ready else None
+    around = Surroundings(
+        inspector.server_ms(), queue, inspector.workers(), next_claim_at=next_claim_at, statistics=statistics
+    )
     found = tuple(_reasons_of(queue, around, faults))
     return found or (Explanation(Cause.NOTHING_WAITS, f"Nothing waits in {name}, and nothing runs."),)
 
@@ -191,7 +200,14 @@ def _in_line(task: TaskDetail, around: Surroundings) -> Explanation:
         return replace(limited, sentence=told, facts={**facts, **limited.facts})
     if busy < slots and facts.get("ahead") == 0:
         return Explanation(Cause.STARTS_NOW, f"It should start at once: {place}, {line}.", facts=facts)
-    return Explanation(Cause.ALL_BUSY, f"It waits for its turn: {f'{place}, ' if place else ''}{line}.", facts=facts)
+    told = f"It waits for its turn: {f'{place}, ' if place else ''}{line}"
+    rate = around.statistics.service_rate if around.statistics else None
+    before = around.ahead if around.ahead is not None else ready
+    if rate and before:
+        facts["starts_in_seconds"] = before / rate
+        about = "about" if around.ahead is not None else "at most"
+        told = f"{told}, {about} {duration(before / rate)} to go at the present rate"
+    return Explanation(Cause.ALL_BUSY, f"{told}.", facts=facts)
 
 
 def _held(task: TaskDetail, around: Surroundings) -> Explanation:
@@ -366,7 +382,9 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         yield replace(limited, sentence=f"{ready}. {limited.sentence}", facts={**facts, **limited.facts})
     elif counts.ready and workers and not queue.pause:
         cause = Cause.ALL_BUSY if busy >= slots else Cause.STARTS_NOW
-        yield Explanation(cause, f"{ready}; {count(busy)} of {count(slots, 'slot')} busy.", facts=facts)
+        clears, drain = _clears(around.statistics)
+        told = f"{ready}; {count(busy)} of {count(slots, 'slot')} busy{clears}."
+        yield Explanation(cause, told, facts={**facts, "clears_in_seconds": drain})
     waiting = counts.scheduled + counts.retrying
     if waiting:
         due = queue.next_due_at
@@ -376,6 +394,17 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
     if counts.running:
         yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
+
+
+def _clears(statistics: Statistics | None) -> tuple[str, float | None]:
+    """When nothing is ready any more, as words and in seconds; `None`: nobody knows, or never."""
+    seconds = statistics.time_to_drain_seconds if statistics else None
+    if seconds is None:
+        return "", None
+    if math.isinf(seconds):
+        is_idle = statistics is not None and not statistics.service_rate
+        return "; nothing has ended in the last minutes" if is_idle else "; more come than end, so it grows", None
+    return f"; it clears in about {duration(seconds)} at the present rate", seconds
 
 
 def _with(explanation: Explanation, sentence: str, facts: Mapping[str, object]) -> Explanation:

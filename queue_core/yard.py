@@ -297,10 +297,21 @@ class Taskyard:
         delay: float | timedelta = 0.0,
         max_retries: int | None = None,
         task_id: str | None = None,
+        unique_key: str | None = None,
+        unique_for: float | timedelta | None = None,
+        expires: float | timedelta | None = None,
     ) -> TaskHandle:
         """Enqueue a task by its name, for workers of another application: whether its handler takes these arguments is
-        seen there. Raises what `Task.enqueue` does."""
-        sending = Sending(priority=priority, delay=task.seconds_of(delay), max_retries=max_retries, task_id=task_id)
+        seen there. Options are those of `Task.options`; raises what `Task.enqueue` does."""
+        sending = Sending(
+            priority=priority,
+            delay=task.seconds_of(delay),
+            max_retries=max_retries,
+            task_id=task_id,
+            unique_key=unique_key,
+            unique_for=None if unique_for is None else task.seconds_of(unique_for),
+            expires=None if expires is None else task.seconds_of(expires),
+        )
         return self.enqueue_many([task.message_by_name(name, queue, arguments or {}, sending)])[0]
 
     # Looking.

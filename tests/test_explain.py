@@ -411,7 +411,7 @@ def test_a_queue_says_what_it_waits_for_worst_first(yard: Yard, inspector: Inspe
     assert [explanation.sentence for explanation in found] == [
         "No worker of email knows resize (1 worker, version 1.8.4). It runs once one does. 1 held.",
         "1 dead letter waits for somebody to retry or purge; 1 of ValueError: no answer.",
-        "1 ready, the oldest for 16 min 00 s; 4 of 4 slots busy.",
+        "1 ready, the oldest for 16 min 00 s; 4 of 4 slots busy; nothing has ended in the last minutes.",
         "1 scheduled and 1 retrying, the next is due now.",
         "1 running.",
     ]
@@ -422,6 +422,43 @@ def test_a_queue_says_what_it_waits_for_worst_first(yard: Yard, inspector: Inspe
         "name_unknown",
         "name_paused",
     ]
+
+
+def work(yard: Yard, count: int, minutes: int) -> None:
+    """So many tasks a minute come and are done."""
+    for _ in range(minutes):
+        yard.enqueue_many(count)
+        claimed = yard.claim(count)
+        yard.run(protocol.complete(yard.queue, [protocol.Held(task.id, claimed.fence) for task in claimed.tasks]))
+        yard.later(MINUTE)
+
+
+def test_what_waits_says_about_when_it_is_its_turn(yard: Yard, inspector: Inspector) -> None:
+    work(yard, 120, minutes=10)
+    yard.put_worker(busy=4)
+    yard.enqueue_many(60)
+    found = explain(inspector, yard.enqueue())
+    assert found.sentence.startswith("It waits for its turn: about 60 ahead of it, 4 of 4 slots busy, about 3")
+    assert found.sentence.endswith(" s to go at the present rate.")
+    assert found.facts["starts_in_seconds"] == pytest.approx(30, rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [(60, "; it clears in about "), (700, "; more come than end, so it grows.")],
+)
+def test_a_queue_says_when_it_clears(more: int, sentence: str, yard: Yard, inspector: Inspector) -> None:
+    yard.enqueue_many(300)
+    yard.later(20 * MINUTE)
+    for _ in range(10):
+        claimed = yard.claim(20)
+        yard.run(protocol.complete(yard.queue, [protocol.Held(task.id, claimed.fence) for task in claimed.tasks]))
+        yard.later(MINUTE)
+    yard.enqueue_many(more)
+    yard.put_worker(busy=4)
+    (found,) = explain_queue(inspector, "email")
+    assert found.cause is Cause.ALL_BUSY
+    assert sentence in found.sentence
 
 
 def test_a_queue_that_waits_for_nothing_says_so(yard: Yard, inspector: Inspector) -> None:

@@ -237,3 +237,21 @@ def test_status_of_a_task_is_found_in_any_queue(yard: Taskyard) -> None:
 
 def test_yard_shows_itself_without_its_password() -> None:
     assert repr(Taskyard("redis://:secret@localhost/0")) == "<Taskyard redis://:***@localhost/0 qc: 0 tasks>"
+
+
+def test_a_task_of_another_application_is_sent_by_its_name(redis_url: str, namespace: str) -> None:
+    yard = Taskyard(redis_url, namespace=namespace)
+    handle = yard.send("resize", {"path": "a.png", "width": 640}, queue="images", priority=2, task_id="img-1")
+    task = yard.task_status(handle.id)
+    assert (task.queue, task.name, task.priority, task.payload_json) == (
+        "images",
+        "resize",
+        2,
+        '{"path":"a.png","width":640}',
+    )
+    assert not yard.send("resize", {"path": "b.png"}, queue="images", task_id="img-1").is_new
+    with pytest.raises(InvalidArgument):
+        yard.send("a/b")
+    with pytest.raises(InvalidArgument):
+        yard.send("resize", {"at": object()})
+    yard.close()

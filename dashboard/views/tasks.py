@@ -122,8 +122,17 @@ def _surroundings(task: TaskDetail) -> Surroundings:
     if snapshot is None:
         return Surroundings(g.view.now_ms)
     queue = next((queue for queue in snapshot.queues if queue.name == task.queue), None)
-    ahead = parts().inspector.ahead(task.queue, task.id) if task.state is State.READY else None
-    return Surroundings(g.view.now_ms, queue, snapshot.workers, ahead=ahead)
+    if queue is None or task.state is not State.READY:
+        return Surroundings(g.view.now_ms, queue, snapshot.workers)
+    inspector = parts().inspector
+    return Surroundings(
+        g.view.now_ms,
+        queue,
+        snapshot.workers,
+        ahead=inspector.ahead(task.queue, task.id),
+        next_claim_at=inspector.next_claim_at(queue),
+        statistics=inspector.statistics(task.queue, minutes=1),
+    )
 
 
 def _fault(queue: str, fingerprint: str) -> Fault | None:

@@ -24,6 +24,9 @@ from queue_core.yard import Taskyard
 @click.option("--priority", type=int, default=0, show_default=True, help="Larger is sooner, within ±2,000.")
 @click.option("--delay", type=float, default=0.0, show_default=True, help="Seconds from now.")
 @click.option("--id", "task_id", help="An id of your own: while it is in the queue, no second task is made.")
+@click.option("--expires", type=float, help="Seconds from now; what has not begun by then never runs.")
+@click.option("--unique-key", help="While a task of the queue has this key, no second one is made.")
+@click.option("--unique-for", type=float, help="Seconds for which the key is kept.  [default: until the task ends]")
 @server_options
 def command(
     words: tuple[str, ...],
@@ -32,6 +35,9 @@ def command(
     priority: int,
     delay: float,
     task_id: str | None,
+    expires: float | None,
+    unique_key: str | None,
+    unique_for: float | None,
     url: str | None,
     name: str | None,
     as_json: bool,
@@ -49,7 +55,14 @@ def command(
       taskyard enqueue nightly_report --queue reports --id report-2024-11-20 --json-args '{"days": [1, 2]}'
     """
     app, task, pairs = _split(words)
-    sending = Sending(priority=priority, delay=delay, task_id=task_id)
+    sending = Sending(
+        priority=priority,
+        delay=delay,
+        task_id=task_id,
+        expires=expires,
+        unique_key=unique_key,
+        unique_for=unique_for,
+    )
     if app:
         from queue_core.worker.loading import load_yard
 
@@ -70,7 +83,8 @@ def command(
     else:
         say(handle.id)
     if not handle.is_new:
-        note(f"No second task was made: {handle.id} is in {handle.queue} already, {handle.met}.")
+        has = "has this unique key" if handle.is_duplicate else f"is in {handle.queue} already"
+        note(f"No second task was made: {handle.id} {has}, {handle.met}.")
 
 
 def _split(words: Sequence[str]) -> tuple[str, str, list[str]]:

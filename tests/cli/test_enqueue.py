@@ -45,6 +45,13 @@ def test_arguments_as_json_and_options(here: Run, tasks: Tasks) -> None:
     assert said == "No second task was made: r-1 is in default already, scheduled.\n"
 
 
+def test_a_key_that_another_task_has_makes_no_second_one(here: Run, tasks: Tasks) -> None:
+    first = here("enqueue", "report", "--unique-key", "daily", "--expires", "3600")[1].strip()
+    assert tasks.inspector.task("default", first).options["expires"] == 3600
+    said = f"No second task was made: {first} has this unique key, ready.\n"
+    assert here("enqueue", "report", "--unique-key", "daily", "--unique-for", "60") == (0, f"{first}\n", said)
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
@@ -60,6 +67,8 @@ def test_arguments_as_json_and_options(here: Run, tasks: Tasks) -> None:
         (["report", "--id", "a/b"], "task id 'a/b' is not accepted"),
         (["report", "--priority", "99999"], "priority 99999 is not accepted"),
         (["report", "--delay", "nan"], "delay nan is not accepted"),
+        (["report", "--unique-for", "60"], "unique_for was given without a unique_key"),
+        (["report", "--expires", "0"], "expires"),
         (["shop:yard", "absent"], "shop:yard declares no task 'absent'; there are: send."),
         (["absent:yard", "send"], "module 'absent' cannot be imported"),
     ],
