@@ -53,6 +53,7 @@ class Cause(StrEnum):
     LEASE_EXPIRED = "lease_expired"
     WORKER_SILENT = "worker_silent"
     TRASHED = "trashed"
+    MOVING = "moving"
     ENDED = "ended"
 
 
@@ -331,6 +332,16 @@ def _all_failed(task: TaskDetail) -> str:
 def _trashed(task: TaskDetail, around: Surroundings) -> Explanation:
     who = f" by {task.trashed_by}" if task.trashed_by else ""
     from_where = f" It was {task.trashed_from}." if task.trashed_from else ""
+    if task.moving_to:
+        return Explanation(
+            Cause.MOVING,
+            f"It is on its way to {task.moving_to}, put aside{who}.{from_where} Where its mover has died, "
+            "the same move goes on with it, and restore puts it back.",
+            "Move it on",
+            _command(f"move --to {task.moving_to}", task.id),
+            "warn",
+            {"by": task.trashed_by, "to": task.moving_to, "from": task.trashed_from},
+        )
     return Explanation(
         Cause.TRASHED,
         f"Purged{who}{_quoted(task.trashed_reason)}.{from_where} It is deleted for good "

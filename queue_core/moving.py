@@ -15,6 +15,9 @@ from queue_core import protocol
 from queue_core.client import Client
 from queue_core.protocol import Session
 
+CALLED_BACK, RESTORED_BEFORE = "called back", "not in the trash"
+"""As import.lua and restore.lua say it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
@@ -49,8 +52,8 @@ class Move:
     def call_back(self, ids: Sequence[str], session_id: str) -> Moved:
         """Tasks that were put aside are where they were. Skipped: those that the target had taken already."""
         moved = self._carry(ids, session_id, refuses=True)
-        back = [task_id for task_id, why in moved.skipped.items() if why == "called back"]
-        skipped = {task_id: why for task_id, why in moved.skipped.items() if why != "called back"}
+        back = [task_id for task_id, why in moved.skipped.items() if why == CALLED_BACK]
+        skipped = {task_id: why for task_id, why in moved.skipped.items() if why != CALLED_BACK}
         skipped |= dict.fromkeys(moved.done, f"moved to {self.to_queue}")
         return Moved(tuple(back), skipped, moved.later, moved.now_ms)
 
@@ -69,11 +72,15 @@ class Move:
         left = {ticket: why for ticket, why in taken.skipped.items() if why != protocol.TOO_LATE}
         come = [ticket for ticket in tickets if ticket not in taken.skipped]
         now_ms = max(exported.now_ms, taken.now_ms)
+        stays: dict[str, str] = {}
         if left:
-            now_ms = max(now_ms, client.run(protocol.restore(source, list(left)), Session(session_id)).now_ms)
+            restored = client.run(protocol.restore(source, list(left)), Session(session_id))
+            stays = {ticket: why for ticket, why in restored.skipped.items() if why != RESTORED_BEFORE}
+            now_ms = max(now_ms, restored.now_ms)
         if come:
             now_ms = max(now_ms, client.run(protocol.forget(source, come), Session(session_id)).now_ms)
         if left or come:
             client.run(protocol.confirm(target, [*left, *come]), Session(session_id))
         skipped |= {protocol.id_of(ticket): why for ticket, why in taken.skipped.items()}
+        skipped |= {protocol.id_of(ticket): f"{why}; it is in the trash" for ticket, why in stays.items()}
         return Moved(tuple(protocol.id_of(ticket) for ticket in come), skipped, exported.later, now_ms)

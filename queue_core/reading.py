@@ -443,6 +443,7 @@ def detail(queue: str, task: Described, now_ms: int, traceback: bytes) -> TaskDe
         trashed_from=task.trashed_from,
         trashed_by=decoding.string(task.trashed.get("by"), 200),
         trashed_reason=decoding.string(task.trashed.get("reason"), 500),
+        moving_to=decoding.string(task.trashed.get("to"), 128),
     )
 
 

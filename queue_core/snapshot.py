@@ -412,6 +412,8 @@ class TaskDetail:
     trashed_from: str = ""
     trashed_by: str = ""
     trashed_reason: str = ""
+    moving_to: str = ""
+    """Of a task in the trash: the queue that it is on its way to."""
 
 
 @dataclass(frozen=True, slots=True)

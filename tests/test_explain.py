@@ -222,6 +222,12 @@ def trashed(yard: Yard) -> str:
     return yard.seed("trashed")
 
 
+def moving(yard: Yard) -> str:
+    task_id = yard.seed("ready")
+    yard.run(protocol.export(yard.queue, [task_id], "images", "t1", "ada", "moving to images"))
+    return task_id
+
+
 def completed_after_a_failure(yard: Yard) -> str:
     held = yard.lease()
     yard.fail(held, delay_ms=1)
@@ -341,6 +347,12 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
         Cause.TRASHED,
         "Purged by ada, “test”. It was dead. It is deleted for good in 24 h, until then it can be restored.",
         "restore {id}",
+    ),
+    (
+        moving,
+        Cause.MOVING,
+        "It is on its way to images, put aside by ada. It was ready. Where its mover has died, the same move goes on",
+        "move --to images {id}",
     ),
     (completed_after_a_failure, Cause.ENDED, "It was completed 1 min ago.", ""),
     (blocked, Cause.BLOCKED, "It waits for other tasks to end.", ""),

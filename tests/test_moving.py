@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import random
 import threading
 from collections.abc import Iterator
 from typing import Any, TypeVar
@@ -326,3 +328,78 @@ def test_times_of_the_story_stay(engine: Engine, images: Engine, control: Contro
     move(control, ["order-1"])
     (letter,) = Inspector(client=engine.client).letters("images").rows
     assert (letter.at, letter.error) == (START_MS, "ValueError: no answer")
+
+
+def test_unique_key_that_the_target_has_leaves_the_task_where_it_was(
+    engine: Engine, images: Engine, control: Control
+) -> None:
+    task_id = engine.enqueue(unique_key="ada", expires=3_600)
+    holder = images.enqueue("holder", unique_key="ada")
+    before = whole(engine)
+    assert move(control, [task_id]).skipped == {task_id: f"its unique key is held by {holder}"}
+    assert whole(engine) == before
+    whole(images)
+
+
+def test_task_whose_key_is_held_on_both_sides_stays_in_the_trash_for_somebody_to_decide(
+    engine: Engine, images: Engine, control: Control
+) -> None:
+    task_id = engine.enqueue(unique_key="ada")
+    holder = images.enqueue("holder", unique_key="ada")
+    with pytest.raises(Died):
+        move(Control(client=Mortal(engine, 2, is_sent=True)), [task_id])
+    other = engine.enqueue(unique_key="ada")
+    why = f"its unique key is held by {other}; it is in the trash"
+    assert move(control, [task_id], "a2").skipped == {task_id: why}
+    assert images.state()["unique"] == {"ada": f"{holder} 0"}
+    assert control.restore("email", [task_id], by="ada", action_id="a3").skipped == {
+        task_id: f"its unique key is held by {other}"
+    }
+    assert control.delete("email", [task_id], by="ada", action_id="a4").done == (task_id,)
+    assert list(whole(engine)["tasks"]) == [other]
+
+
+def test_key_and_time_to_expire_go_with_the_task(engine: Engine, images: Engine, control: Control) -> None:
+    task_id = engine.enqueue(unique_key="ada", expires=60)
+    assert move(control, [task_id]).done == (task_id,)
+    assert "unique" not in whole(engine)
+    state = whole(images)
+    assert (state["unique"], state["expiring"]) == ({"ada": f"{task_id} 0"}, {task_id: START_MS + 60_000})
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_dies_and_whoever_meddles_each_task_is_somewhere_once(
+    engine: Engine, images: Engine, control: Control, seed: int
+) -> None:
+    """Movers in both directions that die at any call, operators that restore, workers that complete."""
+    chance = random.Random(seed)
+    ids = [engine.enqueue(f"order-{number}", priority=chance.choice((0, 0, 3))) for number in range(6)]
+    ids += [engine.seed("scheduled", "order-6"), engine.seed("scheduled", "order-7")]
+    completed: list[str] = []
+    for step in range(60):
+        engine.later(chance.choice((1, 1_000, 400_000)))
+        images.now = engine.now
+        here, there = chance.choice((("email", "images"), ("images", "email")))
+        some = chance.sample(ids, 3)
+        with contextlib.suppress(Died, UnknownQueue):
+            act = chance.randrange(8)
+            if act < 4:
+                client = Mortal(engine, chance.randrange(1, 8), is_sent=chance.random() < 0.5)
+                Control(client=client).move(here, some, there, by="ada", action_id=f"m{step}")
+                client.close()
+            elif act < 6:
+                control.restore(here, some, by="ada", action_id=f"r{step}")
+            elif act == 6 and not chance.randrange(4):
+                queue = engine if here == "email" else images
+                claimed = queue.claim(1)
+                held = [Held(task.id, claimed.fence, task.has_history) for task in claimed.tasks]
+                assert queue.run(protocol.complete(queue.queue, held)) == []
+                completed += [task.id for task in held]
+    for number, (here, there) in enumerate([("email", "images"), ("images", "email")] * 2):
+        with contextlib.suppress(UnknownQueue):
+            control.restore(here, ids, by="ada", action_id=f"end{number}")
+            control.move(here, ids, there, by="ada", action_id=f"end{number}")
+    left = [*whole(engine).get("tasks", {}), *whole(images).get("tasks", {})]
+    assert sorted(left + completed) == sorted(ids)
+    assert "trash" not in whole(engine)
+    assert "trash" not in whole(images)

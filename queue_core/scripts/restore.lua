@@ -31,6 +31,11 @@ for _, ticket in ipairs(tickets) do
     refusal = origin and token == '' and moving_of(origin) or 'not in the trash'
   elseif origin.from ~= 'dead' then -- a dead letter holds no key, here or there
     refusal = key_refusal(id, envelope)
+    if refusal and token ~= '' then -- nobody moves it any more: it stays in the trash as any other does
+      begin_writing()
+      origin.to, origin.token = nil, nil
+      call('HSET', trashed, id, cjson.encode(origin))
+    end
   end
   if not refusal then
     if #restored == 0 then begin_writing() end

@@ -16,6 +16,8 @@ from queue_core.yard import Taskyard
 
 MOST_RUNS = 1_000
 LEASE_MS = 30_000
+MOST_IDLE_TIMES = 100
+"""How often in a row the clock is moved on and nothing runs, as where what is due is paused."""
 
 
 def drain(
@@ -37,9 +39,12 @@ def drain(
     if advance and clock is None:
         raise InvalidArgument("advance needs a yard whose clock is a testing.Clock")
     drainer = _Drainer(yard, raises, most)
+    idle_times = 0
     while True:
+        ran_before = len(drainer.runs)
         wait_ms = drainer.drain(names)
-        if wait_ms is None or not advance or clock is None:
+        idle_times = idle_times + 1 if len(drainer.runs) == ran_before else 0
+        if wait_ms is None or clock is None or not advance or idle_times > MOST_IDLE_TIMES:
             return drainer.runs
         clock.advance(milliseconds=wait_ms)
 
@@ -61,10 +66,8 @@ class _Drainer:
                     pass
                 if claimed.has_expired:
                     waits.append(LEASE_MS)  # after a silence nothing is recovered for one lease
-                elif claimed.next_token_ms is not None:
-                    waits.append(claimed.next_token_ms - claimed.now_ms)
-                elif claimed.next_due_ms is not None and claimed.next_due_ms > claimed.now_ms:
-                    waits.append(claimed.next_due_ms - claimed.now_ms)
+                moments = (claimed.next_due_ms, claimed.next_token_ms)
+                waits += [at - claimed.now_ms for at in moments if at is not None and at > claimed.now_ms]
             if len(self.runs) == count:  # else a handler may have enqueued for a queue that was looked at before
                 return min(waits, default=None)
 
