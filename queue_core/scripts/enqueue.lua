@@ -2,10 +2,10 @@
 -- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled, and so is the task
 -- that holds a unique key. All of them or none: a queue that is full, or whose rate is used up, takes no part of a batch.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
--- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
--- retrying ZSET, stats HASH, notify LIST; where an id is met, or there are limits: leases ZSET, held ZSET, dead ZSET,
--- trash ZSET; where a task has one: unique HASH, unique_expiring ZSET, expiring ZSET; for the statistics: telemetry
--- HASH, names HASH
+-- KEYS control HASH, session STRING, stats HASH, notify LIST; read before anything is written: tasks HASH, removed SET;
+-- written first, or looked at where a task has need of it: ready LIST, prioritized ZSET, scheduled ZSET, retrying ZSET,
+-- unique HASH, unique_expiring ZSET, expiring ZSET; where an id is met, or there are limits: leases ZSET, held ZSET,
+-- dead ZSET, trash ZSET; for the statistics: telemetry HASH, names HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- then three for each task: id, envelope, place: '' (ready, priority 0) or `priority delay-ms due-ms` (due-ms is
 -- absolute; 0 0: ready at once), and behind that ` expires-ms unique-ms key` where it is not to begin after a time from
@@ -113,8 +113,9 @@ if limits_text and entering > 0 then
     return redis.error_reply(fmt('RATE %s %.0f %.0f %.0f %.0f', control, bucket.capacity, bucket.period, entering, wait))
   end
 end
-if #keys > 0 or #ends > 0 then
-  wrong = check_types('hash', unique, 'zset', unique_expiring, 'zset', expiring)
+if #keys > 0 or #ends > 0 or #ahead > 0 or #later > 0 then
+  wrong = check_types('hash', unique, 'zset', unique_expiring, 'zset', expiring, 'list', ready, 'zset', prioritized,
+    'zset', scheduled, 'zset', retrying)
   if wrong then return wrong end
 end
 
@@ -126,6 +127,8 @@ if entering > 0 then
       if first and (not first_due or tonumber(first) < first_due) then first_due = tonumber(first) end
     end
   end
+  -- The list goes first: where it is none, nothing has been written.
+  if #elements > 0 then call('RPUSH', ready, unpack(elements)) end
   begin_writing()
   if bucket then call('HSET', control, 'enqueue_rate_full', full_after(bucket, entering)) end
   if #ends > 0 then call('ZADD', expiring, unpack(ends)) end
@@ -144,7 +147,6 @@ if entering > 0 then
     call('HSET', unique, unpack(keys))
   end
   call('HSET', tasks, unpack(fields))
-  if #elements > 0 then call('RPUSH', ready, unpack(elements)) end
   if #ahead > 0 then call('ZADD', prioritized, unpack(ahead)) end
   if #later > 0 then call('ZADD', scheduled, unpack(later)) end
   for id, state in pairs(in_batch) do

@@ -1,12 +1,11 @@
 -- Where tasks are. Needs envelope.lua and the names of the places' keys.
-local PLACES = {{'running', leases}, {'prioritized', prioritized}, {'scheduled', scheduled}, {'retrying', retrying},
-  {'dead', dead}, {'trashed', trash}}
 
 -- For each of some ids, with its envelope or '': the place, its score there, its member in it. 'ready' is what is left
 -- when it is nowhere else.
 local function places_of(ids, envelopes)
   local found = {}
-  for _, place in ipairs(PLACES) do
+  for _, place in ipairs({{'running', leases}, {'prioritized', prioritized}, {'scheduled', scheduled},
+    {'retrying', retrying}, {'dead', dead}, {'trashed', trash}}) do
     local scores = call('ZMSCORE', place[2], unpack(ids))
     for i, id in ipairs(ids) do
       if scores[i] and not found[i] then found[i] = {place[1], scores[i], id} end
