@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from queue_core import scripts, settings
+from queue_core import ids, scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.fingerprint import Failure
 from queue_core.keys import SENTINEL, QueueKeys, check_name
@@ -75,6 +75,17 @@ class ClaimedTask:
     has_history: bool
     ready_digits: str
     """Ready time in base62 behind the id's own (see `ids.read_ready_element`); empty: the id's own."""
+    claimed_ms: int = 0
+    """By the server's clock."""
+
+    @property
+    def waited_ms(self) -> int:
+        """From ready to claimed, both by the server's clock; an id's own time is within a second of it."""
+        try:
+            ready_ms = ids.decode_time(self.ready_digits) if self.ready_digits else ids.id_time_ms(self.id)
+        except KeyError:
+            return 0
+        return 0 if ready_ms is None else max(0, self.claimed_ms - ready_ms)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,7 @@ def _read_claimed(answer: list[Any]) -> Claimed:
                 Counters.parse(text(line)) if line else NO_COUNTERS,
                 bool(line),
                 text(answer[i + 3]),
+                int(now_ms),
             )
         )
     return Claimed(

@@ -16,14 +16,18 @@ from queue_core.aio import AsyncClient
 from queue_core.errors import ServerRefused, TaskyardError
 from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH
+from queue_core.snapshot import Figures
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.complaints import Complaints
+from queue_core.worker.measures import Measures
 
 log = logging.getLogger("taskyard.worker")
 
 LISTEN_SECONDS = 5.0
 """How long an idle worker waits for a wake-up token before it looks for itself."""
 AFTER_ERROR_SECONDS = 1.0
+MEASURE_SECONDS = 1.0
+"""What was measured is told so often: as much is lost when the process is killed."""
 MAX_LIMITED_SECONDS = 5.0
 """How long a worker at most takes the claim rate for used up: an operator may have changed it."""
 
@@ -76,6 +80,10 @@ class Exchanger:
         self._completed: deque[tuple[Held, Slot]] = deque()
         self._failed: deque[tuple[FailedTask, Slot]] = deque()
         self._released: deque[tuple[ReleasedTask, Slot]] = deque()
+        self._measures = Measures()
+        self._measured: asyncio.TimerHandle | None = None
+        self._is_measured_due = False
+        self._is_finishing = False
         self._signal = asyncio.Event()
         self._may_listen = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -102,6 +110,17 @@ class Exchanger:
         self._allocator.return_unused(self.queue, 1)
         self._signal.set()
 
+    def measure(self, name: str, outcome: str, wait_ms: float, run_ms: float) -> None:
+        """An attempt has ended: told within a second, with the next exchange after that."""
+        self._measures.add(name, outcome, wait_ms, run_ms)
+        if self._measured is None:
+            self._measured = asyncio.get_running_loop().call_later(MEASURE_SECONDS, self._tell_measured)
+
+    def finish(self) -> None:
+        """The process is about to end: what is measured is told at once."""
+        self._is_finishing = True
+        self._tell_measured()
+
     def wake(self) -> None:
         """Slots may have become free: look whether there are any for this queue, or whether it is time to listen."""
         if self._allocator.is_hungry(self.queue) or not self._may_listen.is_set():
@@ -110,7 +129,8 @@ class Exchanger:
     @property
     def is_settled(self) -> bool:
         """Nothing is to be sent and nothing is under way."""
-        return not (self._completed or self._failed or self._released or self._is_exchanging)
+        is_telling = self._is_finishing and bool(self._measures)
+        return not (self._completed or self._failed or self._released or self._is_exchanging or is_telling)
 
     def start_claiming(self) -> None:
         self.is_claiming = True
@@ -139,6 +159,9 @@ class Exchanger:
             elif self._has_hint:
                 await self._pass_hint_on()
             calls, done = self._collect(granted)
+            measured = self._take_measured()
+            if measured:
+                calls.insert(len(done), protocol.measure(self._keys, measured))
             if calls:
                 self._is_exchanging = True
                 if granted:
@@ -149,6 +172,8 @@ class Exchanger:
                     self._complaints.withdraw(self.queue)
                 for (batch, waiting), answer in zip(done, answers, strict=False):
                     self._absorb_settled(batch, waiting, answer)
+                if measured:
+                    self._absorb_measured(measured, answers[len(done)])
                 if granted:
                     self._absorb_claimed(answers[-1], granted)
                 if not self.is_settled:
@@ -234,6 +259,27 @@ class Exchanger:
                 log.warning("queue %s: the lease of task %s was lost before it was settled", self.queue, task_id)
         for _, slot in batch:
             slot.let_go()
+
+    def _tell_measured(self) -> None:
+        self._measured = None
+        self._is_measured_due = True
+        self._signal.set()
+
+    def _take_measured(self) -> dict[str, Figures]:
+        if not (self._is_measured_due or self._is_finishing):
+            return {}
+        taken = self._measures.take()
+        self._is_measured_due = bool(self._measures)
+        return taken
+
+    def _absorb_measured(self, measured: dict[str, Figures], answer: int | TaskyardError) -> None:
+        """While the server refuses writes they are kept, but keep nobody from stopping."""
+        if isinstance(answer, ServerRefused) and not self._is_finishing:
+            self._measures.put_back(measured)
+            self._is_measured_due = True
+            self._rest(answer)
+        elif isinstance(answer, TaskyardError):
+            log.error("queue %s: measurements of %d task names are lost: %s", self.queue, len(measured), answer)
 
     def _absorb_claimed(self, answer: Claimed | TaskyardError, granted: int) -> None:
         if isinstance(answer, TaskyardError):

@@ -36,6 +36,7 @@ from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loading import load_yard
+from queue_core.worker.measures import COMPLETED
 from queue_core.worker.output import set_up_logging
 from queue_core.yard import Taskyard
 
@@ -92,6 +93,8 @@ class Holding:
     named: dict[str, object]
     since: float
     """When it was claimed, on the event loop's clock."""
+    begun: float = 0.0
+    """When its handler was started, on the same clock."""
 
     def let_go(self) -> None:
         self.table.drop(self.slot)
@@ -179,6 +182,8 @@ class Process:
         elif order == STOP:
             self._state = leases.STOPPING
             self._stop_claiming()
+            for exchanger in self._exchangers.values():
+                exchanger.finish()
             self._release_waiting()
         self._publish()
 
@@ -258,6 +263,7 @@ class Process:
 
     def _start(self, holding: Holding) -> None:
         self._running += 1
+        holding.begun = self._loop.time()
         if self._running == self._orders.concurrency and self._patience is None:
             self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
         counters = holding.task.counters
@@ -280,12 +286,16 @@ class Process:
         exchanger = self._exchangers[holding.queue]
         if run.error is None:
             self._completed += 1
+            outcome = COMPLETED
             task, key = holding.task, holding.envelope.options.key_until_end
             exchanger.complete(Held(task.id, holding.fence, task.has_history, unique_key=key), holding)
         else:
             self._failed += 1
             failed = self._describe(holding, run.error, run.seconds)
+            outcome = failed.verdict
             exchanger.fail(failed, holding)
+        wait_ms = holding.task.waited_ms + (holding.begun - holding.since) * 1_000
+        exchanger.measure(holding.envelope.name, outcome, wait_ms, run.seconds * 1_000)
         self._start_waiting()
         self._wake_exchangers()
 
