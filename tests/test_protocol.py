@@ -120,8 +120,8 @@ def test_claim_says_what_the_worker_can_run() -> None:
                 False,
                 (),
                 (
-                    ClaimedTask("a", b"\xff", Counters(), False, "", 100),
-                    ClaimedTask("b", b"send\n", Counters(1, 2, 3, 4, "f"), True, "0000001", 100),
+                    ClaimedTask("a", b"\xff", Counters(), False, ""),
+                    ClaimedTask("b", b"send\n", Counters(1, 2, 3, 4, "f"), True, "0000001"),
                 ),
             ),
         ),

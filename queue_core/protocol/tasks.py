@@ -75,7 +75,7 @@ class ClaimedTask:
     has_history: bool
     ready_digits: str
     """Ready time in base62 behind the id's own (see `ids.read_ready_element`); empty: the id's own."""
-    claimed_ms: int = 0
+    claimed_ms: int = field(default=0, compare=False)
     """By the server's clock."""
 
     @property
