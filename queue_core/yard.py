@@ -20,6 +20,7 @@ from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError,
 from queue_core.explain import Explanation, explain, explain_queue
 from queue_core.inspector import Inspector
 from queue_core.keys import check_name
+from queue_core.operations import Operations
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, NewTask, Sending
 
@@ -337,6 +338,10 @@ class Taskyard:
     @property
     def control(self) -> Control:
         return Control(client=self.client)
+
+    @property
+    def operations(self) -> Operations:
+        return Operations(client=self.client)
 
     # Connections.
 

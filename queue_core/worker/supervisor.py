@@ -39,6 +39,7 @@ from queue_core.worker.loops import Loop
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.process import QUIET, RESUME, STOP, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
+from queue_core.worker.tender import Tender
 from queue_core.yard import Taskyard
 
 T = TypeVar("T")
@@ -47,6 +48,7 @@ log = logging.getLogger("taskyard.worker")
 RECORD_SECONDS = 3_700
 """How long the record of a worker stays that does not say goodbye: lost ones are shown for an hour."""
 TRASH_TICK_SECONDS = 60.0
+OPERATIONS_TICK_SECONDS = 1.0
 QUICK_DEATH_SECONDS = 5.0
 MAX_RESTART_SECONDS = 30.0
 GOODBYE_SECONDS = 5.0
@@ -121,10 +123,12 @@ class Supervisor:
     async def _work(self) -> None:
         await self._check_server()
         janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
+        tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints)
         chores = [
             Loop("recover", self._settings.beat_seconds, janitor.recover),
             Loop("outstayed", self._settings.beat_seconds, janitor.end_outstayed),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
+            Loop("operations", OPERATIONS_TICK_SECONDS, tender.tick),
         ]
         self._start_child()
         log.info(
@@ -140,6 +144,7 @@ class Supervisor:
             while True:
                 await self._watch_child()
         finally:
+            tender.close()
             for loop in chores:
                 await loop.stop()
             if self._is_stopping and self._child:
