@@ -1,6 +1,7 @@
 """Taskyard: a task queue on Redis and Valkey that you can see into."""
 
 from queue_core.errors import (
+    Cancelled,
     ConfigurationError,
     CorruptQueue,
     DeadLetter,
@@ -9,16 +10,23 @@ from queue_core.errors import (
     InvalidArgument,
     InvalidName,
     InvalidPayload,
+    InvalidResult,
     LeaseLost,
     OperationEnded,
     PayloadTooLarge,
     QueueFull,
     QueueNotEmpty,
     RateLimited,
+    ResultExpired,
+    ResultTimeout,
+    ResultUnavailable,
     ServerFull,
     ServerRefused,
     ServerUnavailable,
     Stale,
+    TaskCancelled,
+    TaskExpired,
+    TaskFailed,
     TaskyardError,
     TooManyOperations,
     UnknownFault,
@@ -29,20 +37,22 @@ from queue_core.errors import (
     UnsafeServer,
 )
 from queue_core.snapshot import State
-from queue_core.task import Context, Message
+from queue_core.task import Context, Message, Signals
 from queue_core.yard import Queue, Task, TaskHandle, Taskyard
 
 __version__ = "0.1.0"
 
 __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # Declaring and enqueueing.
-    "Taskyard", "Task", "TaskHandle", "Message", "Context", "Queue", "State",
+    "Taskyard", "Task", "TaskHandle", "Message", "Context", "Signals", "Queue", "State",
     # Raised by handlers.
-    "DeadLetter",
+    "Cancelled", "DeadLetter",
+    # Raised by `handle.result()`.
+    "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.
     "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
-    "InvalidName", "InvalidPayload", "LeaseLost", "OperationEnded", "PayloadTooLarge", "QueueFull", "QueueNotEmpty",
-    "RateLimited", "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault",
+    "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded", "PayloadTooLarge", "QueueFull",
+    "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault",
     "UnknownOperation", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

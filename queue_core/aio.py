@@ -7,7 +7,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
 import redis.asyncio
@@ -15,6 +15,7 @@ import redis.asyncio
 from queue_core import connection, keys, settings
 from queue_core.client import REGISTER_SECONDS
 from queue_core.errors import TaskyardError
+from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 
 T = TypeVar("T")
@@ -78,6 +79,10 @@ class AsyncClient:
     def _queue_keys(self, name: str) -> keys.QueueKeys:
         return keys.QueueKeys(self.namespace, name)
 
+    @cached_property
+    def listener(self) -> AsyncListener:
+        return AsyncListener(self._pool)
+
     def channel(self, session: Session | None = None) -> AsyncChannel:
         """A connection of the caller's own."""
         return AsyncChannel(self._pool, session)
@@ -132,6 +137,7 @@ class AsyncClient:
         idle, self._idle = self._idle, []
         for channel in idle:
             await channel.drop()
+        await self.listener.close()
         await self._pool.disconnect()
 
     async def _send(

@@ -15,6 +15,7 @@ import redis
 
 from queue_core import connection, keys, settings
 from queue_core.errors import ServerFull
+from queue_core.listening import Listener
 from queue_core.protocol import Argument, Call, Session, with_text
 
 T = TypeVar("T")
@@ -81,6 +82,9 @@ class Client:
     def redis(self) -> redis.Redis:
         """A plain client on the same connections, for reads."""
         return redis.Redis(connection_pool=self._pool)
+
+    def listener(self, channel: str) -> Listener:
+        return Listener(self._pool, channel)
 
     def register(self, queue: str) -> None:
         """Note the queue's name in the directory, once a minute."""

@@ -12,9 +12,9 @@ from typing import Any
 
 import msgspec
 
-from queue_core.errors import InvalidPayload, PayloadTooLarge, UnreadableEnvelope
+from queue_core.errors import InvalidArgument, InvalidPayload, InvalidResult, PayloadTooLarge, UnreadableEnvelope
 from queue_core.keys import MAX_PRIORITY, check_name
-from queue_core.settings import MAX_PAYLOAD_BYTES
+from queue_core.settings import MAX_PAYLOAD_BYTES, MAX_RESULT_SECONDS, MIN_RESULT_SECONDS
 
 
 class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=False):
@@ -24,6 +24,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     max_retries: int | None = None
     max_crashes: int | None = None
     timeout: float | None = None
+    result_ttl: float | None = None
     unique_key: str | None = None
     unique_for: float | None = None
     """Seconds; `None`: until the task ends."""
@@ -43,6 +44,9 @@ class Envelope(msgspec.Struct, frozen=True):
     """JSON, as stored."""
 
 
+MAX_NOTE = 200
+"""Characters that a handler may say beside its progress."""
+MAX_AMOUNT = 1 << 53
 DEFAULT_OPTIONS = Options()
 _encoder = msgspec.json.Encoder()
 _options_decoder = msgspec.json.Decoder(Options)
@@ -75,6 +79,52 @@ def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
             "Store the data elsewhere and pass a reference"
         )
     return payload
+
+
+def encode_result(value: Any) -> bytes:
+    """What a handler gave back, as JSON; by the rules of arguments. Raises `InvalidResult`."""
+    try:
+        if type(value) not in _PLAIN and (misfit := _misfit(value)):
+            raise InvalidResult(f"the result{misfit}; what can be stored is {_PLAIN_FORMS}")
+        result = _encoder.encode(value)
+    except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
+        if isinstance(error, InvalidResult):
+            raise
+        raise InvalidResult(f"the result cannot be stored as JSON: {error}") from error
+    if len(result) > MAX_PAYLOAD_BYTES:
+        raise InvalidResult(
+            f"the result takes {len(result):,} bytes as JSON; at most {MAX_PAYLOAD_BYTES:,} are stored. "
+            "Store the data elsewhere and return a reference"
+        )
+    return result
+
+
+def decode_result(data: bytes) -> Any:
+    """Raises `UnreadableEnvelope`: what is stored may be anything."""
+    try:
+        return _payload_decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raise UnreadableEnvelope(f"the result is not JSON: {error}") from error
+
+
+def encode_progress(done: float, total: float | None, note: str) -> bytes:
+    """How far a handler is, in at most 2 kB. Raises `InvalidArgument`."""
+    facts: dict[str, object] = {"done": _check_amount("done", done)}
+    if total is not None:
+        facts["total"] = _check_amount("total", total)
+    if not isinstance(note, str):
+        raise InvalidArgument(f"note {note!r:.40} is not accepted: a text")
+    if note:
+        shown = note if len(note) <= MAX_NOTE else note[: MAX_NOTE - 1] + "…"
+        facts["note"] = shown.encode("utf-8", "replace").decode()
+    return _encoder.encode(facts)
+
+
+def _check_amount(what: str, amount: float) -> float:
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    if not is_number or not math.isfinite(amount) or not 0 <= amount < MAX_AMOUNT:
+        raise InvalidArgument(f"{what} {amount!r:.40} is not accepted: a number from 0 to 2⁵³")
+    return amount
 
 
 def _misfit(value: Any) -> str:
@@ -144,4 +194,6 @@ def decode_envelope(envelope: bytes) -> Envelope:
         raise UnreadableEnvelope(f"the envelope's options cannot be read: {error}") from error
     if not -MAX_PRIORITY <= options.priority <= MAX_PRIORITY:
         raise UnreadableEnvelope(f"the envelope's priority {options.priority} is outside of ±{MAX_PRIORITY}")
+    if options.result_ttl is not None and not MIN_RESULT_SECONDS <= options.result_ttl <= MAX_RESULT_SECONDS:
+        raise UnreadableEnvelope(f"the envelope's result_ttl {options.result_ttl} is not 1 second to a year")
     return Envelope(checked, options, payload)

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from queue_core import codec, protocol, reading, verdict
 from queue_core.client import Client
-from queue_core.errors import InvalidArgument, LeaseLost, UnreadableEnvelope
+from queue_core.errors import Cancelled, InvalidArgument, InvalidResult, LeaseLost, UnreadableEnvelope
 from queue_core.keys import QueueKeys
-from queue_core.protocol import ClaimedTask, Held
+from queue_core.protocol import ClaimedTask, Held, Report, Result
 
 
 def process_name(prefix: str = "") -> str:
@@ -41,19 +41,34 @@ class Lease:
         self.expires_at = expires_at
         self.args, self.kwargs = codec.decode_payload(envelope.payload)
         self.is_settled = False
+        self.is_cancelled = False
+        """Whether the task was asked to stop, as `extend` has last heard."""
 
-    def complete(self) -> None:
-        """The task is done."""
+    def complete(self, result: Any = None) -> None:
+        """The task is done. `result`: what it gives back, where it was declared with `result_ttl`.
+
+        Raises `InvalidResult`, and then the task is not settled.
+        """
+        seconds, kept = self._envelope.options.result_ttl, None
+        if seconds is not None:
+            kept = Result(codec.encode_result(result), round(seconds * 1000))
+        elif result is not None:
+            raise InvalidResult(f"task {self.name} keeps no result: declare it with result_ttl=seconds")
         key = self._envelope.options.key_until_end
-        call = protocol.complete(self._claim.queue, [Held(self.id, self.fence, self._task.has_history, unique_key=key)])
-        self._settle(self._claim.client.run(call))
+        held = Held(self.id, self.fence, self._task.has_history, kept, unique_key=key)
+        self._settle(self._claim.client.run(protocol.complete(self._claim.queue, [held])))
 
     def fail(self, error: BaseException | str) -> None:
-        """The attempt failed: the task runs again later, or is a dead letter when no retry is left."""
+        """The attempt failed: the task runs again later, or is a dead letter when no retry is left. One that was asked
+        to stop is cancelled; with a `Cancelled` its attempt does not count as a failure."""
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
-        failed = verdict.failed_attempt(
-            self._task, self.fence, self.name, self._envelope.options, reason, worker=self._claim.worker_id
-        )
+        worker = self._claim.worker_id
+        if self.is_cancelled and isinstance(reason, Cancelled):
+            failed = verdict.stopped(self._task, self.fence, self.name, worker=worker)
+        else:
+            failed = verdict.failed_attempt(
+                self._task, self.fence, self.name, self._envelope.options, reason, worker=worker
+            )
         self._settle(self._claim.client.run(protocol.fail(self._claim.queue, [failed], self._claim.version)))
 
     def bury(self, error_class: str, reason: str) -> None:
@@ -71,16 +86,24 @@ class Lease:
         call = protocol.release(self._claim.queue, [protocol.ReleasedTask(self.id, self.fence)])
         self._settle(self._claim.client.run(call))
 
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the task is, at the price of a round trip. Raises `InvalidArgument`, `LeaseLost`."""
+        report = Report(self.id, self.fence, codec.encode_progress(done, total, note))
+        self._check(self._claim.client.run(protocol.progress(self._claim.queue, [report])))
+
     def extend(self, seconds: float = 30.0) -> None:
-        """The lease lasts `seconds` from now."""
+        """The lease lasts `seconds` from now. Afterwards `is_cancelled` tells whether the task was asked to stop."""
         extended = self._claim.client.run(
             protocol.extend(self._claim.queue, [Held(self.id, self.fence)], _milliseconds(seconds))
         )
-        if extended.lost:
-            raise LeaseLost(f"task {self.id}: {LeaseLost.__doc__}", task_id=self.id)
+        self._check(extended.lost)
+        self.is_cancelled = self.id in extended.cancelled
 
     def _settle(self, lost: list[str]) -> None:
         self.is_settled = True
+        self._check(lost)
+
+    def _check(self, lost: list[str]) -> None:
         if lost:
             raise LeaseLost(f"task {self.id}: {LeaseLost.__doc__}", task_id=self.id)
 

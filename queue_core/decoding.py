@@ -25,6 +25,7 @@ from queue_core.snapshot import (
     Limits,
     Operation,
     Pause,
+    Progress,
     Rate,
     RunningTask,
     ServerSnapshot,
@@ -147,6 +148,19 @@ def counters(first_line: bytes) -> Counters:
         return Counters.parse(text(first_line))
     except ValueError:
         return Counters()
+
+
+def progress(data: bytes) -> Progress | None:
+    found = json_object(data)
+    if found is None:
+        return None
+    done, total = amount(found.get("done")), amount(found.get("total"))
+    return None if done is None else Progress(done, total, string(found.get("note"), 200), moment(found.get("at")))
+
+
+def amount(value: object) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LARGEST_NUMBER
+    return value if is_number else None  # type: ignore[return-value]
 
 
 def fingerprint(found: Counters) -> str:

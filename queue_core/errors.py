@@ -60,6 +60,43 @@ class UnknownFault(TaskyardError, LookupError):
     """There is no such fault."""
 
 
+class InvalidResult(InvalidArgument):
+    """What a task has to give back cannot be stored."""
+
+
+class ResultUnavailable(TaskyardError):
+    """The task has no result to give, and will have none."""
+
+
+class ResultExpired(ResultUnavailable, LookupError):
+    """The task's result was kept for its time, and is gone."""
+
+
+class TaskFailed(ResultUnavailable):
+    """The task is a dead letter. `error`: class and message; `error_class`; `traceback`: of the last attempt."""
+
+    error: str = ""
+    error_class: str = ""
+    traceback: str = ""
+
+
+class TaskCancelled(ResultUnavailable):
+    """The task was cancelled. `by`: who did it; `reason`: why."""
+
+    by: str = ""
+    reason: str = ""
+
+
+class TaskExpired(ResultUnavailable):
+    """The task was not begun before its time was over."""
+
+
+class ResultTimeout(TaskyardError, TimeoutError):
+    """The task has not ended within the time that was given. `state`: where it is."""
+
+    state: str = ""
+
+
 class LeaseLost(TaskyardError):
     """The lease is no longer held: it ran out and was recovered, or somebody else has the task now."""
 
@@ -133,6 +170,10 @@ class TooManyTasks(TaskyardError):
 
 
 # Raised by handlers.
+
+
+class Cancelled(TaskyardError):
+    """The handler has stopped because its task was cancelled (`context.is_cancelled`): this is no failure."""
 
 
 class DeadLetter(TaskyardError):

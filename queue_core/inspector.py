@@ -191,13 +191,9 @@ class Inspector:
         task = _value(found).get(task_id.encode())
         if task is None:
             raise UnknownTask(f"there is no task {task_id} in {queue}, or it ended and left no record")
-        fault = decoding.counters(task.first_line).fingerprint
-        tracebacks = self._client.read(
-            ("HGET", known.record(task_id), "traceback") if task.is_ended else ("HGET", known.history, f":{task_id}"),
-            ("HGET", known.faults, f"{fault}:traceback"),
-        )
-        own, fault_s = (found if isinstance(found, bytes) else b"" for found in tracebacks)
-        return reading.detail(queue, task, self._now_ms(time), own or fault_s)
+        now_ms = self._now_ms(time)
+        more = self._client.read(*reading.more_of(known, task))
+        return reading.detail(queue, task, now_ms, more)
 
     def find(self, task_id: str) -> tuple[str, ...]:
         """The registered queues that know this task. Two round trips."""

@@ -22,6 +22,7 @@ from queue_core.snapshot import (
     Fault,
     HistoryEntry,
     Lane,
+    Progress,
     QueueSnapshot,
     Rate,
     State,
@@ -31,6 +32,8 @@ from queue_core.snapshot import (
 
 MAX_SUMMARY_BYTES = 1_024
 """Of an envelope: its first line and the beginning of its payload."""
+MAX_RESULT_BYTES = 65_536
+"""Of a result: a longer one is not shown."""
 MAX_RUNNING = 1_000
 """Running tasks that a list knows, for it sorts them itself."""
 END_BYTES = 256
@@ -292,15 +295,19 @@ def next_token_at(rate: Rate, full: object, now_ms: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """What `running` says: `fence claimed-ms digits worker`."""
+    """What `running` says: `fence claimed-ms digits worker`, and ` {progress}` where there is any."""
 
     at: int | None = None
     worker: str = ""
+    progress: Progress | None = None
 
     @classmethod
     def parse(cls, claim: bytes) -> _Claim:
-        parts = claim.split(b" ")
-        return cls(decoding.moment(parts[1]), decoding.line(decoding.text(parts[3]), 128)) if len(parts) == 4 else cls()
+        parts = claim.split(b" ", 4)
+        if len(parts) < 4:
+            return cls()
+        said = decoding.progress(parts[4]) if len(parts) == 5 else None
+        return cls(decoding.moment(parts[1]), decoding.line(decoding.text(parts[3]), 128), said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -351,6 +358,10 @@ class Described:
         return decoding.line(decoding.text(self.about), 128) if self.is_ended else ""
 
     @property
+    def progress(self) -> Progress | None:
+        return _Claim.parse(self.about).progress if self.place == "running" else None
+
+    @property
     def is_ended(self) -> bool:
         return self.state in (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 
@@ -382,6 +393,19 @@ def describe(
     return _read("summarize", queue, arguments, read, records)
 
 
+def tracebacks(queue: QueueKeys, task: Described) -> tuple[Sequence[Argument], Sequence[Argument]]:
+    """The commands that read the traceback of the last attempt: its own, and its fault's, which is often the same."""
+    task_id = decoding.text(task.id)
+    fault = decoding.counters(task.first_line).fingerprint
+    own = ("HGET", queue.record(task_id), "traceback") if task.is_ended else ("HGET", queue.history, f":{task_id}")
+    return own, ("HGET", queue.faults, f"{fault}:traceback")
+
+
+def traceback_of(answers: Sequence[Any]) -> bytes:
+    own, fault_s = (found if isinstance(found, bytes) else b"" for found in answers)
+    return own or fault_s
+
+
 def summary(
     queue: str, task: Described, *, state: State | None = None, at: int | None = None, lane: str = ""
 ) -> TaskSummary:
@@ -406,10 +430,20 @@ def summary(
         worker=task.worker or (failed_on if shown is State.DEAD else ""),
         lane=lane or task.lane,
         trashed_from=task.trashed_from,
+        progress=task.progress,
     )
 
 
-def detail(queue: str, task: Described, now_ms: int, traceback: bytes) -> TaskDetail:
+def more_of(queue: QueueKeys, task: Described) -> list[Sequence[Argument]]:
+    """The commands that read what `detail` needs beside."""
+    task_id = decoding.text(task.id)
+    last: Sequence[Argument] = ("HGET", queue.cancelling, task_id)
+    if task.is_ended:
+        last = ("HMGET", queue.record(task_id), "result", "no_result", "result_until")
+    return [*tracebacks(queue, task), last]
+
+
+def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> TaskDetail:
     """Everything that is known of one task; `unreadable` says what is not, and why."""
     name, options, payload = decoding.split_envelope(task.envelope)
     kept_whole = task.envelope_bytes == len(task.envelope)
@@ -417,6 +451,12 @@ def detail(queue: str, task: Described, now_ms: int, traceback: bytes) -> TaskDe
     counters = decoding.counters(task.first_line)
     entries = decoding.history(task.entries)
     max_retries = options.get("max_retries")
+    asked = decoding.json_object(more[2]) if isinstance(more[2], bytes) else None
+    if task.state is State.CANCELLED and entries:
+        asked = dict(entries[-1].facts)
+    result, missing, until = more[2] if task.is_ended and isinstance(more[2], list) else (None, None, None)
+    is_kept = (decoding.moment(until) or 0) >= now_ms
+    result = (result or b"") if is_kept else b""
     return TaskDetail(
         queue=queue,
         id=decoding.line(decoding.text(task.id), 300),
@@ -436,7 +476,7 @@ def detail(queue: str, task: Described, now_ms: int, traceback: bytes) -> TaskDe
         max_retries=max_retries if isinstance(max_retries, int) else settings.MAX_RETRIES,
         history=entries,
         fingerprint=decoding.fingerprint(counters),
-        traceback=decoding.text(traceback),
+        traceback=decoding.text(traceback_of(more[:2])),
         worker=task.worker or (decoding.error_of(entries)[1] if task.state is State.DEAD else ""),
         lease_expires_at=decoding.moment(task.score) if task.state is State.RUNNING else None,
         lane=task.lane,
@@ -444,6 +484,13 @@ def detail(queue: str, task: Described, now_ms: int, traceback: bytes) -> TaskDe
         trashed_by=decoding.string(task.trashed.get("by"), 200),
         trashed_reason=decoding.string(task.trashed.get("reason"), 500),
         moving_to=decoding.string(task.trashed.get("to"), 128),
+        progress=task.progress,
+        cancelled_by=decoding.string((asked or {}).get("by"), 200),
+        cancelled_reason=decoding.string((asked or {}).get("reason"), 500),
+        result_json=decoding.text(result) if len(result) <= MAX_RESULT_BYTES else "",
+        result_bytes=len(result),
+        result_missing=decoding.line(decoding.text(missing), 500) if is_kept else "",
+        result_expires_at=decoding.moment(until) if is_kept else None,
     )
 
 

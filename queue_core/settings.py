@@ -31,6 +31,7 @@ PATIENCE_SECONDS = 3.0
 """How long a call is sent again to a server that does not answer, before `ServerUnavailable`."""
 
 RECORD_SECONDS = 86_400
+MIN_RESULT_SECONDS, MAX_RESULT_SECONDS = 1, 366 * 86_400
 TRASH_SECONDS = 86_400
 
 

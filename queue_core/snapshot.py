@@ -338,6 +338,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a handler said that it is, and when. `total`: `None` where it did not say."""
+
+    done: float
+    total: float | None
+    note: str
+    at: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSummary:
     """One row of a list. `at` is what the list is sorted by: ready, due, started, died or deleted-for-good time."""
 
@@ -356,6 +366,7 @@ class TaskSummary:
     worker: str = ""
     lane: str = ""
     trashed_from: str = ""
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -414,6 +425,16 @@ class TaskDetail:
     trashed_reason: str = ""
     moving_to: str = ""
     """Of a task in the trash: the queue that it is on its way to."""
+    progress: Progress | None = None
+    cancelled_by: str = ""
+    """Who cancelled it, or asked it to stop while it runs."""
+    cancelled_reason: str = ""
+    result_json: str = ""
+    """What it gave back, as it is stored; empty where it kept nothing, and where it is larger than 64 kB."""
+    result_bytes: int = 0
+    result_missing: str = ""
+    """Why its result could not be stored."""
+    result_expires_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from queue_core import codec
+from queue_core import codec, settings
 from queue_core.codec import Options
 from queue_core.errors import InvalidArgument, InvalidPayload
 from queue_core.ids import is_task_id, new_id
@@ -48,6 +48,17 @@ def _is_unique_key(key: object) -> bool:
     return isinstance(key, str) and 1 <= len(key) <= MAX_UNIQUE_KEY and key.isprintable()
 
 
+class Signals:
+    """What goes to and fro between a running handler's context and whoever runs it. `on_progress` gets what
+    `codec.encode_progress` makes, in the handler's thread."""
+
+    __slots__ = ("is_cancelled", "on_progress")
+
+    def __init__(self, on_progress: Callable[[bytes], None] | None = None) -> None:
+        self.is_cancelled = False
+        self.on_progress = on_progress
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a handler may know of its run: annotate a parameter with `Context`. It is no part of the payload.
@@ -61,6 +72,20 @@ class Context:
     queue: str
     attempt: int
     fence: int
+    signals: Signals = field(default_factory=Signals, repr=False, compare=False)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """The task was cancelled: a `def` handler that looks here can stop and raise `Cancelled`. An `async def` one is
+        cancelled as asyncio does it, where it awaits."""
+        return self.signals.is_cancelled
+
+    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Tell how far the handler is, for those who watch: the newest is sent, at most once a second. It costs no
+        round trip. `note`: at most 200 characters, the rest is cut off. Raises `InvalidArgument`."""
+        said = codec.encode_progress(done, total, note)
+        if self.signals.on_progress is not None:
+            self.signals.on_progress(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +168,7 @@ class Definition:
     max_crashes: int = MAX_CRASHES
     timeout: float | None = None
     expires: float | None = None
+    result_ttl: float | None = None
     is_async: bool = False
     context_parameter: str | None = None
     _context_index: int | None = field(default=None, repr=False)
@@ -227,6 +253,7 @@ class Definition:
             unique_key=sending.unique_key,
             unique_for=sending.unique_for,
             expires=self.expires if sending.expires is None else sending.expires,
+            result_ttl=self.result_ttl,
         )
         return codec.encode_envelope(self.name, options, b"")
 
@@ -243,6 +270,7 @@ def define(
     max_crashes: int,
     timeout: float | None,
     expires: float | timedelta | None = None,
+    result_ttl: float | timedelta | None = None,
 ) -> Definition:
     """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
     if not callable(handler):
@@ -251,6 +279,13 @@ def define(
     if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
         raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0")
     expires_seconds = None if expires is None else check_seconds("expires", seconds_of(expires))
+    kept = None if result_ttl is None else seconds_of(result_ttl)
+    if kept is not None and not (
+        isinstance(kept, int | float)
+        and not isinstance(kept, bool)
+        and settings.MIN_RESULT_SECONDS <= kept <= settings.MAX_RESULT_SECONDS
+    ):
+        raise InvalidArgument(f"result_ttl {result_ttl!r:.80} is not accepted: 1 second to 366 days")
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
         raise InvalidArgument(f"task handler {chosen!r:.80} is a generator: called, it would run nothing")
     context = _context_parameter(handler)
@@ -269,6 +304,7 @@ def define(
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
         expires=expires_seconds,
+        result_ttl=kept,
         is_async=inspect.iscoroutinefunction(handler),
         context_parameter=context,
         _is_all_by_name=all(p.kind in _KEYWORDS for p in signature.parameters.values()),

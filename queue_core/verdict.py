@@ -7,7 +7,7 @@ import random
 from queue_core.codec import Options
 from queue_core.errors import DeadLetter
 from queue_core.fingerprint import Failure, describe_failure, make_failure
-from queue_core.protocol import DEAD, RETRY, ClaimedTask, FailedTask
+from queue_core.protocol import CANCEL, DEAD, RETRY, ClaimedTask, FailedTask
 from queue_core.retry import retry_delay_seconds
 from queue_core.settings import MAX_RETRIES
 
@@ -33,6 +33,11 @@ def failed_attempt(
     verdict = DEAD if isinstance(error, DeadLetter) or attempt > allowed else RETRY
     delay_ms = round(retry_delay_seconds(attempt, random.random()) * 1000)
     return _failed(task, fence, verdict, delay_ms, failure, worker, seconds)
+
+
+def stopped(task: ClaimedTask, fence: int, name: str, *, worker: str = "", seconds: float | None = None) -> FailedTask:
+    """The handler stopped because its task was cancelled."""
+    return _failed(task, fence, CANCEL, 0, make_failure(name, "Cancelled", ""), worker, seconds)
 
 
 def never_runs(task: ClaimedTask, fence: int, name: str, error_class: str, reason: str, worker: str = "") -> FailedTask:

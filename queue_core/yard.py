@@ -11,16 +11,19 @@ from operator import itemgetter
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 
-from queue_core import protocol, settings, task
+from queue_core import protocol, results, settings, task
 from queue_core.aio import AsyncClient
+from queue_core.audit import MAX_REASON, check_text
 from queue_core.client import Client, Started
-from queue_core.consumer import Claim
+from queue_core.consumer import Claim, process_name
 from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
 from queue_core.explain import Explanation, explain, explain_queue
+from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
-from queue_core.keys import check_name
+from queue_core.keys import QueueKeys, check_name
 from queue_core.operations import Operations
+from queue_core.protocol import Acted, Call
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, NewTask, Sending
 
@@ -63,8 +66,46 @@ class TaskHandle:
         except LookupError:
             return None
 
+    def result(self, timeout: float | None = 10.0) -> Any:
+        """What the handler returned, as JSON gives it back; waits for it, at most `timeout` seconds (`None`: for ever).
+
+        The task's declaration has to say for how long it is kept: `result_ttl`. Raises `TaskFailed` for a dead letter,
+        `TaskCancelled`, `TaskExpired`, `ResultTimeout`, `ResultExpired`, `ResultUnavailable` where there is none and
+        will be none.
+        """
+        client = self._yard.client
+        return results.wait(client, client.queue(self.queue), self.id, timeout)
+
+    async def aresult(self, timeout: float | None = 10.0) -> Any:
+        """As `result`, without blocking the event loop. However many wait, they share one connection."""
+        client = self._yard.async_client
+        return await results.await_(client, client.queue(self.queue), self.id, timeout)
+
+    def cancel(self, reason: str = "") -> State | None:
+        """End the task before its time. Shape: its state now: `cancelled`; `running`, where it was asked to stop, which
+        its worker hears within seconds; `dead` or `trashed`, and then nothing was done; `None`: it has ended."""
+        client = self._yard.client
+        return _state_of(self.id, client.run(self._cancellation(client.queue(self.queue), reason)))
+
+    async def acancel(self, reason: str = "") -> State | None:
+        """As `cancel`, without blocking the event loop."""
+        client = self._yard.async_client
+        return _state_of(self.id, await client.run(self._cancellation(client.queue(self.queue), reason)))
+
+    def _cancellation(self, queue: QueueKeys, reason: str) -> Call[Acted]:
+        facts = {"by": process_name(), "reason": check_text("reason", reason, MAX_REASON)}
+        return protocol.cancel(queue, [self.id], facts)
+
     def __repr__(self) -> str:
         return f"<TaskHandle {self.id} in {self.queue}>"
+
+
+def _state_of(task_id: str, acted: Acted) -> State | None:
+    """Of a task after somebody wanted to cancel it."""
+    if task_id in acted.asked:
+        return State.RUNNING
+    left_alone = {"dead": State.DEAD, "in the trash": State.TRASHED, "gone": None}
+    return left_alone.get(acted.skipped[task_id]) if task_id in acted.skipped else State.CANCELLED
 
 
 class Task(Generic[P, R]):
@@ -212,6 +253,7 @@ class Taskyard:
         max_crashes: int = ...,
         timeout: float | None = ...,
         expires: float | timedelta | None = ...,
+        result_ttl: float | timedelta | None = ...,
     ) -> Declare: ...
     def task(
         self,
@@ -223,12 +265,14 @@ class Taskyard:
         max_crashes: int = settings.MAX_CRASHES,
         timeout: float | None = None,
         expires: float | timedelta | None = None,
+        result_ttl: float | timedelta | None = None,
     ) -> Any:
         """Declare a function as a task, as `@yard.task` or `@yard.task(queue="email", max_retries=3)`.
 
         Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
         it runs again after it raised; `max_crashes`: after its worker died. `expires`: seconds or a timedelta from the
-        enqueue; a run that has not begun by then never does.
+        enqueue; a run that has not begun by then never does. `result_ttl`: for how many seconds (1 s to
+        366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given.
         Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
         """
 
@@ -241,6 +285,7 @@ class Taskyard:
                 max_crashes=max_crashes,
                 timeout=timeout,
                 expires=expires,
+                result_ttl=result_ttl,
             )
             if definition.name in self.tasks:
                 other = self.tasks[definition.name].handler
@@ -330,6 +375,19 @@ class Taskyard:
     def explain(self, task_id: str, queue: str | None = None) -> Explanation:
         """Why a task, in `queue` or in any, is where it is, what happens next, and what helps."""
         return explain(self.inspector, task_id, queue)
+
+    def handle(self, task_id: str, queue: str | None = None) -> TaskHandle:
+        """The handle of a task that somebody else enqueued, in `queue` or in any. Raises `UnknownTask`."""
+        if not is_task_id(task_id):
+            raise UnknownTask(f"there is no task {task_id!r:.80}: no id looks like that", task_id=task_id)
+        queues = (check_name("queue", queue),) if queue else self.inspector.find(task_id)
+        if not queues:
+            raise UnknownTask(f"no task {task_id!r:.150} in any queue", task_id=task_id)
+        return TaskHandle(self, task_id, queues[0])
+
+    def cancel(self, task_id: str, queue: str | None = None, reason: str = "") -> State | None:
+        """End a task before its time; as `TaskHandle.cancel`. Raises `UnknownTask`."""
+        return self.handle(task_id, queue).cancel(reason)
 
     @property
     def inspector(self) -> Inspector:

@@ -267,6 +267,24 @@ def _read_extended(answer: list[Any]) -> Extended:
 
 
 @dataclass(frozen=True, slots=True)
+class Report:
+    """How far a handler is: what `codec.encode_progress` makes."""
+
+    id: str
+    fence: int
+    progress: bytes
+
+
+def progress(queue: QueueKeys, reports: Sequence[Report]) -> Call[list[str]]:
+    """What handlers say of their progress. Shape: ids whose lease was lost. Source: progress.lua."""
+    check_batch(reports)
+    arguments: list[Argument] = []
+    for report in reports:
+        arguments += (report.id, report.fence, report.progress)
+    return Call(scripts.load("progress"), queue, arguments, texts)
+
+
+@dataclass(frozen=True, slots=True)
 class ReleasedTask:
     """A task that is given back. `lane`: `unknown:<task>` where its name is not known here; `facts`: for its history,
     where its run had begun."""

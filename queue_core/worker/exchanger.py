@@ -14,8 +14,8 @@ from typing import Any, Protocol
 from queue_core import connection, protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import ServerRefused, TaskyardError
-from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Session
-from queue_core.settings import MAX_BATCH
+from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
+from queue_core.settings import MAX_BATCH, MAX_PAYLOAD_BYTES
 from queue_core.snapshot import Figures
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.complaints import Complaints
@@ -84,6 +84,7 @@ class Exchanger:
         self._measured: asyncio.TimerHandle | None = None
         self._is_measured_due = False
         self._is_finishing = False
+        self._reports: dict[str, Report] = {}
         self._signal = asyncio.Event()
         self._may_listen = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
@@ -120,6 +121,11 @@ class Exchanger:
         """The process is about to end: what is measured is told at once."""
         self._is_finishing = True
         self._tell_measured()
+
+    def report(self, report: Report) -> None:
+        """How far a handler is: goes with the next request, for which it does not wait."""
+        self._reports[report.id] = report
+        self._signal.set()
 
     def wake(self) -> None:
         """Slots may have become free: look whether there are any for this queue, or whether it is time to listen."""
@@ -176,7 +182,7 @@ class Exchanger:
                     self._absorb_measured(measured, answers[len(done)])
                 if granted:
                     self._absorb_claimed(answers[-1], granted)
-                if not self.is_settled:
+                if self._reports or not self.is_settled:
                     self._signal.set()
                 self._on_exchange()
             self._listen_when_idle()
@@ -229,7 +235,7 @@ class Exchanger:
         calls: list[protocol.Call[Any]] = []
         done: list[tuple[Batch, Waiting]] = []
         if self._completed:
-            completed = _pop(self._completed)
+            completed = _pop_completed(self._completed)
             calls.append(protocol.complete(self._keys, [held for held, _ in completed]))
             done.append((completed, self._completed))
         if self._failed:
@@ -240,6 +246,9 @@ class Exchanger:
             released = _pop(self._released)
             calls.append(protocol.release(self._keys, [task for task, _ in released]))
             done.append((released, self._released))
+        if self._reports:
+            ids = list(self._reports)[:MAX_BATCH]
+            calls.append(protocol.progress(self._keys, [self._reports.pop(task_id) for task_id in ids]))
         if granted:
             calls.append(
                 protocol.claim(self._keys, self._worker_id, granted, self._lease_ms, is_fair=True, lanes=self._lanes)
@@ -333,3 +342,16 @@ class Exchanger:
 def _pop(waiting: deque[Any]) -> list[Any]:
     """The oldest of what waits, as many as one call takes."""
     return [waiting.popleft() for _ in range(min(len(waiting), MAX_BATCH))]
+
+
+def _pop_completed(waiting: deque[tuple[Held, Slot]]) -> list[tuple[Held, Slot]]:
+    """As `_pop`, with as many bytes of results as a batch holds; a larger one goes alone."""
+    popped: list[tuple[Held, Slot]] = []
+    size = 0
+    while waiting and len(popped) < MAX_BATCH:
+        result = waiting[0][0].result
+        size += len(result.json) if result else 0
+        if popped and size > MAX_PAYLOAD_BYTES:
+            break
+        popped.append(waiting.popleft())
+    return popped

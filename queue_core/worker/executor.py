@@ -11,8 +11,9 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
+from queue_core.errors import Cancelled
 from queue_core.task import Context, Definition
 
 log = logging.getLogger("taskyard.worker")
@@ -28,8 +29,11 @@ class Run:
     context: Context
     on_start: Callable[[], None]
     on_end: Callable[[Run], None]
+    result: Any = None
     error: BaseException | None = None
     seconds: float = 0.0
+    stop: Callable[[], object] | None = None
+    """Cancels it as asyncio does, once it has begun and where that can be done."""
 
 
 class Executor:
@@ -59,6 +63,13 @@ class Executor:
             self._start_thread()
         self._waiting.put(run)
 
+    def cancel(self, run: Run) -> None:
+        """Have a run stop: one that has not begun does not begin, `async def` is cancelled, a thread can look at its
+        context."""
+        run.context.signals.is_cancelled = True
+        if run.stop is not None:
+            run.stop()
+
     def _start_thread(self) -> None:
         """One more thread; where the system allows no more, those that there are must do."""
         try:
@@ -74,7 +85,9 @@ class Executor:
     async def _run_async(self, run: Run) -> None:
         began = time.perf_counter()
         try:
-            await _call(run)
+            _check_cancelled(run)
+            run.stop = cast("asyncio.Task[None]", asyncio.current_task()).cancel
+            run.result = await _call(run)
         except BaseException as error:  # a handler that raises SystemExit has failed, and nothing else
             run.error = error
         run.seconds = time.perf_counter() - began
@@ -84,9 +97,13 @@ class Executor:
         while (run := self._waiting.get()) is not None:
             began = time.perf_counter()
             try:
-                result = _call(run)
-                if inspect.isawaitable(result):  # an async function in a wrapper that is none
-                    asyncio.run_coroutine_threadsafe(_wait_for(result), self._loop).result()
+                _check_cancelled(run)
+                run.result = _call(run)
+                if inspect.isawaitable(run.result):  # an async function in a wrapper that is none
+                    waiting = asyncio.run_coroutine_threadsafe(_wait_for(run.result), self._loop)
+                    run.stop = waiting.cancel
+                    _check_cancelled(run, waiting.cancel)
+                    run.result = waiting.result()
             except BaseException as error:
                 run.error = error
             run.seconds = time.perf_counter() - began
@@ -115,5 +132,11 @@ def _call(run: Run) -> Any:
     return run.definition.call(run.arguments, run.named, run.context)
 
 
-async def _wait_for(result: Awaitable[Any]) -> None:
-    await result
+async def _wait_for(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def _check_cancelled(run: Run, stop: Callable[[], object] = bool) -> None:
+    if run.context.is_cancelled:
+        stop()
+        raise Cancelled

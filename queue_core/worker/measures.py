@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from queue_core.histogram import BUCKETS, Histogram, bucket_of
-from queue_core.protocol import DEAD, DISCARD, RETRY
+from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY
 from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import COUNTERS, Figures
 
@@ -16,6 +16,7 @@ COUNTED = {
     RETRY: ("failed", "retried"),
     DEAD: ("failed", "died"),
     DISCARD: ("failed", "discarded"),
+    CANCEL: ("cancelled",),
 }
 """What an attempt came to, its failure's verdict for one, → the counters that it adds to."""
 

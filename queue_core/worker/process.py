@@ -7,6 +7,7 @@ the pipe on which the supervisor speaks. When that pipe closes the supervisor is
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import ctypes
 import json
@@ -25,11 +26,11 @@ from typing import NoReturn
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
-from queue_core.errors import TaskyardError, UnreadableEnvelope
+from queue_core.errors import Cancelled, InvalidResult, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
-from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Session
+from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
 from queue_core.settings import MAX_BATCH
-from queue_core.task import Context, Definition
+from queue_core.task import Context, Definition, Signals
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
@@ -38,11 +39,13 @@ from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loading import load_yard
 from queue_core.worker.measures import COMPLETED
 from queue_core.worker.output import set_up_logging
+from queue_core.worker.progress import Reports
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
 
-QUIET, RESUME, STOP = b"Q", b"R", b"S"
+QUIET, RESUME, STOP, CANCEL = b"Q", b"R", b"S", b"C"
+"""CANCEL: tasks in the lease table were asked to stop."""
 
 AHEAD_SECONDS = 0.005
 """Worth of run time that is claimed beyond the free slots, by the mean of what ran lately: short tasks come in large
@@ -51,6 +54,10 @@ MAX_AHEAD = 512
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
+STOPPED = (Cancelled, asyncio.CancelledError, concurrent.futures.CancelledError)
+"""What a handler raises that stops because it was cancelled."""
+MAX_REASON = 500
+"""Characters of why there is no result."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
 _PR_SET_PDEATHSIG = 1
@@ -78,7 +85,7 @@ def table_size(concurrency: int, queues: int) -> int:
     return 2 * (concurrency + MAX_AHEAD) + MAX_BATCH * queues
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Holding:
     """A task that this process holds, in a slot of the lease table."""
 
@@ -95,6 +102,8 @@ class Holding:
     """When it was claimed, on the event loop's clock."""
     begun: float = 0.0
     """When its handler was started, on the same clock."""
+    run: Run | None = None
+    is_cancelled: bool = False
 
     def let_go(self) -> None:
         self.table.drop(self.slot)
@@ -144,6 +153,8 @@ class Process:
             for index, queue in enumerate(self._queues)
         }
         self._waiting: deque[Holding] = deque()
+        self._held: dict[int, Holding] = {}  # by slot: what waits or runs
+        self._reports = Reports(loop, lambda queue, report: self._exchangers[queue].report(report))
         self._patience: asyncio.TimerHandle | None = None
         self._last_end = 0.0
         self._running = 0
@@ -185,7 +196,21 @@ class Process:
             for exchanger in self._exchangers.values():
                 exchanger.finish()
             self._release_waiting()
+        elif order == CANCEL:
+            self._cancel_flagged()
         self._publish()
+
+    def _cancel_flagged(self) -> None:
+        """What was asked to stop: what has not begun is given back, and ends with that; what runs is to stop."""
+        for holding in list(self._held.values()):
+            if holding.is_cancelled or not self._table.is_cancelled(holding.slot, holding.fence):
+                continue
+            holding.is_cancelled = True
+            if holding.run is not None:
+                self._executor.cancel(holding.run)
+            else:
+                self._waiting.remove(holding)
+                self._give_back(holding)
 
     def _stop_claiming(self) -> None:
         for exchanger in self._exchangers.values():
@@ -222,9 +247,9 @@ class Process:
             return
         slot = self._table.hold(self._queues.index(queue), task.id, envelope.name, fence, _now_ms())
         now = self._loop.time()
-        self._waiting.append(
-            Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
-        )
+        holding = Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
+        self._held[slot] = holding
+        self._waiting.append(holding)
         self._start_waiting()
 
     def _tell_unknown(self, queue: str, name: str) -> None:
@@ -254,8 +279,11 @@ class Process:
 
     def _release_waiting(self) -> None:
         while self._waiting:
-            holding = self._waiting.popleft()
-            self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
+            self._give_back(self._waiting.popleft())
+
+    def _give_back(self, holding: Holding) -> None:
+        del self._held[holding.slot]
+        self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
 
     def _start_waiting(self) -> None:
         while self._waiting and self._running < self._orders.concurrency:
@@ -266,29 +294,38 @@ class Process:
         holding.begun = self._loop.time()
         if self._running == self._orders.concurrency and self._patience is None:
             self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
-        counters = holding.task.counters
-        context = Context(holding.task.id, holding.envelope.name, holding.queue, counters.attempts + 1, holding.fence)
-        self._executor.start(
-            Run(
-                holding.definition,
-                holding.arguments,
-                holding.named,
-                context,
-                on_start=lambda: self._table.start(holding.slot, _now_ms()),
-                on_end=lambda run: self._on_end(holding, run),
-            )
+        attempt = holding.task.counters.attempts + 1
+        signals = Signals(partial(self._note_progress, holding))
+        holding.run = Run(
+            holding.definition,
+            holding.arguments,
+            holding.named,
+            Context(holding.task.id, holding.envelope.name, holding.queue, attempt, holding.fence, signals),
+            on_start=lambda: self._table.start(holding.slot, _now_ms()),
+            on_end=lambda run: self._on_end(holding, run),
         )
+        self._executor.start(holding.run)
+
+    def _note_progress(self, holding: Holding, progress: bytes) -> None:
+        self._reports.note(holding.queue, Report(holding.task.id, holding.fence, progress))
 
     def _on_end(self, holding: Holding, run: Run) -> None:
         self._running -= 1
+        del self._held[holding.slot]
         self._last_end = self._loop.time()
         self._measure(run.seconds)
         exchanger = self._exchangers[holding.queue]
         if run.error is None:
             self._completed += 1
             outcome = COMPLETED
+            result = self._result_of(holding, run.result)
             task, key = holding.task, holding.envelope.options.key_until_end
-            exchanger.complete(Held(task.id, holding.fence, task.has_history, unique_key=key), holding)
+            exchanger.complete(Held(task.id, holding.fence, task.has_history, result, unique_key=key), holding)
+        elif holding.is_cancelled and isinstance(run.error, STOPPED):
+            task, name, worker_id = holding.task, holding.envelope.name, self._orders.worker_id
+            stopped = verdict.stopped(task, holding.fence, name, worker=worker_id, seconds=run.seconds)
+            outcome = stopped.verdict
+            exchanger.fail(stopped, holding)
         else:
             self._failed += 1
             failed = self._describe(holding, run.error, run.seconds)
@@ -298,6 +335,19 @@ class Process:
         exchanger.measure(holding.envelope.name, outcome, wait_ms, run.seconds * 1_000)
         self._start_waiting()
         self._wake_exchangers()
+
+    def _result_of(self, holding: Holding, value: object) -> Result | None:
+        """What is kept of what a handler gave back, where its task keeps any: it is done, also if that cannot be."""
+        seconds = holding.envelope.options.result_ttl
+        if seconds is None:
+            return None
+        keep_ms = round(seconds * 1000)
+        try:
+            return Result(codec.encode_result(value), keep_ms)
+        except InvalidResult as error:
+            return Result(b"", keep_ms, str(error)[:MAX_REASON])
+        except BaseException as broken:  # a user's value runs code of its own when it is encoded
+            return Result(b"", keep_ms, f"the result cannot be stored: {type(broken).__name__}")
 
     def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
         task, envelope = holding.task, holding.envelope

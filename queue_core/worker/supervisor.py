@@ -37,7 +37,7 @@ from queue_core.worker.leases import HeldTask, LeaseTable
 from queue_core.worker.loading import load_yard
 from queue_core.worker.loops import Loop
 from queue_core.worker.output import set_up_logging
-from queue_core.worker.process import QUIET, RESUME, STOP, Orders, table_size
+from queue_core.worker.process import CANCEL, QUIET, RESUME, STOP, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
 from queue_core.worker.tender import Tender
 from queue_core.yard import Taskyard
@@ -173,11 +173,12 @@ class Supervisor:
         child = self._child
         assert child is not None
         code = await child.wait()
-        how = _how_it_ended(code)
+        how = how_it_ended(code, child.oom_kills)
         log.error("the worker's process %d has died: %s", child.pid, how)
         held = list(child.table.read())
         self._count_past(child)
-        await self._recover(held, {"evidence": how, "memory_bytes": child.memory_bytes})
+        evidence = {"evidence": how, "memory_bytes": child.peak_memory_bytes, "host": socket.gethostname()}
+        await self._recover(held, evidence)
         await self._give_back_claimed(child, held)
         child.close()
         self._child = None
@@ -302,17 +303,23 @@ class Supervisor:
         """Extend the leases of what the process holds, and say how the worker is."""
         held = list(self._child.table.read()) if self._child else []
         queues = self._by_queue(held)
+        cancelled: dict[str, int] = {}
         for queue in self._names:
             tasks = [Held(task.id, task.fence) for task in queues.get(queue, ())]
             try:
                 for batch in _batches(tasks) or [[]]:  # without any: a sign of life
-                    await self._client.run(
+                    # A lease that is lost by now is told when its task is settled.
+                    extended = await self._client.run(
                         protocol.extend(self._client.queue(queue), batch, self._settings.lease_ms)
-                    )  # a lease that is lost by now is told when its task is settled
+                    )
+                    fences = {task.id: task.fence for task in batch}
+                    cancelled.update((task_id, fences[task_id]) for task_id in extended.cancelled)
             except TaskyardError as error:
                 self._complaints.say(queue, error)
             else:
                 self._complaints.withdraw(queue)
+        if cancelled and self._child and self._child.table.cancel(cancelled):
+            self._child.order(CANCEL)
         namespace, now_ms = self._client.namespace, self._now_ms()
         answers = await self._client.execute(
             ("TIME",),
@@ -413,6 +420,9 @@ class Child:
         os.close(reading)
         self._started = time.monotonic()
         self._died: float | None = None
+        self._oom_kills_before = count_oom_kills()
+        self.peak_memory_bytes = 0
+        """The most that was resident; known when it has ended."""
 
     @property
     def pid(self) -> int:
@@ -426,19 +436,31 @@ class Child:
     def memory_bytes(self) -> int:
         return memory_bytes(self.pid)
 
+    @property
+    def oom_kills(self) -> int:
+        """Processes that the kernel has killed for want of memory since this one was started."""
+        return count_oom_kills() - self._oom_kills_before
+
     def order(self, order: bytes) -> None:
         with contextlib.suppress(OSError):
             os.write(self._writing, order)
 
     def kill(self) -> None:
-        self._process.kill()
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     async def wait(self) -> int:
         """The exit code; negative: the signal that ended it."""
-        while (code := self._process.poll()) is None:
-            await asyncio.sleep(0.02)
-        self._died = self._died or time.monotonic()
-        return code
+        while self._process.returncode is None:
+            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+            if pid:
+                self._process.returncode = os.waitstatus_to_exitcode(status)
+                self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+                self._died = time.monotonic()
+            else:
+                await asyncio.sleep(0.02)
+        return self._process.returncode
 
     def close(self) -> None:
         os.close(self._writing)
@@ -457,7 +479,19 @@ def memory_bytes(pid: int) -> int:
         return 0
 
 
-def _how_it_ended(code: int) -> str:
+def count_oom_kills() -> int:
+    """Since the system was started; 0 where it does not tell."""
+    try:
+        (line,) = (line for line in Path("/proc/vmstat").read_text().splitlines() if line.startswith("oom_kill "))
+        return int(line.split()[1])
+    except (OSError, ValueError):
+        return 0
+
+
+def how_it_ended(code: int, oom_kills: int = 0) -> str:
+    """`oom_kills`: what the kernel has killed for want of memory while the process ran."""
+    if code == -signal.SIGKILL and oom_kills > 0:
+        return "killed by SIGKILL: memory ran out meanwhile, and the kernel killed for it"
     if code < 0:
         with contextlib.suppress(ValueError):
             return f"killed by {signal.Signals(-code).name}"

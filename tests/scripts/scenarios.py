@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from queue_core import protocol
+from queue_core import codec, protocol
 from queue_core.histogram import Histogram
-from queue_core.protocol import Call, Held, ReleasedTask, Result
+from queue_core.protocol import Call, Held, ReleasedTask, Report, Result
 from queue_core.snapshot import Figures
 from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, START_MS, Engine
 
@@ -86,6 +86,12 @@ def extend(engine: Engine) -> Call[Any]:
     engine.cancel(flagged.id)
     engine.later(5_000)
     return protocol.extend(engine.queue, [held, flagged, Held("gone", 1)], LEASE_MS)
+
+
+def progress(engine: Engine) -> Call[Any]:
+    held = engine.lease()
+    said = codec.encode_progress(1, 3, "a b")
+    return protocol.progress(engine.queue, [Report(held.id, held.fence, said), Report("gone", 1, said)])
 
 
 def release(engine: Engine) -> Call[Any]:
@@ -220,9 +226,9 @@ def switch_operation(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, claim, complete, fail, extend, release, recover, measure, requeue, trash, cancel, restore, delete,
-        expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane, open_lane,
-        start_operation, switch_operation,
+        enqueue, claim, complete, fail, extend, release, recover, progress, measure, requeue, trash, cancel, restore,
+        delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane,
+        open_lane, start_operation, switch_operation,
     )
 }  # fmt: skip
 

@@ -10,7 +10,7 @@ import pytest
 
 from queue_core import protocol
 from queue_core.errors import CorruptQueue, FormatMismatch, InvalidArgument, ServerFull, Stale
-from queue_core.protocol import Call, Held, ReleasedTask, Session
+from queue_core.protocol import Call, Held, ReleasedTask, Report, Session
 from queue_core.settings import MAX_BATCH
 from tests.engine import KEEP_MS, LEASE_MS, Engine
 from tests.scripts.scenarios import SCENARIOS, with_history
@@ -111,6 +111,9 @@ BATCHES: dict[str, Callable[[Engine, list[Any]], Call[Any]]] = {
     "release": lambda engine, ids: protocol.release(engine.queue, [ReleasedTask(task_id, 1) for task_id in ids]),
     "recover": lambda engine, ids: protocol.recover(engine.queue, LEASE_MS, held=[Held(task_id, 1) for task_id in ids]),
     "requeue": lambda engine, ids: protocol.requeue(engine.queue, [(task_id, 1) for task_id in ids], {}),
+    "progress": lambda engine, ids: protocol.progress(
+        engine.queue, [Report(task_id, 1, b'{"done":1}') for task_id in ids]
+    ),
     "cancel": lambda engine, ids: protocol.cancel(engine.queue, ids, {}),
     "trash": lambda engine, ids: protocol.trash(engine.queue, ids, KEEP_MS, "ada", ""),
     "restore": lambda engine, ids: protocol.restore(engine.queue, ids),

@@ -10,7 +10,7 @@ import time
 
 from redis import Redis
 
-from queue_core import Context, Taskyard
+from queue_core import Cancelled, Context, Taskyard
 
 yard = Taskyard(namespace="test", version="1.0")
 traces = Redis.from_url(yard.url)
@@ -118,3 +118,48 @@ def fail_untellably() -> None:
 @yard.task(queue="fast")
 def who_am_i(context: Context) -> None:
     leave(f"{context.task_id} {context.queue} {context.attempt} {context.fence > 0}")
+
+
+@yard.task(queue="slow")
+def wait_until_cancelled(context: Context, what: str, raises: bool = True) -> None:
+    leave(f"{what} began")
+    while not context.is_cancelled:
+        time.sleep(0.005)
+    leave(f"{what} was asked to stop")
+    if raises:
+        raise Cancelled
+
+
+@yard.task(queue="slow")
+async def insist(what: str, seconds: float) -> None:
+    """Finishes although it is cancelled."""
+    leave(f"{what} began")
+    try:
+        await asyncio.sleep(seconds)
+    except asyncio.CancelledError:
+        leave(f"{what} ended")
+
+
+@yard.task(queue="slow", result_ttl=60)
+async def add(a: float, b: float, seconds: float = 0) -> float:
+    await asyncio.sleep(seconds)
+    return a + b
+
+
+@yard.task(queue="slow", result_ttl=60)
+def give_what_cannot_be_stored() -> set[int]:
+    return {1}
+
+
+@yard.task(queue="slow", result_ttl=60, max_retries=0)
+def fail_with_result(what: str) -> int:
+    raise ValueError(what)
+
+
+@yard.task(queue="slow")
+def tell_progress(context: Context, seconds: float) -> None:
+    began = time.monotonic()
+    for done in range(1_000_000):
+        context.progress(done, 1_000_000, f"row {done}")
+        if time.monotonic() - began > seconds:
+            break

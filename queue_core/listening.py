@@ -1,0 +1,116 @@
+"""Listening to channels. What is said there is a hint: whoever waits looks for itself when it has begun to listen, when
+it has heard something, after each trouble, and every few seconds all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis
+import redis.asyncio
+
+from queue_core import connection
+
+LOOK_SECONDS = 5.0
+AFTER_ERROR_SECONDS = 0.5
+
+
+class Listener:
+    """Listens to one channel, on a connection of its own."""
+
+    def __init__(self, pool: redis.ConnectionPool, channel: str) -> None:
+        self._pool = pool
+        self._channel = channel
+        self._pubsub: Any = None
+
+    def wait(self, seconds: float) -> None:
+        """Until it is time to look: at most so long, and at once when it has just begun to listen."""
+        try:
+            if self._pubsub is None:
+                client: Any = redis.Redis(connection_pool=self._pool)
+                self._pubsub = client.pubsub()
+                self._pubsub.subscribe(self._channel)
+                self._pubsub.get_message(timeout=connection.ANSWER_SECONDS)  # that it listens from now on
+            else:
+                self._pubsub.get_message(timeout=min(seconds, LOOK_SECONDS))
+        except connection.SERVER_ERRORS:
+            self.close()
+            time.sleep(min(seconds, AFTER_ERROR_SECONDS))
+
+    def close(self) -> None:
+        pubsub, self._pubsub = self._pubsub, None
+        if pubsub is not None:
+            with contextlib.suppress(*connection.SERVER_ERRORS):
+                pubsub.close()
+
+
+class AsyncListener:
+    """Listens to all channels that anybody on its event loop waits for, on one connection."""
+
+    def __init__(self, pool: redis.asyncio.ConnectionPool) -> None:
+        self._pool = pool
+        self._events: dict[str, list[asyncio.Event]] = {}
+        self._pubsub: Any = None
+        self._reader: asyncio.Task[None] | None = None
+
+    @contextlib.asynccontextmanager
+    async def listen(self, channel: str) -> AsyncIterator[asyncio.Event]:
+        """Gives an event that is set when it is time to look."""
+        event = asyncio.Event()
+        is_new = channel not in self._events
+        self._events.setdefault(channel, []).append(event)
+        if not is_new:
+            event.set()
+        elif self._reader is None:
+            self._reader = asyncio.create_task(self._read(), name="taskyard-listener")
+        else:
+            await self._send("subscribe", channel)
+        try:
+            yield event
+        finally:
+            self._events[channel].remove(event)
+            if not self._events[channel]:
+                del self._events[channel]
+                if self._events:
+                    await self._send("unsubscribe", channel)
+                else:
+                    await self.close()
+
+    async def close(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None:
+            reader.cancel()
+            await asyncio.gather(reader, return_exceptions=True)
+
+    async def _send(self, verb: str, channel: str) -> None:
+        """While there is no connection nothing is to be done: the next one begins with all channels."""
+        if self._pubsub is not None:
+            with contextlib.suppress(*connection.SERVER_ERRORS):
+                await getattr(self._pubsub, verb)(channel)
+
+    async def _read(self) -> None:
+        while True:
+            pubsub: Any = redis.asyncio.Redis(connection_pool=self._pool).pubsub()
+            try:
+                await pubsub.connect()
+                self._pubsub = pubsub
+                await pubsub.subscribe(*self._events)
+                while True:
+                    message = await pubsub.get_message(timeout=None)
+                    if message:
+                        self._wake(message["channel"].decode("utf-8", "replace"))
+            except connection.SERVER_ERRORS:
+                self._wake(*self._events)
+            finally:
+                self._pubsub = None
+                with contextlib.suppress(*connection.SERVER_ERRORS):
+                    await pubsub.aclose()
+            await asyncio.sleep(AFTER_ERROR_SECONDS)
+
+    def _wake(self, *channels: str) -> None:
+        for channel in channels:
+            for event in self._events.get(channel, ()):
+                event.set()
