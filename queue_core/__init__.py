@@ -52,7 +52,7 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # Raised by Taskyard.
     "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
     "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded", "PayloadTooLarge", "QueueFull",
-    "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault",
-    "UnknownOperation", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
+    "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "TooManyOperations",
+    "UnknownFault", "UnknownOperation", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

@@ -44,6 +44,11 @@ class Lease:
         self.is_cancelled = False
         """Whether the task was asked to stop, as `extend` has last heard."""
 
+    @property
+    def keeps_result(self) -> bool:
+        """Whether the task was declared with `result_ttl`."""
+        return self._envelope.options.result_ttl is not None
+
     def complete(self, result: Any = None) -> None:
         """The task is done. `result`: what it gives back, where it was declared with `result_ttl`.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from queue_core.formats import duration
+from queue_core.formats import duration, size
 from queue_core.snapshot import State, TaskDetail
 
 
@@ -43,17 +43,27 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
         ran = f", {duration(took)}" if took is not None else ""
         return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", error)
     if kind == "crashed":
-        evidence = _text(facts, "evidence") or _text(facts, "reason") or error
-        return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}, no retry used", evidence)
+        how = _text(facts, "evidence") or _text(facts, "reason") or error
+        return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}, no retry used", _evidence(how, facts))
     if kind == "released":
         return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
     if kind == "requeued":
         return Event(at, "requeued", f"retried{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
+    if kind == "cancelled":
+        why = ", ".join(filter(None, (_text(facts, "reason"), _evidence(_text(facts, "evidence"), facts))))
+        return Event(at, "other", f"cancelled{_part(facts, 'by', ' by ')}{where}", why)
     if kind == "moved":
         here = f"moved here from {_text(facts, 'from')}{_part(facts, 'by', ' by ')}"
         return Event(at, "other", here, _text(facts, "reason"))
     rest = ", ".join(f"{name} {value}" for name, value in facts.items())
     return Event(at, "other", kind, rest)
+
+
+def _evidence(how: str, facts: Mapping[str, object]) -> str:
+    """What is known of how a worker died."""
+    memory = _number(facts, "memory_bytes")
+    had = f"it had {size(int(memory))} of memory" if memory else ""
+    return ", ".join(filter(None, (how, had, _part(facts, "host", "on "))))
 
 
 def _now(task: TaskDetail) -> Event | None:

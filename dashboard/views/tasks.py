@@ -32,6 +32,7 @@ class TaskPage:
     explanation: Explanation
     events: tuple[Event, ...]
     payload: str
+    result: str
     copies: Copies
     traceback: Traceback
     fault: Fault | None
@@ -67,6 +68,7 @@ def show(name: str, task_id: str) -> Response:
         explanation=explain_task(task, _surroundings(task)),
         events=timeline(task),
         payload=pretty(task.payload_json),
+        result=pretty(task.result_json),
         copies=copies(task),
         traceback=parse_traceback(task.traceback),
         fault=_fault(name, task.fingerprint),

@@ -102,7 +102,7 @@ class _Drainer:
             context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence)
             result, error = call(lambda: definition.call(lease.args, lease.kwargs, context))
             if error is None:
-                lease.complete()
+                lease.complete(result if lease.keeps_result else None)
             else:
                 lease.fail(error)
         state = self._state(queue, lease.id)

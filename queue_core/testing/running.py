@@ -10,6 +10,7 @@ from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
+from queue_core.errors import TaskFailed
 from queue_core.snapshot import State
 from queue_core.yard import TaskHandle
 
@@ -47,6 +48,19 @@ class InlineHandle(TaskHandle):
 
     def status(self) -> State:
         return self.run.state
+
+    def result(self, timeout: float | None = 0) -> Any:
+        """What the handler returned, as it is: nothing is waited for. Raises `TaskFailed`."""
+        if self.run.error is not None:
+            error_class = type(self.run.error).__name__
+            error = f"{error_class}: {self.run.error}"
+            raise TaskFailed(
+                f"task {self.id} has failed: {error}", task_id=self.id, error=error, error_class=error_class
+            ) from self.run.error
+        return self.run.result
+
+    async def aresult(self, timeout: float | None = 0) -> Any:
+        return self.result()
 
 
 def call(handler: Callable[[], Any]) -> tuple[Any, BaseException | None]:
