@@ -30,7 +30,7 @@ from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
 from queue_core.keys import QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
-from queue_core.moving import Move
+from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
 from queue_core.snapshot import Outcome
 
@@ -125,8 +125,8 @@ class Control:
         done: list[str] = []
         server_ms = number = 0
         while wanted:
-            moved = move.move(wanted[: settings.MAX_BATCH], f"{act.action_id}.{number}")
-            wanted = [*moved.later, *wanted[settings.MAX_BATCH :]]
+            moved = move.move(wanted[:BATCH], f"{act.action_id}.{number}")
+            wanted = [*moved.later, *wanted[BATCH:]]
             done += moved.done
             skipped |= moved.skipped
             server_ms, number = max(server_ms, moved.now_ms), number + 1
@@ -360,8 +360,8 @@ class Control:
         for to_queue, moving in targets.items():
             move, number = Move(self._client, queue, to_queue, act.by), 0
             while moving:
-                moved = move.call_back(moving[: settings.MAX_BATCH], f"{act.action_id}.{to_queue}.{number}")
-                moving = [*moved.later, *moving[settings.MAX_BATCH :]]
+                moved = move.call_back(moving[:BATCH], f"{act.action_id}.{to_queue}.{number}")
+                moving = [*moved.later, *moving[BATCH:]]
                 skipped = {task_id: why for task_id, why in skipped.items() if task_id not in moved.done}
                 skipped |= moved.skipped
                 done += moved.done

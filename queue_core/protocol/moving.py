@@ -18,7 +18,8 @@ GOOD_MS = 600_000
 MARK_MS = 3_600_000
 """How long a queue remembers a ticket that nobody has any more: much longer than `GOOD_MS`, as the servers' clocks may
 differ."""
-LOOK_AT = 1_000
+LOOK_AT = 256
+"""Elements at each end of a list in which ready times are looked for."""
 TOO_LATE = "too late"
 _FAULT_FIELDS, _TASK_FIELDS = 6, 7
 

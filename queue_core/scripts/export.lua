@@ -31,11 +31,8 @@ local function ready_since(id)
   return ready_ms(id, digits_of[id] or '')
 end
 
--- What the other queue needs to know of a task in the trash: nothing when it is not there under this token.
-local function describe(id, token)
-  local origin = call('ZSCORE', trash, id) and origin_of(id)
-  local envelope = origin and token_of(origin) == token and call('HGET', tasks, id)
-  if not envelope then return '', '', '', '', '', '' end
+-- What the other queue needs to know of a task that is put aside. `origin`: where it was.
+local function describe(id, envelope, origin)
   local place, at = origin.from, tonumber(origin.score) or 0
   if place == 'prioritized' then
     at = at % PRIORITY_STEP + EPOCH_MS
@@ -44,17 +41,24 @@ local function describe(id, token)
   end
   if place == 'prioritized' or place == 'held' then place = 'ready' end
   local expires = place ~= 'dead' and call('ZSCORE', expiring, id)
-  return envelope, place, fmt('%.0f', at), call('HGET', history, id) or '', call('HGET', history, ':' .. id) or '',
-    expires == 'inf' and fmt('%.0f', now) or expires or ''
+  local past = call('HMGET', history, id, ':' .. id)
+  return envelope, place, fmt('%.0f', at), past[1] or '', past[2] or '', expires == 'inf' and fmt('%.0f', now) or expires or ''
 end
 
-local function report(refused, later, tickets)
+-- `found`: id → envelope and origin, of those that were looked at just now.
+local function report(refused, later, tickets, found)
   local told, seen = {}, {}
   local reply = {fmt('%.0f', now), refused, later, told}
   for _, ticket in ipairs(tickets) do
     local id, token = split_ticket(ticket)
     reply[#reply + 1] = ticket
-    local parts = {describe(id, token)}
+    local known = found[id]
+    if not known then
+      local origin = call('ZSCORE', trash, id) and origin_of(id)
+      local envelope = origin and token_of(origin) == token and call('HGET', tasks, id)
+      known = envelope and {envelope, origin}
+    end
+    local parts = known and {describe(id, known[1], known[2])} or {'', '', '', '', '', ''}
     for _, part in ipairs(parts) do reply[#reply + 1] = part end
     local fault = (parts[2] == 'dead' or parts[2] == 'retrying') and read_history(id).fault
     if fault and not seen[fault] and call('HEXISTS', faults, fault) == 1 then
@@ -68,41 +72,54 @@ local function report(refused, later, tickets)
   return reply
 end
 
-if replayed then return report(unpack(replayed)) end
+if replayed then return report(replayed[1], replayed[2], replayed[3], {}) end
 -- check keys
 
-local until_ms, to, max_bytes = now + ARGV[4], ARGV[7], tonumber(ARGV[9])
-local refused, later, tickets, bytes, is_first, seen = {}, {}, {}, 0, true, {}
+-- As many as there is room for.
+local max_bytes, bytes, has_past = tonumber(ARGV[9]), 0, call('EXISTS', history) == 1
+local refused, later, ids, seen = {}, {}, {}, {}
 for i = 11, #ARGV do
   local id = ARGV[i]
-  local envelope = call('HGET', tasks, id)
-  local place, score, member, token
-  if envelope then place, score, member = place_of(id, envelope) end
-  local refusal = not envelope and 'gone' or place == 'running' and place
-  if place == 'trashed' then
-    local origin = origin_of(id)
-    token = token_of(origin)
-    refusal = token == '' and 'in the trash' or origin.to ~= to and moving_of(origin)
-  end
-  if refusal then
-    refused[#refused + 1] = id
-    refused[#refused + 1] = refusal
-  elseif not seen[id] then
+  if not seen[id] then
     seen[id] = true
-    local size = #envelope + call('HSTRLEN', history, id) + call('HSTRLEN', history, ':' .. id) + TASK_BYTES
-    if #tickets > 0 and bytes + size > max_bytes then
-      later[#later + 1] = id
+    local size = call('HSTRLEN', tasks, id)
+    if size == 0 then
+      refused[#refused + 1] = id
+      refused[#refused + 1] = 'gone'
     else
-      bytes = bytes + size
-      tickets[#tickets + 1] = id .. ':' .. (token or ARGV[8])
-      if not token then
-        if is_first then begin_writing() end
-        is_first = false
-        if place == 'ready' then score = fmt('%.0f', ready_since(id)) end
-        put_in_trash(id, place, score, member, until_ms, {by = ARGV[5], reason = ARGV[6], to = to, token = ARGV[8]})
+      if has_past then size = size + call('HSTRLEN', history, id) + call('HSTRLEN', history, ':' .. id) end
+      if #ids == 0 or bytes + size + TASK_BYTES <= max_bytes then
+        bytes = bytes + size + TASK_BYTES
+        ids[#ids + 1] = id
+      else
+        later[#later + 1] = id
       end
     end
   end
 end
+
+local until_ms, to, tickets, found, is_first = now + ARGV[4], ARGV[7], {}, {}, true
+local envelopes = #ids > 0 and call('HMGET', tasks, unpack(ids)) or {}
+local places = #ids > 0 and places_of(ids, envelopes) or {}
+for i, id in ipairs(ids) do
+  local place, score, member = unpack(places[i])
+  local origin = place == 'trashed' and origin_of(id)
+  local refusal = place == 'running' and place
+    or origin and (token_of(origin) == '' and 'in the trash' or origin.to ~= to and moving_of(origin))
+  if refusal then
+    refused[#refused + 1] = id
+    refused[#refused + 1] = refusal
+  else
+    if not origin then
+      if is_first then begin_writing() end
+      is_first = false
+      if place == 'ready' then score = fmt('%.0f', ready_since(id)) end
+      origin = {by = ARGV[5], reason = ARGV[6], to = to, token = ARGV[8]}
+      put_in_trash(id, place, score, member, until_ms, origin)
+    end
+    tickets[#tickets + 1] = id .. ':' .. origin.token
+    found[id] = {envelopes[i], origin}
+  end
+end
 answer({refused, later, tickets})
-return report(refused, later, tickets)
+return report(refused, later, tickets, found)
