@@ -44,8 +44,9 @@ class Move:
     """For the histories: who and which operation."""
 
     def move(self, ids: Sequence[str], session_id: str) -> Moved:
-        """Move up to 256 tasks (better `BATCH`). Skipped: `running`, `gone`, `in the trash`, `being moved to <another>`, and what the
-        target did not take: `in that queue already, <state>`, `called back`; or `too late`: these are still put aside.
+        """Move up to 256 tasks, better `BATCH`. Skipped: `running`, `gone`, `in the trash`, `being moved to <another>`,
+        and what the target did not take: `in that queue already, <state>`, `its unique key is held by <id>`, `called
+        back`; or `too late`: these are still put aside.
 
         `session_id`: the batch's own; a batch with the same one has the same outcome and acts once.
         """
