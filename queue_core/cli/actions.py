@@ -8,21 +8,20 @@ import secrets
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 import click
 
 from queue_core.cli.options import find_queue
-from queue_core.cli.output import note, print_json, progress, safe, say
+from queue_core.cli.output import note, print_json, safe, say
 from queue_core.client import Client
 from queue_core.control import Control
 from queue_core.errors import UnknownTask
 from queue_core.formats import count
 from queue_core.inspector import MAX_ROWS, Inspector
-from queue_core.snapshot import Outcome, Page, TaskSummary
+from queue_core.snapshot import Outcome, TaskSummary
 
 F = TypeVar("F", bound=Callable[..., Any])
 SHOWN_IDS = 5
@@ -176,26 +175,3 @@ def check_choice(ids: Sequence[str], queue: str | None, **filters: object) -> No
         raise click.UsageError(f"Say which: ids, or one of {options} with --queue.")
     if given and not queue:
         raise click.UsageError(f"--{given[0]} is of a queue: add --queue.")
-
-
-# Many.
-
-
-def act_on_pages(verb: Verb, control: Control, queue: str, read: Callable[[], Page], total: int, as_json: bool) -> Done:
-    """Page by page what leaves the place that it is read from, until `total` are done: what comes later stays."""
-    result = Done(verb.name.lower())
-    with working(verb, total, as_json) as show:
-        while len(result.done) < total:
-            rows = [row for row in read().rows if row.id not in result.skipped][: total - len(result.done)]
-            if not rows:
-                break
-            result.add(verb.act(control, queue, rows, new_action_id()))
-            show(len(result.done))
-    return result
-
-
-@contextmanager
-def working(verb: Verb, total: int, as_json: bool) -> Iterator[Callable[[int], None]]:
-    """Shows how far it is."""
-    with progress(not as_json) as line:
-        yield lambda done: line.show(f"{count(done)} of {count(total, verb.one, verb.many)} {verb.participle}")

@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
-from queue_core.cli.actions import (
-    Done,
-    Verb,
-    act_on_ids,
-    act_on_pages,
-    acting_options,
-    actor,
-    ask,
-    check_choice,
-    tell,
-)
+from queue_core.cli.actions import Verb, act_on_ids, acting_options, actor, check_choice
+from queue_core.cli.bulk import Bulk, act_on_all, no_wait_option
 from queue_core.cli.options import connect, server_options
-from queue_core.client import Client
 from queue_core.control import Control
-from queue_core.formats import count, one_line, shorten
-from queue_core.inspector import MAX_ROWS, Inspector
-from queue_core.snapshot import Outcome, Page, State, TaskSummary
+from queue_core.snapshot import Outcome, State, TaskSummary
 
 STATES = [state.value for state in (State.READY, State.HELD, State.SCHEDULED, State.RETRYING, State.DEAD)]
 UNDO = "Undo: taskyard restore {ids}"
@@ -34,6 +23,7 @@ UNDO_ALL = "Undo: taskyard restore --all --queue {queue}"
 @click.option("--fault", metavar="F", help="All dead letters of one fault, as `taskyard faults` names it.")
 @click.option("--state", type=click.Choice(STATES), help="All tasks of the queue in this state.")
 @click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
+@no_wait_option
 @acting_options
 @server_options
 def command(
@@ -41,6 +31,7 @@ def command(
     fault: str | None,
     state: str | None,
     queue: str | None,
+    no_wait: bool,
     reason: str,
     by: str | None,
     yes: bool,
@@ -69,33 +60,10 @@ def command(
         if not queue or ids:
             return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json, hint=UNDO)
         chosen = State.DEAD if fault else State(state or State.DEAD)
-        return _purge_all(verb, client, queue, chosen, fault, yes=yes, as_json=as_json)
+        words = replace(verb, one="dead letter", many="dead letters") if chosen is State.DEAD else verb
+        bulk = Bulk("trash", words, queue, chosen, fault, who, reason, hint=UNDO_ALL.format(queue=queue))
+        return act_on_all(bulk, client, yes=yes, no_wait=no_wait, as_json=as_json)
 
 
 def _why_not(task: TaskSummary) -> str:
     return "" if task.state in STATES else f"{task.state.value}"
-
-
-def _purge_all(
-    verb: Verb, client: Client, queue: str, state: State, fingerprint: str | None, *, yes: bool, as_json: bool
-) -> int:
-    """What is there now; of ready tasks as many as there are now, those first that are given out next."""
-    inspector = Inspector(client=client)
-    details = []
-    if fingerprint:
-        fault = inspector.fault(queue, fingerprint)[0]
-        details = [f"  {fault.task_name}: {shorten(one_line(fault.title), 90)}"]
-
-    def read() -> Page:
-        if fingerprint:
-            return inspector.letters(queue, fingerprint=fingerprint, limit=MAX_ROWS)
-        return inspector.tasks(queue, state, limit=MAX_ROWS)
-
-    total = read().total
-    result = Done("purge")
-    if total:
-        what = count(total, "dead letter") if state is State.DEAD else count(total, f"{state.value} task")
-        ask(f"Purge {what} of {queue}", yes, details=details)
-        result = act_on_pages(verb, Control(client=client), queue, read, total, as_json)
-    tell(result, verb, as_json=as_json, hint=UNDO_ALL.format(queue=queue))
-    return 0

@@ -6,35 +6,25 @@ from collections.abc import Sequence
 
 import click
 
-from queue_core.cli.actions import (
-    Done,
-    Verb,
-    act_on_ids,
-    act_on_pages,
-    acting_options,
-    actor,
-    ask,
-    check_choice,
-    tell,
-)
+from queue_core.cli.actions import Verb, act_on_ids, acting_options, actor, check_choice
+from queue_core.cli.bulk import Bulk, act_on_all, no_wait_option
 from queue_core.cli.options import connect, server_options
-from queue_core.client import Client
 from queue_core.control import Control
-from queue_core.formats import count
-from queue_core.inspector import MAX_ROWS, Inspector
-from queue_core.snapshot import Outcome, Page, State, TaskSummary
+from queue_core.snapshot import Outcome, State, TaskSummary
 
 
 @click.command("restore")
 @click.argument("ids", metavar="[ID]...", nargs=-1)
 @click.option("--all", "every", is_flag=True, help="All that is in the queue's trash.")
 @click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
+@no_wait_option
 @acting_options
 @server_options
 def command(
     ids: tuple[str, ...],
     every: bool,
     queue: str | None,
+    no_wait: bool,
     reason: str,
     by: str | None,
     yes: bool,
@@ -61,23 +51,9 @@ def command(
     with connect(url, name) as client:
         if not queue or ids:
             return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json)
-        return _restore_all(verb, client, queue, yes=yes, as_json=as_json)
+        bulk = Bulk("restore", verb, queue, State.TRASHED, None, who, reason)
+        return act_on_all(bulk, client, yes=yes, no_wait=no_wait, as_json=as_json)
 
 
 def _why_not(task: TaskSummary) -> str:
     return "" if task.state is State.TRASHED else f"{task.state.value}, not in the trash"
-
-
-def _restore_all(verb: Verb, client: Client, queue: str, *, yes: bool, as_json: bool) -> int:
-    inspector = Inspector(client=client)
-
-    def read() -> Page:
-        return inspector.trash(queue, limit=MAX_ROWS)
-
-    total = read().total
-    result = Done("restore")
-    if total:
-        ask(f"Restore {count(total, 'task')} of {queue}", yes)
-        result = act_on_pages(verb, Control(client=client), queue, read, total, as_json)
-    tell(result, verb, as_json=as_json)
-    return 0

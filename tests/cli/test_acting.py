@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from queue_core.inspector import Inspector
 from queue_core.snapshot import State
 from tests.cli.harness import Run
 from tests.console import Tasks
@@ -53,7 +54,7 @@ def test_retry_of_a_fault_leaves_others_dead(here: Run, tasks: Tasks) -> None:
     fault = tasks.inspector.task("billing", dead[0]).fingerprint
     code, output, said = here("retry", "--fault", fault, "--queue", "billing", "--yes")
     assert (code, output) == (0, "3 dead letters retried.\n")
-    assert "  3 × charge: ConnectionError: payments.internal refused the connection" in said
+    assert "  3 × ConnectionError: payments.internal refused the connection" in said
     assert tasks.state(other) is State.DEAD
     assert here("retry", "--fault", fault, "--queue", "billing", "--yes")[:2] == (0, "0 dead letters retried.\n")
     assert here("retry", "--fault", "absent", "--queue", "billing", "--yes")[0] == 1
@@ -63,8 +64,9 @@ def test_retry_of_all_of_a_queue(here: Run, tasks: Tasks) -> None:
     tasks.die(count=2)
     tasks.die(error="something else")
     far = tasks.die("email")
-    output = here("retry", "--all", "--queue", "billing", "--yes", "--json")[1]
-    assert len(json.loads(output)["done"]) == 3
+    operation = json.loads(here("retry", "--all", "--queue", "billing", "--yes", "--json")[1])
+    assert (operation["done"], operation["progress"], operation["bound"]["verb"]) == (3, "ended", "requeue")
+    assert here("retry", "--all", "--queue", "billing", "--yes", "--json")[:2] == (0, "null\n")
     assert tasks.state(far[0], "email") is State.DEAD
 
 
@@ -85,11 +87,21 @@ def test_purge_and_restore_of_many(by: tuple[str, str], here: Run, tasks: Tasks)
     (ready,) = tasks.enqueue()
     fault = tasks.inspector.task("billing", dead[0]).fingerprint
     code, output, _ = here("purge", by[0], by[1] or fault, "--queue", "billing", "--yes")
-    assert code == 0
-    assert output.startswith("450 tasks purged. Undo: taskyard restore --all --queue billing")
+    assert (code, output) == (0, "450 dead letters purged. Undo: taskyard restore --all --queue billing\n")
     assert tasks.state(ready) is State.READY
     assert here("restore", "--all", "--queue", "billing", "--yes")[:2] == (0, "450 tasks restored.\n")
     assert tasks.inspector.queue("billing").counts.dead == 450
+
+
+def test_many_can_be_left_to_the_workers(here: Run, tasks: Tasks) -> None:
+    tasks.die(count=3)
+    pace = ("--per-minute", "60", "--first", "1")
+    code, output, said = here("retry", "--all", *pace, "--queue", "billing", "--no-wait", "--yes")
+    (operation,) = Inspector(client=tasks.yard.client).operations()
+    assert (code, output) == (0, f"Operation {operation.id} has begun: 3 dead letters.\n")
+    assert (operation.drip, operation.canary, operation.progress) == (1.0, 1, "running")
+    assert "  died " in said
+    assert tasks.inspector.queue("billing").counts.dead == 3
 
 
 def test_run_now(here: Run, tasks: Tasks) -> None:
@@ -98,6 +110,10 @@ def test_run_now(here: Run, tasks: Tasks) -> None:
     assert here("run-now", scheduled, retrying, "--yes")[:2] == (0, "2 tasks ready to run now.\n")
     assert tasks.state(scheduled) is State.READY
     assert here("run-now", scheduled, "--yes")[0] == 1
+    tasks.enqueue(delay=3_600, count=2)
+    everything = ("run-now", "--state", "scheduled", "--queue", "billing", "--yes")
+    assert here(*everything)[:2] == (0, "2 tasks ready to run now.\n")
+    assert here(*everything)[:2] == (0, "0 tasks ready to run now.\n")
 
 
 def test_cancel_ends_what_waits_and_asks_what_runs(here: Run, tasks: Tasks) -> None:
