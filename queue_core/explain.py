@@ -265,8 +265,8 @@ def _last_failure(task: TaskDetail, fault: Fault | None) -> str:
     if last and last.kind == "crashed":
         allowed = task.options.get("max_crashes", settings.MAX_CRASHES)
         return f"Its worker died while it ran, for the {_ordinal(task.crashes)} time of {allowed} that are allowed."
-    because = f": {shorten(one_line(fault.title), 90)}" if fault else ""
-    return f"Attempt {task.attempts} of {allowed_attempts(task)} failed{because}."
+    because = f": {_title(fault)}" if fault else ""
+    return _stop(f"Attempt {task.attempts} of {allowed_attempts(task)} failed{because}")
 
 
 def _ordinal(number: int) -> str:
@@ -318,7 +318,7 @@ def _dead(task: TaskDetail, around: Surroundings) -> Explanation:
     told = f"It will not run again by itself: {because}."
     if fault:
         alike = f" ({count(fault.dead)} dead letters like it)" if fault.dead > 1 else ""
-        told = f"{told} The fault: {shorten(one_line(fault.title), 90)}{alike}."
+        told = f"{told} The fault: {_stop(f'{_title(fault)}{alike}')}"
         facts |= {"fault": fault.fingerprint, "error": fault.title, "alike": fault.dead}
     return Explanation(Cause.DEAD, told, "Retry it", _command("retry", task.id), "bad", facts)
 
@@ -401,7 +401,9 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         due = queue.next_due_at
         is_due = due is not None and due <= now_ms
         then = "now" if is_due else until(due, now_ms)
-        told = f"{count(counts.scheduled)} scheduled and {count(counts.retrying)} retrying, the next is due {then}."
+        parts = {"scheduled": counts.scheduled, "retrying": counts.retrying}
+        what = " and ".join(f"{count(number)} {state}" for state, number in parts.items() if number)
+        told = f"{what}, the next is due {then}."
         yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
     if counts.running:
         yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
@@ -428,9 +430,9 @@ def _dead_letters(queue: QueueSnapshot, faults: Sequence[Fault]) -> Explanation:
     told = f"{count(queue.counts.dead, 'dead letter waits', 'dead letters wait')} for somebody to retry or purge"
     facts: dict[str, object] = {"dead": queue.counts.dead}
     if most and most.dead:
-        told += f"; {count(most.dead)} of {shorten(one_line(most.title), 90)}"
+        told += f"; {count(most.dead)} of {_title(most)}"
         facts |= {"fault": most.fingerprint, "error": most.title}
-    return Explanation(Cause.DEAD, f"{told}.", "Look at them", f"taskyard faults {queue.name}", "bad", facts)
+    return Explanation(Cause.DEAD, _stop(told), "Look at them", f"taskyard faults {queue.name}", "bad", facts)
 
 
 # What both have.
@@ -516,6 +518,14 @@ def _rate_limited(around: Surroundings) -> Explanation | None:
 def _versions(workers: Sequence[WorkerSnapshot]) -> str:
     versions = sorted({worker.version for worker in workers if worker.version})
     return f", version{'s' if len(versions) > 1 else ''} {', '.join(versions)}" if versions else ""
+
+
+def _title(fault: Fault) -> str:
+    return shorten(one_line(fault.title), 90)
+
+
+def _stop(sentence: str) -> str:
+    return sentence if sentence.endswith(("…", ".", "!", "?")) else f"{sentence}."
 
 
 def _quoted(reason: str) -> str:

@@ -73,7 +73,8 @@ class Commands(click.Group):
             code = 0
         except click.ClickException as error:
             ctx = getattr(error, "ctx", None)
-            code = _complain(ctx.command_path if ctx else name, error.format_message(), error.exit_code)
+            command = ctx.command_path if ctx else _command_name(name, arguments)
+            code = _complain(command, error.format_message(), error.exit_code)
         except (InvalidArgument, ConfigurationError, UnsafeServer) as error:
             code = _complain(_command_name(name, arguments), str(error), USER_ERROR)
         except TaskyardError as error:

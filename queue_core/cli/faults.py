@@ -13,7 +13,7 @@ from queue_core.formats import ago, count
 from queue_core.inspector import Inspector
 from queue_core.snapshot import Fault
 
-HEADS = ("Fault", "Queue", "Task", "Dead", "Retrying", "Attempts", "First", "Last", "Error")
+HEADS = ("Fault", "Queue", "Task", "Dead", "Retrying", "Last", "Error")
 
 
 @click.command("faults")
@@ -58,8 +58,6 @@ def as_table(faults: Sequence[Fault], now_ms: int) -> str:
             fault.task_name,
             count(fault.dead),
             count(fault.retrying),
-            count(fault.attempts),
-            ago(fault.first_seen_at, now_ms),
             ago(fault.last_seen_at, now_ms),
             fault.title,
         )

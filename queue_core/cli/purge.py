@@ -60,7 +60,8 @@ def command(
         if not queue or ids:
             return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json, hint=UNDO)
         chosen = State.DEAD if fault else State(state or State.DEAD)
-        words = replace(verb, one="dead letter", many="dead letters") if chosen is State.DEAD else verb
+        one = "dead letter" if chosen is State.DEAD else f"{chosen.value} task"
+        words = replace(verb, one=one, many=f"{one}s")
         bulk = Bulk("trash", words, queue, chosen, fault, who, reason, hint=UNDO_ALL.format(queue=queue))
         return act_on_all(bulk, client, yes=yes, no_wait=no_wait, as_json=as_json)
 
