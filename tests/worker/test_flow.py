@@ -253,3 +253,45 @@ def test_record_says_how_the_worker_is_and_is_fresh(start_worker: StartWorker, y
     assert worker.stop() == 0
     assert record_of(redis, worker) == {}
     assert redis.zcard(keys.workers(NAMESPACE)) == 0
+
+
+def test_workers_keep_a_claim_rate_together_and_do_not_spin_meanwhile(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    shop.note.enqueue("first")
+    yard.control.limit("fast", claim_rate=(5, 0.5), by="ada", action_id="a1")
+    for name in ("w1", "w2"):
+        start_worker(name)
+    wait_until_completed(redis, 1, "fast")
+    wait_until(lambda: len(redis.zrange(keys.workers(NAMESPACE), 0, -1)) == 2)
+    began, calls = server_ms(redis), redis.info("commandstats")["cmdstat_evalsha"]["calls"]
+    yard.enqueue_many(shop.note.message(str(number)) for number in range(20))
+    wait_until_completed(redis, 21, "fast")
+    seconds = (server_ms(redis) - began) / 1000
+    calls = redis.info("commandstats")["cmdstat_evalsha"]["calls"] - calls
+    print(f"20 tasks in {seconds:.2f} s, {calls} scripts")
+    assert 1.49 < seconds < 5  # 5 at once, then 10 a second
+    assert calls < 200
+    check_books()
+
+
+def test_end_of_a_claim_rate_is_noticed_by_workers_that_wait_for_it(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis
+) -> None:
+    yard.enqueue_many(shop.note.message(str(number)) for number in range(5))
+    yard.control.limit("fast", claim_rate=(2, 86_400), by="ada", action_id="a1")
+    start_worker()
+    wait_until_completed(redis, 2, "fast")
+    yard.control.limit("fast", claim_rate=None, by="ada", action_id="a2")
+    wait_until_completed(redis, 5, "fast")
+
+
+def test_task_whose_time_is_over_is_not_run(start_worker: StartWorker, yard: Taskyard, redis: Redis) -> None:
+    late = shop.note.options(expires=0.05).enqueue("late")
+    wait_until(lambda: server_ms(redis) > float(redis.zscore(FAST.expiring, late.id) or 0))
+    shop.note.options(unique_key="k").enqueue("soon")
+    start_worker(heartbeat_seconds=0.2)
+    wait_until_completed(redis, 1, "fast")
+    wait_until(lambda: late.status() == "expired")
+    assert traces(redis) == ["soon"]
+    assert redis.exists(FAST.unique) == 0
