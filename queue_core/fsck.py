@@ -124,8 +124,9 @@ def _walk(client: Client, queue: str, on_progress: Callable[[str, int], None]) -
     for ids in _slices(letters_of):
         _, found = client.run(protocol.examine(client.queue(queue), "ids", "0", SLICE, ids))
         for task_id, letters in found:
-            if "T" not in letters:  # without its envelope nobody can tell its lane or its fault, but who met it there
-                letters += "".join(letter for letter in "HF" if letter in letters_of[task_id])
+            # Without its envelope nobody can tell its lane, and unless it is dead not its letter, but who met it there.
+            unseen = ("" if "T" in letters else "H") + ("" if "D" in letters else "F")
+            letters += "".join(letter for letter in unseen if letter in letters_of[task_id])
             if what := judge(letters, seen.in_list.get(task_id, 0)):
                 seen.suspects[task_id] = what
     return seen

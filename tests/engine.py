@@ -30,6 +30,11 @@ LEASE_MS = 30_000
 KEEP_MS = 86_400_000
 PLACES = ("held", "running", "dead", "trashed", "retrying", "scheduled", "prioritized", "ready")
 """In the order in which `seed` can fill them: those first that need a claim."""
+READS: dict[str, tuple[Any, ...]] = {
+    "string": ("GET",), "hash": ("HGETALL",), "list": ("LRANGE", 0, -1), "set": ("SMEMBERS",),
+    "zset": ("ZRANGE", 0, -1, "WITHSCORES"),
+}  # fmt: skip
+"""Type of a key → what reads all of it."""
 IDLE_PLACES = ("held", "dead", "retrying", "scheduled", "prioritized", "ready")
 """Where a task is when it neither runs nor lies in the trash."""
 BOOKS_LEFT = ("completed", "discarded", "cancelled", "expired", "deleted", "exported")
@@ -54,6 +59,11 @@ class Engine:
     def later(self, ms: int) -> int:
         self.now += ms
         return self.now
+
+    def start_over(self) -> None:
+        """An empty server, and the clock as it was at first."""
+        self.redis.flushall()
+        self.now, self._made = START_MS, 0
 
     def close(self) -> None:
         self.client.close()
@@ -230,16 +240,20 @@ class Engine:
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
         left_out = tuple(key.encode() for key in (self.queue.session(""), self.queue.telemetry, self.queue.names))
         names = [name for name in names if not name.startswith(left_out)]
-        reads = {b"string": "get", b"hash": "hgetall", b"list": "lrange", b"set": "smembers", b"zset": "zrange"}
-        arguments: dict[bytes, tuple[Any, ...]] = {b"list": (0, -1), b"zset": (0, -1, False, True)}
         with self.redis.pipeline(transaction=False) as pipeline:  # a full server refuses MULTI, even of reads
             for name in names:
                 pipeline.type(name)
             kinds = pipeline.execute()
-            for name, kind in zip(names, kinds, strict=True):
-                getattr(pipeline, reads[kind])(name, *arguments.get(kind, ()))
+        return self.values({_text(name): _text(kind) for name, kind in zip(names, kinds, strict=True)})
+
+    def values(self, keys: Mapping[str, str]) -> State:
+        """What these keys hold (key → its type), in one round trip. Keys that are not there are left out."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            for key, kind in keys.items():
+                read, *arguments = READS[kind]
+                pipeline.execute_command(read, key, *arguments)
             values = pipeline.execute()
-        return _parsed({_text(n).removeprefix(self.prefix): _plain(v) for n, v in zip(names, values, strict=True)})
+        return _parsed({key.removeprefix(self.prefix): _plain(v) for key, v in zip(keys, values, strict=True) if v})
 
     def telemetry(self) -> Telemetry:
         fields = self.redis.hgetall(self.queue.telemetry)
@@ -357,7 +371,7 @@ def problems_of(state: State) -> list[str]:
         hold(leases.get(SENTINEL) == math.inf and running.get(SENTINEL) == SENTINEL, "no sentinel")
     control = state.get("control", {})
     hold(not state or control.get("format") == str(keys.FORMAT), f"format {control.get('format')}")
-    for task_id in places["running"]:
+    for task_id in running.keys() & set(places["running"]):
         fence, claimed_ms, _, worker = running[task_id].split(" ", 4)[:4]
         hold(int(fence) <= int(control["fence"]) and int(claimed_ms) and worker, f"claim {running[task_id]}")
 

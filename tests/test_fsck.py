@@ -80,6 +80,10 @@ def damage_letter_without_fault(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.delete(engine.queue.dead_by_fault)
 
 
+def damage_letter_of_a_task_that_is_not_dead(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.zadd(engine.queue.dead_by_fault, {f"0123456789ab:{engine.now}:{placed['first']}": 0})
+
+
 def damage_history_of_nobody(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.hset(engine.queue.history, "nobody", "1 0 0 0 -\n")
 

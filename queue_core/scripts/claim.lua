@@ -176,7 +176,7 @@ if is_fair and fair_count > 0 and call('ZCARD', prioritized) > 0 then
   local heads = {}
   -- One that was struck out stands for those behind it: the list must have its turn, or they would never be reached.
   for _, element in ipairs(call('LRANGE', ready, 0, fair_count - 1)) do
-    heads[#heads + 1] = {ready_ms(split_element(element))}
+    heads[#heads + 1] = {ready_ms(split_element(element)), nil, #heads}
   end
   local below = '+inf'
   for _ = 1, LEVELS_AT_MOST do
@@ -185,10 +185,10 @@ if is_fair and fair_count > 0 and call('ZCARD', prioritized) > 0 then
     local floor_score = floor(last[2] / PRIORITY_STEP) * PRIORITY_STEP
     local level = call('ZRANGEBYSCORE', prioritized, fmt('%.0f', floor_score), last[2], 'WITHSCORES',
       'LIMIT', 0, fair_count)
-    for i = 1, #level, 2 do heads[#heads + 1] = {level[i + 1] - floor_score + EPOCH_MS, level[i]} end
+    for i = 1, #level, 2 do heads[#heads + 1] = {level[i + 1] - floor_score + EPOCH_MS, level[i], #heads} end
     below = '(' .. fmt('%.0f', floor_score)
   end
-  table.sort(heads, function(a, b) return a[1] < b[1] end)
+  table.sort(heads, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[3] < b[3] end)
   for i = 1, fair_count do
     local head = heads[i]
     if not head or #taken >= limit or bytes >= max_bytes then break end
@@ -248,11 +248,15 @@ take_prioritized('-inf', '(0')
 take_from_list(limit)
 take_prioritized(fmt('%.0f', PRIORITY_STEP), '+inf')
 
--- Leases first, then the places that the tasks leave.
+-- The fence first: whatever comes between, no other claim has the same. Then leases, then the places that the tasks leave.
 local ids = {}
 fields[#fields + 1], fields[#fields + 2] = 'turn', fmt('%.0f', turn + #taken)
+if #taken > 0 then fields[#fields + 1], fields[#fields + 2] = 'fence', fence_text end
+if bucket and #taken > 0 then
+  fields[#fields + 1], fields[#fields + 2] = 'claim_rate_full', full_after(bucket, #taken)
+end
+call('HSET', control, unpack(fields))
 if #taken > 0 then
-  fields[#fields + 1], fields[#fields + 2] = 'fence', fence_text
   local expiry, claimed = fmt('%.0f', now + lease_ms), fence_text .. fmt(' %.0f ', now)
   local expiries, claims = {}, {}
   for i, task in ipairs(taken) do
@@ -267,9 +271,6 @@ if #taken > 0 then
   call('ZADD', leases, unpack(expiries))
   call('HSET', running, unpack(claims))
 end
-if bucket and #taken > 0 then
-  fields[#fields + 1], fields[#fields + 2] = 'claim_rate_full', full_after(bucket, #taken)
-end
 for _, id in ipairs(overdue) do call('ZADD', scheduled, now + PUT_OFF_MS, id) end
 for _, member in ipairs(put_aside) do call('ZADD', held, 0, member) end
 for _, member in ipairs(from_lanes) do call('ZREM', held, member) end
@@ -277,7 +278,6 @@ if #emptied > 0 then call('HDEL', closed, unpack(emptied)) end
 if #gone > 0 then call('ZREM', prioritized, unpack(gone)) end
 if consumed > 0 then call('LTRIM', ready, consumed, -1) end
 for _, id in ipairs(struck) do call('SREM', removed, id) end
-call('HSET', control, unpack(fields))
 if is_for_others then
   wake(MAX_TOKENS) -- one of those that listen may know the name
 elseif has_more() then

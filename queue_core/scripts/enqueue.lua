@@ -146,12 +146,13 @@ if entering > 0 then
     end
     call('HSET', unique, unpack(keys))
   end
-  call('HSET', tasks, unpack(fields))
   if #ahead > 0 then call('ZADD', prioritized, unpack(ahead)) end
   if #later > 0 then call('ZADD', scheduled, unpack(later)) end
   for id, state in pairs(in_batch) do
     if state == 'struck out' then call('SREM', removed, id) end
   end
+  -- The envelopes last: an id that has one and stands nowhere would be lost, and met when it is sent again.
+  call('HSET', tasks, unpack(fields))
   count('enqueued', entering)
   for name, number in pairs(by_name) do count_name('enqueued', name, number) end
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end

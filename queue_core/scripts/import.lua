@@ -67,7 +67,6 @@ for order, task in ipairs(entering) do
   local id, i = task[1], task[2]
   local envelope, place, at = ARGV[i + 1], ARGV[i + 2], tonumber(ARGV[i + 3]) or now
   local counters, lines = parse_history(ARGV[i + 4])
-  call('HSET', tasks, id, envelope)
   if place ~= 'dead' then retake_key(id, envelope) end
   if ARGV[i + 6] ~= '' then call('ZADD', expiring, ARGV[i + 6], id) end
   if place == 'retrying' or place == 'dead' then counters.fault = fault_of(counters.fault, envelope) end
@@ -99,6 +98,8 @@ for _, task in ipairs(waiting) do
   local id, priority, at = unpack(task)
   if at >= head_ms then make_ready(id, priority, own_time(id, at)) end
 end
+-- The envelopes last: an id that has one and stands nowhere would be refused when it comes again.
+for _, task in ipairs(entering) do call('HSET', tasks, task[1], ARGV[task[2] + 1]) end
 count('imported', #entering)
 
 for _, task in ipairs(entering) do call('ZADD', imported, '+inf', ARGV[task[2]]) end

@@ -4,15 +4,16 @@ a foreign format changes nothing; and a full server refuses nothing but new task
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from queue_core import protocol
+from queue_core import protocol, scripts
 from queue_core.errors import CorruptQueue, FormatMismatch, InvalidArgument, ServerFull, Stale
 from queue_core.protocol import Call, Held, ReleasedTask, Report, Session
 from queue_core.settings import MAX_BATCH
-from tests.engine import KEEP_MS, LEASE_MS, Engine
+from tests.engine import KEEP_MS, LEASE_MS, READS, Engine
 from tests.scripts.scenarios import SCENARIOS, with_history
 
 pytestmark = pytest.mark.each_server
@@ -70,9 +71,8 @@ def test_key_of_a_wrong_type_is_reported_and_nothing_changes(engine: Engine, ver
     call = SCENARIOS[verb](engine)
     session = Session("ours")
     others = () if verb == "delete_queue" else call.keys  # which that takes away, whatever they are
-    for key in (call.queue.control, engine.queue.session(f"ours.{verb}"), *others):
-        if not call.has_session and "session" in key:
-            continue
+    own = [engine.queue.control, *([engine.queue.session(f"ours.{verb}")] if call.has_session else [])]
+    for key in (*own, *call.queue.named(checked_keys(verb)), *others):
         kept = engine.redis.dump(key)
         engine.redis.delete(key)
         engine.redis.xadd(key, {"what": "a stream"})
@@ -99,6 +99,12 @@ def test_full_server_refuses_nothing_but_new_tasks(engine: Engine, verb: str) ->
     else:
         engine.run(call)
         assert engine.check_books() != before
+
+
+def checked_keys(verb: str) -> tuple[str, ...]:
+    """Names of the keys at which the script looks before it writes."""
+    source = (Path(scripts.__file__).parent / f"{verb}.lua").read_text()
+    return tuple(k for k in scripts.header_keys(source, only_checked=True) if k not in ("control", "session"))
 
 
 BATCHES: dict[str, Callable[[Engine, list[Any]], Call[Any]]] = {
@@ -166,8 +172,13 @@ def test_record_of_a_wrong_type_stops_the_whole_batch(engine: Engine, verb: str)
     assert engine.state() == before
 
 
-def _raw(engine: Engine) -> dict[bytes, bytes]:
-    """Every key as it stands, whatever it is; sessions excluded."""
+def _raw(engine: Engine) -> dict[bytes, Any]:
+    """Every key's value as it stands, whatever it is; sessions excluded."""
     session = engine.queue.session("").encode()
     names = [name for name in engine.redis.keys("*") if not name.startswith(session)]
-    return {name: engine.redis.dump(name) for name in names}
+    reads = {**READS, "stream": ("XRANGE", "-", "+")}
+    values = {}
+    for name in names:
+        read, *arguments = reads[engine.redis.type(name).decode()]
+        values[name] = engine.redis.execute_command(read, name, *arguments)
+    return values

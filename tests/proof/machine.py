@@ -1,0 +1,496 @@
+"""Random lives of a queue on a real server, step by step beside the model of it (`model`).
+
+Each rule is one transition, called by one of several sessions: its answer has to be the model's, and then the whole
+state that is read back. Answers get lost and commands are sent again, at once or later, also stale ones;
+ids are unknown, fences wrong, batches have ids twice, time passes, leases run out.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import HealthCheck, note, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from redis.exceptions import ResponseError
+
+from queue_core import connection, ids, protocol
+from queue_core.keys import SENTINEL, QueueKeys
+from queue_core.protocol import Argument, Call, Claimed, Held, ReleasedTask, Result, Session
+from tests.engine import KEEP_MS, LEASE_MS, Engine, State, problems_of, score_of
+from tests.proof.model import MAX_CRASHES, Model
+
+T = TypeVar("T")
+
+ACTORS = ("ada", "bob", "cyd")
+"""Each has a session for each script, and one call in flight."""
+NAMES = ("send", "resize", "a.b:c")
+LANES = ("name:send", "unknown:send", "name:resize", "unknown:resize")
+CHOSEN_IDS = ("order-1", "list", "1", "-1", "x" * 128)
+TYPES = {
+    name: documented[0].lower()
+    for name, value in vars(QueueKeys).items()
+    if name not in ("telemetry", "names")  # how the books were, minute by minute
+    and isinstance(value, cached_property)
+    and (documented := re.match(r"[A-Z]+", value.func.__doc__ or ""))
+}
+"""Names of a queue's keys → their types."""
+
+WEIGHTS = {
+    "enqueue": 4, "claim": 4, "complete": 2, "fail": 4, "release": 2, "requeue": 3, "restore": 2, "resume": 3,
+    "recover_expired": 3, "recover_held": 2, "open_lane": 2, "send_stale": 2, "let_time_pass": 3,
+}  # fmt: skip
+"""Of rules that are chosen more often than others."""
+
+
+@dataclass
+class Sent:
+    """The last command of a session and script, what the model does at it, and what it answers to it again."""
+
+    command: list[Argument]
+    call: Call[Any]
+    model: Callable[[], Any]
+    repeat: Callable[[Any], Any]
+    """From the answer that was given."""
+    stale: list[list[Argument]]
+    """The session's earlier ones."""
+    answer: Any = None
+
+
+class Chance(random.Random):
+    """What is left to chance in one step, drawn by Hypothesis as one number: of its own draws too many are 0."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._repr = f"Chance({seed})"
+
+    def __repr__(self) -> str:
+        return self._repr
+
+    def is_so(self, probability: float) -> bool:
+        return self.random() < probability
+
+    def some(self, among: Sequence[T], others: Sequence[T]) -> list[T]:
+        """One to four, at times one twice, or one of the others."""
+        return [self.choice(among if among and self.is_so(0.8) else others) for _ in range(self.randint(1, 4))]
+
+
+numbers = st.integers(0, (1 << 32) - 1)
+chances = numbers.map(Chance)
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """`done` counts what was done in all runs of a test."""
+
+    def __init__(self, engine: Engine, done: Counter[str]) -> None:
+        super().__init__()
+        self._rules_strategy: Any = steps_of(self)
+        engine.start_over()
+        self.engine, self.done, self.queue = engine, done, engine.queue
+        self.keys = {getattr(self.queue, name): kind for name, kind in TYPES.items()}
+        self.model = Model(engine.now)
+        self.sessions = {actor: Session(actor) for actor in ACTORS}
+        self.sent: dict[tuple[str, str], Sent] = {}
+        self.claims: list[Held] = []
+        self.told_due = math.inf
+        """What the last claim was told of when a task is due next."""
+        self.state: State = {}
+        self.steps = 0
+
+    # How a call is made.
+
+    def do(
+        self,
+        chance: Chance,
+        call: Call[T],
+        model: Callable[[], T],
+        repeat: Callable[[T], T] = lambda answer: answer,
+    ) -> None:
+        """Send a call: its answer is the model's. Where the answer gets lost the same command is sent again."""
+        note(f"    {call.script.name} {list(call.arguments)}")
+        self.done[call.script.name] += 1
+        actor = chance.choice(ACTORS)
+        known = (actor, call.script.name)
+        before = self.sent.get(known)
+        stale = [before.command, *before.stale][:3] if before and call.has_session else []
+        command = self.sessions[actor].command(call, self.engine.now)
+        sent = self.sent[known] = Sent(command, call, model, repeat if call.has_session else lambda _: model(), stale)
+        self.carry_out(sent)
+        if chance.is_so(0.25):
+            self.send_again(sent, "lost answer")
+
+    def carry_out(self, sent: Sent) -> None:
+        answer = sent.answer = sent.model()
+        self.compare(sent, self.send(sent, sent.command), answer)
+        if isinstance(answer, Claimed):
+            self.told_due = math.inf if answer.next_due_ms is None else answer.next_due_ms
+            self.claims += [Held(task.id, answer.fence, task.has_history) for task in answer.tasks]
+
+    def send_again(self, sent: Sent, fault: str) -> None:
+        """It answers the same and changes nothing."""
+        self.done[fault] += 1
+        self.compare(sent, self.send(sent, sent.command), sent.repeat(sent.answer))
+
+    def send(self, sent: Sent, command: list[Argument]) -> Any:
+        """By the server's clock of now, whenever the command was made."""
+        at = 4 + int(command[2])
+        command = [*command[:at], self.engine.now, *command[at + 1 :]]
+        try:
+            return self.engine.send(command)
+        except connection.NO_SCRIPT:
+            return self.engine.send(protocol.with_text(command, sent.call.script))
+
+    def compare(self, sent: Sent, raw: Any, expected: Any) -> None:
+        answer = sent.call.read(raw)
+        if isinstance(answer, Claimed):  # in whatever order the server lists the lanes
+            answer = replace(answer, closed_lanes=tuple(sorted(answer.closed_lanes)))
+            expected = replace(expected, closed_lanes=tuple(sorted(expected.closed_lanes)))
+        assert answer == expected, f"{sent.call.script.name} answers\n{answer}\nand should answer\n{expected}"
+
+    # What there is to choose from.
+
+    def held(self, chance: Chance) -> list[Held]:
+        """Leases that somebody has; at times one that is lost, one with another fence, one of no task."""
+        current = [claim for claim in self.claims if self.holds(claim)]
+        lost = [claim for claim in self.claims if not self.holds(claim)][-3:]
+        others = [Held(claim.id, claim.fence - 1) for claim in current]
+        return chance.some(current, [Held("gone", 1), *lost, *others])
+
+    def holds(self, claim: Held) -> bool:
+        lease = self.model.leases.get(claim.id)
+        return lease is not None and lease.fence == claim.fence
+
+    def ids(self, chance: Chance, among: Iterable[str]) -> list[str]:
+        return chance.some(list(among), ["gone", *self.model.tasks, *self.model.records])
+
+    # Producers.
+
+    @rule(chance=chances)
+    def enqueue(self, chance: Chance) -> None:
+        new_tasks, names, crashes = [], [], []
+        for _ in range(chance.randint(1, 4)):
+            names.append(chance.choice(NAMES))
+            max_crashes = chance.choice((None, None, 0, 1))
+            crashes.append(MAX_CRASHES if max_crashes is None else max_crashes)
+            new_tasks.append(
+                self.engine.new_task(
+                    chance.choice(CHOSEN_IDS) if chance.is_so(0.4) else self.engine.new_id(),
+                    names[-1],
+                    priority=chance.choice((0, 0, 0, 1, 5, -1, -2000)),
+                    delay_ms=chance.choice((0, 0, 0, 500, 5_000)),
+                    due_ms=self.engine.now + chance.choice((-1, 3_000)) if chance.is_so(0.2) else 0,
+                    max_crashes=max_crashes,
+                )
+            )
+        call = protocol.enqueue(self.queue, new_tasks)
+        self.do(chance, call, lambda: self.model.enqueue(new_tasks, names, crashes))
+
+    # Workers.
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(chance=chances)
+    def claim(self, chance: Chance) -> None:
+        if chance.is_so(0.5):  # an idle worker has taken the last tokens
+            self.engine.redis.delete(self.queue.notify)
+        worker = chance.choice(ACTORS)
+        limit, lease_ms = chance.choice((1, 2, 3, 20)), chance.choice((LEASE_MS, LEASE_MS, 5_000))
+        lanes = [lane for lane in LANES if lane.startswith("unknown") and chance.is_so(0.3)]
+        is_fair, max_bytes = chance.is_so(0.5), chance.choice((1, 30, 1 << 20, 1 << 20))
+        self.do(
+            chance,
+            protocol.claim(self.queue, worker, limit, lease_ms, is_fair=is_fair, lanes=lanes, max_bytes=max_bytes),
+            lambda: self.model.claim(worker, limit, lease_ms, is_fair, lanes, max_bytes),
+            lambda claimed: self.model.report(claimed.fence, [task.id for task in claimed.tasks], lanes),
+        )
+
+    @precondition(lambda self: self.claims)
+    @rule(chance=chances)
+    def complete(self, chance: Chance) -> None:
+        result = Result(b'{"sent":1}', 60_000)
+        held = [replace(claim, result=result) if chance.is_so(0.2) else claim for claim in self.held(chance)]
+        self.do(chance, protocol.complete(self.queue, held), lambda: self.model.complete(held))
+
+    @precondition(lambda self: self.claims)
+    @rule(chance=chances)
+    def fail(self, chance: Chance) -> None:
+        verdicts = (*(protocol.RETRY, protocol.DEAD) * 3, protocol.DISCARD, protocol.CANCEL)
+        failed = [
+            self.engine.failed(
+                held,
+                chance.choice(verdicts),
+                delay_ms=chance.choice((0, 1_000, 1_000, 60_000)),
+                message=chance.choice(("no answer", "refused")),
+            )
+            for held in self.held(chance)
+        ]
+        self.do(chance, protocol.fail(self.queue, failed), lambda: self.model.fail(failed))
+
+    @precondition(lambda self: self.claims)
+    @rule(chance=chances)
+    def release(self, chance: Chance) -> None:
+        released = []
+        for held in self.held(chance):
+            task = self.model.tasks.get(held.id)
+            lane = f"unknown:{task.name}" if task else ""
+            is_unknown = lane in LANES and chance.is_so(0.4)
+            facts = {"why": "stop"} if chance.is_so(0.5) else None
+            released.append(ReleasedTask(held.id, held.fence, lane if is_unknown else "", facts))
+        self.do(chance, protocol.release(self.queue, released), lambda: self.model.release(released))
+
+    @precondition(lambda self: self.claims)
+    @rule(chance=chances)
+    def extend(self, chance: Chance) -> None:
+        held, lease_ms = self.held(chance), chance.choice((LEASE_MS, 5_000))
+        self.do(chance, protocol.extend(self.queue, held, lease_ms), lambda: self.model.extend(held, lease_ms))
+
+    @precondition(lambda self: self.model.leases)
+    @rule(chance=chances)
+    def recover_expired(self, chance: Chance) -> None:
+        limit = chance.choice((1, 256))
+        call = protocol.recover(self.queue, LEASE_MS, limit=limit, jitter=0)
+        self.do(chance, call, lambda: self.model.recover(LEASE_MS, [], limit))
+
+    @precondition(lambda self: self.model.leases)
+    @rule(chance=chances)
+    def recover_held(self, chance: Chance) -> None:
+        held = self.held(chance)
+        call = protocol.recover(self.queue, LEASE_MS, held=held, jitter=0)
+        self.do(chance, call, lambda: self.model.recover(LEASE_MS, held, 256))
+
+    # Operators.
+
+    @precondition(lambda self: self.model.dead)
+    @rule(chance=chances)
+    def requeue(self, chance: Chance) -> None:
+        letters = list(self.model.dead.items())
+        chosen = chance.some(letters, [("gone", 1), *((task_id, died - 1) for task_id, died in letters)])
+        call = protocol.requeue(self.queue, chosen, {"by": "ada"})
+        self.do(chance, call, lambda: self.model.requeue(chosen))
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(chance=chances)
+    def trash(self, chance: Chance) -> None:
+        chosen, keep_ms = self.ids(chance, self.model.tasks), chance.choice((KEEP_MS, 5_000))
+        call = protocol.trash(self.queue, chosen, keep_ms, "ada", "test")
+        self.do(chance, call, lambda: self.model.trash(chosen, keep_ms))
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(chance=chances)
+    def cancel(self, chance: Chance) -> None:
+        chosen = self.ids(chance, self.model.tasks)
+        call = protocol.cancel(self.queue, chosen, {"by": "ada"})
+        self.do(chance, call, lambda: self.model.cancel(chosen))
+
+    @precondition(lambda self: self.model.trashed)
+    @rule(chance=chances)
+    def restore(self, chance: Chance) -> None:
+        chosen = self.ids(chance, self.model.trashed)
+        self.do(chance, protocol.restore(self.queue, chosen), lambda: self.model.restore(chosen))
+
+    @precondition(lambda self: self.model.trashed)
+    @rule(chance=chances)
+    def delete(self, chance: Chance) -> None:
+        due_limit = chance.choice((0, 0, 1, 10))
+        chosen = [] if due_limit else self.ids(chance, self.model.trashed)
+        call = protocol.delete(self.queue, chosen, due_limit=due_limit)
+        self.do(chance, call, lambda: self.model.delete(chosen, due_limit))
+
+    @precondition(lambda self: self.model.scheduled or self.model.retrying)
+    @rule(chance=chances)
+    def promote(self, chance: Chance) -> None:
+        chosen = self.ids(chance, [*self.model.scheduled, *self.model.retrying])
+        self.do(chance, protocol.promote(self.queue, chosen), lambda: self.model.promote(chosen))
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(chance=chances)
+    def pause(self, chance: Chance) -> None:
+        self.do(chance, protocol.pause(self.queue, "ada", "test"), self.model.pause)
+
+    @precondition(lambda self: self.model.is_paused or self.model.leases)
+    @rule(chance=chances)
+    def resume(self, chance: Chance) -> None:
+        self.do(chance, protocol.resume(self.queue), self.model.resume)
+
+    @precondition(lambda self: self.model.tasks)
+    @rule(chance=chances)
+    def close_lane(self, chance: Chance) -> None:
+        lane = chance.choice(LANES)
+        call = protocol.close_lane(self.queue, lane, "ada", "test")
+        self.do(chance, call, lambda: self.model.close_lane(lane))
+
+    @precondition(lambda self: self.model.lanes)
+    @rule(chance=chances)
+    def open_lane(self, chance: Chance) -> None:
+        lane = chance.choice(sorted(self.model.lanes))
+        self.do(chance, protocol.open_lane(self.queue, lane, "ada"), lambda: self.model.open_lane(lane))
+
+    # What else happens.
+
+    @rule(chance=chances)
+    def let_time_pass(self, chance: Chance) -> None:
+        self.done["time passes"] += 1
+        self.model.now = self.engine.later(chance.choice((1, 1, 700, 1_000, 1_000, 5_000, 11_000, LEASE_MS, KEEP_MS)))
+
+    @precondition(lambda self: self.sent)
+    @rule(chance=chances)
+    def send_again_later(self, chance: Chance) -> None:
+        self.send_again(chance.choice(list(self.sent.values())), "sent again after others")
+
+    @precondition(lambda self: any(sent.stale for sent in self.sent.values()))
+    @rule(chance=chances)
+    def send_stale(self, chance: Chance) -> None:
+        self.done["stale command"] += 1
+        sent = chance.choice([sent for sent in self.sent.values() if sent.stale])
+        with pytest.raises(ResponseError, match="STALE"):
+            self.send(sent, chance.choice(sent.stale))
+
+    @precondition(lambda self: self.sent)
+    @rule(chance=chances)
+    def send_again_beyond_the_window(self, chance: Chance) -> None:
+        """The session has expired: the command is a new one."""
+        self.done["sent again beyond the window"] += 1
+        sent = chance.choice(list(self.sent.values()))
+        if sent.call.has_session:
+            self.engine.redis.delete(sent.command[4])
+        sent.stale = []
+        self.carry_out(sent)
+
+    # What holds after every step.
+
+    @invariant()
+    def state_is_the_models(self) -> None:
+        self.done["steps"] += 1
+        state = self.state = self.engine.values(self.keys | self.record_keys())
+        problems = problems_of(state)
+        assert problems == [], problems
+        seen, expected = _seen(state), _expected(self.model)
+        if seen != expected:
+            different = [name for name in expected if seen[name] != expected[name]]
+            raise AssertionError("\n".join(f"{n} is\n{seen[n]}\nand should be\n{expected[n]}" for n in different))
+        if self.model.somebody_must_wake(self.told_due):
+            assert state.get("notify"), "there is something to do, and nobody wakes"
+        self.model.lanes = {lane: self.model.lanes[lane] for lane in state.get("closed", {})}
+
+    def record_keys(self) -> dict[str, str]:
+        return {self.queue.record(task_id): "hash" for task_id in self.model.records}
+
+    def teardown(self) -> None:
+        """Nothing stands in a key that was not looked at."""
+        if self.sent:
+            state = self.engine.state()
+            assert state.keys() == self.state.keys(), state.keys() ^ self.state.keys()
+        self.done["runs"] += 1
+
+
+def live(engine: Engine, done: Counter[str], runs: int, steps: int, **how: Any) -> None:
+    """So many random lives of so many steps: always the same ones, unless Hypothesis' settings `how` say otherwise."""
+
+    def machine() -> QueueMachine:
+        return QueueMachine(engine, done)
+
+    options: dict[str, Any] = {"derandomize": True, "database": None, "deadline": None, **how}
+    run_state_machine_as_test(
+        machine,  # type: ignore[arg-type]
+        settings=settings(
+            max_examples=runs, stateful_step_count=steps, suppress_health_check=list(HealthCheck), **options
+        ),
+        _min_steps=steps - 1,
+    )
+
+
+@st.composite
+def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Chance]]:
+    """A rule that can be applied now and its chance: all of them in all runs, where Hypothesis would leave some out."""
+    machine.steps += 1
+    chance = Chance(draw(numbers) * 64 + machine.steps)  # a number that comes often means something else each time
+    rules = [rule for rule in machine.rules if all(is_met(machine) for is_met in rule.preconditions)]
+    weights = [WEIGHTS.get(rule.function.__name__, 1) for rule in rules]
+    return chance.choices(rules, weights)[0], {"chance": chance}
+
+
+def _seen(state: State) -> dict[str, Any]:
+    """A state in the model's words."""
+    control: dict[str, Any] = state.get("control", {})
+    running: dict[str, Any] = {}
+    for task_id, claim in state.get("running", {}).items():
+        if task_id != SENTINEL:
+            fence, claimed, digits, worker = claim.split(" ", 4)[:4]
+            since = ids.decode_time(digits) if digits else ids.id_time_ms(task_id)
+            running[task_id] = (int(fence), state["leases"][task_id], int(claimed), since, worker)
+    histories = {task_id: text for task_id, text in state.get("history", {}).items() if task_id[0] != ":"}
+    return {
+        "tasks": state.get("tasks", {}),
+        "line": [ids.read_ready_element(element) for element in state.get("ready", [])],
+        "struck out": state.get("removed", set()),
+        "prioritized": state.get("prioritized", {}),
+        "held": {member.rpartition("/")[2]: member.rpartition("/")[0] for member in state.get("held", {})},
+        "scheduled": state.get("scheduled", {}),
+        "retrying": state.get("retrying", {}),
+        "running": running,
+        "asked to stop": set(state.get("cancelling", {})),
+        "dead": state.get("dead", {}),
+        "trash": state.get("trash", {}),
+        "origins": {task_id: origin["from"] for task_id, origin in state.get("trashed", {}).items()},
+        "lanes": {lane: word for lane, (word, _) in state.get("closed", {}).items()},
+        "books": {name: int(count) for name, count in state.get("stats", {}).items()},
+        "faults": {name: int(state["faults"][f"{name}:attempts"]) for name in state.get("faults_seen", {})},
+        "faults seen": state.get("faults_seen", {}),
+        "histories": {task_id: text.split("\n")[0] for task_id, text in histories.items()},
+        "last events": {task_id: _kinds(text)[-2:] for task_id, text in histories.items()},
+        "records": {
+            name.split(":")[1]: record["state"] for name, record in state.items() if name.startswith("record:")
+        },
+        "is paused": "paused" in control,
+        "fence": int(control.get("fence", 0)),
+        "turn": int(control.get("turn", 0)),
+        "last sign of life": int(control["seen"]) if "seen" in control else None,
+        "grace": int(control.get("grace", 0)),
+    }
+
+
+def _expected(model: Model) -> dict[str, Any]:
+    happened = {task.id: task for task in model.tasks.values() if task.events}
+    lines = {task_id: model.counters_of(task_id) for task_id in happened}
+    return {
+        "tasks": {task.id: task.envelope.decode() for task in model.tasks.values()},
+        "line": model.line,
+        "struck out": model.struck_out,
+        "prioritized": {i: score_of(model.tasks[i].priority, since) for i, since in model.prioritized.items()},
+        "held": model.held,
+        "scheduled": model.scheduled,
+        "retrying": model.retrying,
+        "running": {
+            i: (lease.fence, lease.expires, lease.claimed, lease.since, lease.worker)
+            for i, lease in model.leases.items()
+        },
+        "asked to stop": model.asked,
+        "dead": model.dead,
+        "trash": {task_id: was.until for task_id, was in model.trashed.items()},
+        "origins": {task_id: was.origin for task_id, was in model.trashed.items()},
+        "lanes": model.lanes,
+        "books": dict(model.books),
+        "faults": dict(model.faults),
+        "faults seen": model.seen_faults,
+        "histories": {
+            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}" for i, c in lines.items()
+        },
+        "last events": {task_id: task.events[-2:] for task_id, task in happened.items()},
+        "records": model.records,
+        "is paused": model.is_paused,
+        "fence": model.fence,
+        "turn": model.turn,
+        "last sign of life": model.seen,
+        "grace": model.grace,
+    }
+
+
+def _kinds(history: str) -> list[str]:
+    return [line.split(" ")[1] for line in history.split("\n")[1:-1]]

@@ -1,0 +1,35 @@
+"""A queue does what its specification says, whatever happens between two calls: see `machine`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine import Engine
+from tests.proof.machine import live
+
+RUNS = {"valkey": 200, "redis": 100}
+STEPS = 60
+VERBS = {
+    "enqueue", "claim", "complete", "fail", "extend", "release", "recover", "requeue", "trash", "cancel", "restore",
+    "delete", "promote", "pause", "resume", "open_lane", "close_lane",
+}  # fmt: skip
+
+
+@pytest.fixture
+def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
+    engine = Engine(redis_url, namespace)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.each_server
+@pytest.mark.timeout(600)
+def test_queue_does_what_its_model_does(engine: Engine, request: pytest.FixtureRequest) -> None:
+    done: Counter[str] = Counter()
+    runs = RUNS[request.node.callspec.params["server"]]
+    live(engine, done, runs, STEPS)
+    assert done["steps"] >= runs * STEPS
+    assert not [verb for verb in VERBS if done[verb] < runs / 20]

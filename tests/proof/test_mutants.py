@@ -1,0 +1,137 @@
+"""Mutants of the scripts: each is a mistake that somebody could make, and each is found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import Phase
+
+from queue_core import scripts
+from queue_core.scripts import Script
+from tests.engine import Engine
+from tests.proof.halves import changed
+from tests.proof.machine import live
+from tests.proof.test_halves import stops_of
+from tests.scripts.test_every_script import test_key_of_a_wrong_type_is_reported_and_nothing_changes as meet_wrong_types
+
+RUNS, STEPS = 200, 60
+"""At most, until a mutant is found."""
+
+
+def by_life(engine: Engine, verb: str) -> None:
+    """The state machine: random lives beside the model."""
+    done: Counter[str] = Counter()
+    try:
+        live(engine, done, RUNS, STEPS, phases=[Phase.generate], report_multiple_bugs=False, print_blob=False)
+    finally:
+        print(f"{done['runs']} runs, {done['steps']} steps")
+
+
+def by_halves(engine: Engine, verb: str) -> None:
+    """A failure before each write of the script loses no task."""
+    stops_of(engine, verb)
+
+
+def by_wrong_types(engine: Engine, verb: str) -> None:
+    """A key of a wrong type is refused before anything is written."""
+    meet_wrong_types(engine, verb)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    verb: str
+    mistake: str
+    old: str
+    new: str = ""
+    find: Callable[[Engine, str], object] = by_life
+
+    def __str__(self) -> str:
+        return f"{self.verb}: {self.mistake}"
+
+
+FENCE = "match(claims[i], '^%d+') == fence and"
+MUTANTS = (
+    Mutant("complete", "the lease stays", "call('ZREM', leases, unpack(ended))"),
+    Mutant("complete", "any fence will do", FENCE),
+    Mutant("fail", "any fence will do", FENCE),
+    Mutant("extend", "any fence will do", "claims[i] and match(claims[i], '^%d+') == ARGV[3 + i * 2]", "claims[i]"),
+    Mutant("release", "any fence will do", "held_fence == fence and", "held_fence and"),
+    Mutant("recover", "any fence will do", "claim and match(claim, '^%d+') == ARGV[i + 1]", "claim"),
+    Mutant("complete", "an id counts twice that is twice in the batch", " and not seen[id]"),
+    Mutant("release", "an id goes back twice that is twice in the batch", " and not seen[id]"),
+    Mutant("enqueue", "an id enters twice that is twice in the batch", "elseif in_batch[id] then", "elseif false then"),
+    Mutant("enqueue", "an id that is in the queue enters again", "if known_envelopes[i] then", "if false then"),
+    Mutant("fail", "the attempt does not count", "counters.attempts + 1, fault", "counters.attempts, fault"),
+    Mutant("fail", "a discarded task is not counted", "count('discarded', discarded)"),
+    Mutant("fail", "what was asked to stop runs again", "if request or verdict == 'cancel'", "if verdict == 'cancel'"),
+    Mutant("cancel", "the place stays", "call('ZREM', scheduled, id)"),
+    Mutant("recover", "one crash too few is allowed", "if counters.crashes > (", "if counters.crashes >= ("),
+    Mutant("trash", "the tombstone is forgotten", "call('SADD', removed, id)"),
+    Mutant("claim", "a tombstone outlives its element", "in ipairs(struck) do call('SREM',", "in ipairs({}) do call("),
+    Mutant("restore", "the tombstone stays", "elseif call('SREM', removed, id) == 0 then", "else"),
+    Mutant("promote", "the fault still counts a retry", "count_in_fault(read_history(id)", "type(read_history(id)"),
+    Mutant("claim", "the fault still counts a retry", "if place == retrying then", "if false then"),
+    Mutant("fail", "the answer is not remembered", "call('SET', session,", "type(session,"),
+    Mutant("claim", "the answer is not remembered", "call('SET', session,", "type(session,"),
+    Mutant("*", "a stale command is obeyed", "if sequence < number then", "if false then"),
+    Mutant("recover", "the grace is ignored", "if now >= tonumber(fields[4] or known[6] or 0) then", "if true then"),
+    Mutant("claim", "the lane is ignored", "if shut[kind .. name] then", "if false then"),
+    Mutant("open_lane", "the lane is forgotten with its tasks in it", "if count > 0 then", "if false then"),
+    Mutant("claim", "more is said to be ready", "if ready_count() > 0 then", "if call('LLEN', ready) > 0 then"),
+    Mutant("claim", "a pause is ignored", "if paused then\n  call('HSET'", "if false then\n  call('HSET'"),
+    Mutant("claim", "the fence is the clock's", "math.max((tonumber(known[3]) or 0) + 1, now_us)", "now_us"),
+    Mutant("claim", "the fair turn is left out", "if is_fair and", "if false and"),
+    Mutant("enqueue", "nobody is woken", "wake(ready_now)"),
+    Mutant("fail", "nobody is woken for the retry", "then wake(1) end", "then end"),
+    Mutant("resume", "nobody is woken", "wake(ready_count()", "type(ready_count()"),
+    Mutant("requeue", "a letter that died again goes back", "tonumber(died) == expected", "true"),
+    Mutant("requeue", "the allowance is not fresh", "counters.attempts, counters.crashes = 0, 0"),
+    Mutant("release", "to the end instead of the head", "at_head and 'LPUSH' or 'RPUSH'", "'RPUSH'"),
+    Mutant("enqueue", "larger comes later", "EPOCH_MS - priority", "EPOCH_MS + priority"),
+    Mutant("restore", "the time is lost", "call('ZADD', scheduled, score, id)", "call('ZADD', scheduled, now, id)"),
+    Mutant(
+        "promote", "source before destination", "    make_ready(id, priority_of(envelope), own_time(id, now))\n",
+        "    call('ZREM', place, id)\n    make_ready(id, priority_of(envelope), own_time(id, now))\n", by_halves,
+    ),
+    Mutant(
+        "fail", "source before destination", "call('ZADD', retrying, now + delay_ms, id)",
+        "call('ZREM', leases, id) call('HDEL', running, id) call('ZADD', retrying, now + delay_ms, id)", by_halves,
+    ),
+    Mutant(
+        "enqueue", "the envelope before the place", "if #elements > 0 then call('RPUSH'",
+        "call('HSET', tasks, unpack(fields)) if #elements > 0 then call('RPUSH'", by_halves,
+    ),
+    Mutant(
+        "complete", "writes before it decides", "local wrong = check_types(",
+        "call('HINCRBY', stats, 'completed', 1)\nlocal wrong = check_types(", by_wrong_types,
+    ),
+    Mutant("requeue", "forgets to look at the types", "if wrong then return wrong end", "", by_wrong_types),
+)  # fmt: skip
+
+
+@pytest.fixture
+def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
+    engine = Engine(redis_url, namespace)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=str)
+def test_mutant_is_found(engine: Engine, mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = scripts.load
+
+    def load_mutant(name: str) -> Script:
+        script = load(name)
+        if mutant.verb == "*" and mutant.old not in script.text:
+            return script
+        if mutant.verb not in (name, "*"):
+            return script
+        assert mutant.old in script.text, "the mutant's text is gone: it has to follow the script"
+        return changed(script, script.text.replace(mutant.old, mutant.new))
+
+    monkeypatch.setattr(scripts, "load", load_mutant)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        mutant.find(engine, mutant.verb)
