@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from queue_core import Context, InvalidArgument, InvalidPayload, LeaseLost, State, Taskyard, testing
+from queue_core import Context, InvalidArgument, InvalidPayload, InvalidResult, LeaseLost, State, Taskyard, testing
 from queue_core.embedded import EmbeddedServer
 from queue_core.errors import DeadLetter
 from queue_core.testing import TooManyTasks
@@ -182,6 +182,17 @@ def test_what_stops_the_test_is_no_failure_of_the_handler(yard: Taskyard) -> Non
         interrupted.enqueue()
 
 
+def test_result_that_is_kept_goes_through_json_and_what_cannot_be_kept_is_refused(yard: Taskyard) -> None:
+    @yard.task(result_ttl=60)
+    def give(kind: str) -> Any:
+        return (1, 2) if kind == "pair" else {1, 2}
+
+    with testing.inline(yard):
+        assert give.enqueue("pair").result() == [1, 2]
+        with pytest.raises(InvalidResult):
+            give.enqueue("set")
+
+
 def test_task_that_recovers_runs_as_often_as_it_needs(yard: Taskyard) -> None:
     @yard.task(max_retries=5)
     def third_time(ctx: Context) -> str:
@@ -342,6 +353,23 @@ def test_first_error_is_raised_once_its_task_is_settled(queued: Taskyard) -> Non
     with pytest.raises(ValueError, match="no"):
         testing.drain(queued, raises=True)
     assert handle.status() is State.DEAD
+
+
+def test_result_and_progress_are_kept_as_a_worker_keeps_them(queued: Taskyard) -> None:
+    @queued.task(result_ttl=60)
+    def give(ctx: Context, kind: str) -> Any:
+        ctx.progress(1, 2, "half")
+        progress = queued.task_status(ctx.task_id).progress
+        assert progress is not None
+        assert (progress.done, progress.total, progress.note) == (1, 2, "half")
+        return (1, 2) if kind == "pair" else {1, 2}
+
+    handle = give.enqueue("pair")
+    (run,) = testing.drain(queued)
+    assert (run.state, run.error, handle.result(timeout=0)) == (State.COMPLETED, None, [1, 2])
+    give.enqueue("set")
+    with pytest.raises(InvalidResult):
+        testing.drain(queued)
 
 
 def test_task_that_nobody_here_knows_is_held_for_one_who_does(queued: Taskyard) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
+from queue_core import protocol
 from queue_core.consumer import Claim, Lease, process_name
 from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks, UnknownTask
-from queue_core.protocol import Claimed
+from queue_core.protocol import Claimed, Report
 from queue_core.snapshot import State
-from queue_core.task import Context
+from queue_core.task import Context, Signals
 from queue_core.testing.clock import Clock
 from queue_core.testing.running import Run, call
 from queue_core.yard import Taskyard
@@ -32,7 +34,7 @@ def drain(
 
     With `advance`, the yard's `Clock` is moved on to when the next task is due, so that delays and retries run as well.
     Shape: the runs, in their order; with `raises`, the first error of a handler is raised once its task is settled.
-    Raises `TooManyTasks` after `most` runs.
+    Raises `TooManyTasks` after `most` runs, `InvalidResult` for a result that cannot be kept.
     """
     names = sorted({task.queue for task in yard.tasks.values()} if queues is None else {*queues})
     clock = yard.clock if isinstance(yard.clock, Clock) else None
@@ -99,7 +101,8 @@ class _Drainer:
             error = InvalidPayload(misfit)
             lease.bury("PayloadMismatch", misfit)
         else:
-            context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence)
+            signals = Signals(partial(self._tell, queue, lease))
+            context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence, signals)
             result, error = call(lambda: definition.call(lease.args, lease.kwargs, context))
             if error is None:
                 lease.complete(result if lease.keeps_result else None)
@@ -107,6 +110,11 @@ class _Drainer:
                 lease.fail(error)
         state = self._state(queue, lease.id)
         return Run(lease.id, lease.name, queue, lease.attempt, lease.args, lease.kwargs, state, result, error)
+
+    def _tell(self, queue: str, lease: Lease, progress: bytes) -> None:
+        """How far a handler is: at once, as nobody else sends it."""
+        client = self._yard.client
+        client.run(protocol.progress(client.queue(queue), [Report(lease.id, lease.fence, progress)]))
 
     def _state(self, queue: str, task_id: str) -> State:
         try:

@@ -31,6 +31,7 @@ def inline(yard: Taskyard, *, raises: bool = True, retries: bool = False, most: 
     Arguments go through JSON as they would, so that what cannot be stored is refused. What a handler raises is raised
     where it was enqueued; with `raises=False` it is in the list of runs only. With `retries`, a failed task runs again
     at once, as often as it may. Shape: the runs, in the order of their ends. Raises `TooManyTasks` after `most` runs.
+    Unique keys, limits and expiry are a server's affair: nothing of them is looked at.
     """
     if not isinstance(most, int) or most < 1:
         raise InvalidArgument(f"most {most!r:.20} is not accepted: a number of runs, 1 or more")
@@ -106,6 +107,8 @@ class _Inliner:
             result, error = yield partial(definition.call, arguments, named, context)
             if isinstance(error, TooManyTasks):
                 raise error
+            if error is None and envelope.options.result_ttl is not None:
+                result = codec.decode_result(codec.encode_result(result))
             claimed = ClaimedTask(new_task.id, new_task.envelope, Counters(attempts), bool(attempts), "")
             run = Run(
                 new_task.id,
