@@ -20,6 +20,7 @@ from queue_core.snapshot import (
     Fault,
     Lane,
     Pause,
+    Progress,
     QueueSnapshot,
     State,
     Statistics,
@@ -52,6 +53,7 @@ class Cause(StrEnum):
     RETRY_DUE_LATER = "retry_due_later"
     LEASE_EXPIRED = "lease_expired"
     WORKER_SILENT = "worker_silent"
+    ASKED_TO_STOP = "asked_to_stop"
     TRASHED = "trashed"
     MOVING = "moving"
     ENDED = "ended"
@@ -139,7 +141,11 @@ def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:
 def explain_task(task: TaskDetail, around: Surroundings) -> Explanation:
     if task.unreadable:
         return Explanation(Cause.UNREADABLE, f"It cannot be read: {task.unreadable}.", tone="bad")
-    return _EXPLAIN[task.state](task, around)
+    found = _EXPLAIN[task.state](task, around)
+    if task.expires_at is None:
+        return found
+    told = f"{found.sentence} It expires {until(task.expires_at, around.now_ms)} unless its run has begun by then."
+    return replace(found, sentence=told, facts={**found.facts, "expires_at": task.expires_at})
 
 
 def unknown_task(task_id: str, now_ms: int, queue: str = "") -> Explanation:
@@ -284,6 +290,10 @@ def _running(task: TaskDetail, around: Surroundings) -> Explanation:
     told = f"It has been running{how_long}{where}"
     ends_at = task.lease_expires_at
     facts: dict[str, object] = {"worker": task.worker, "started_at": task.at, "lease_expires_at": ends_at}
+    if task.progress:
+        said = task.progress
+        facts["progress"] = {"done": said.done, "total": said.total, "note": said.note, "at": said.at}
+        told = f"{told}, {_how_far(said)}"
     if ends_at is not None and ends_at < now_ms:
         return Explanation(
             Cause.LEASE_EXPIRED,
@@ -301,7 +311,23 @@ def _running(task: TaskDetail, around: Surroundings) -> Explanation:
             tone="warn",
             facts={**facts, "heartbeat_at": worker.heartbeat_at},
         )
+    if task.cancelled_by:
+        return Explanation(
+            Cause.ASKED_TO_STOP,
+            f"{told}. {task.cancelled_by} asked it to stop{_quoted(task.cancelled_reason)}: it does so when its worker "
+            "has heard of it and its handler lets it.",
+            tone="warn",
+            facts={**facts, "by": task.cancelled_by, "reason": task.cancelled_reason},
+        )
     return Explanation(Cause.RUNNING, f"{told}.", facts=facts)
+
+
+def _how_far(said: Progress) -> str:
+    """`40 % done, “users”`; where nobody said of how many: `1,200 done`."""
+    note = _quoted(one_line(said.note))
+    if said.total and said.total > 0:
+        return f"{100 * said.done / said.total:.0f} % done{note}"
+    return f"{said.done:,g} done{note}"
 
 
 def _dead(task: TaskDetail, around: Surroundings) -> Explanation:
@@ -355,11 +381,17 @@ def _trashed(task: TaskDetail, around: Surroundings) -> Explanation:
 
 def _ended(task: TaskDetail, around: Surroundings) -> Explanation:
     since = f" {when(task.at, around.now_ms)}" if task.at is not None else ""
-    return Explanation(
-        Cause.ENDED,
-        f"It was {task.state.value}{since}. What is known of it is kept for 24 hours after its end.",
-        facts={"state": task.state.value, "ended_at": task.at},
-    )
+    facts: dict[str, object] = {"state": task.state.value, "ended_at": task.at}
+    if task.state is State.EXPIRED:
+        told = f"It expired{since}: its run had not begun in time."
+    else:
+        told = f"It was {task.state.value}{since}."
+    if task.cancelled_by:
+        told = f"It was cancelled by {task.cancelled_by}{since}{_quoted(task.cancelled_reason)}."
+        facts |= {"by": task.cancelled_by, "reason": task.cancelled_reason}
+    if task.result_bytes:
+        told += f" Its result is kept for {duration(((task.result_expires_at or 0) - around.now_ms) / 1000)}."
+    return Explanation(Cause.ENDED, f"{told} What is known of it is kept for 24 hours after its end.", facts=facts)
 
 
 # A queue.

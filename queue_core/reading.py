@@ -53,6 +53,7 @@ _PLACES: dict[State, tuple[Callable[[QueueKeys], str], str]] = {
     State.TRASHED: (lambda queue: queue.trash, "falling"),
 }
 SORTED_STATES = frozenset(_PLACES)
+WAITING_STATES = frozenset({State.READY, State.HELD, State.SCHEDULED, State.RETRYING})
 _FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _SCORE = re.compile(rb"[-+]?(\d{1,20}(\.\d{1,20})?(e[-+]?\d{1,3})?|inf)\Z")
 
@@ -440,7 +441,7 @@ def more_of(queue: QueueKeys, task: Described) -> list[Sequence[Argument]]:
     last: Sequence[Argument] = ("HGET", queue.cancelling, task_id)
     if task.is_ended:
         last = ("HMGET", queue.record(task_id), "result", "no_result", "result_until")
-    return [*tracebacks(queue, task), last]
+    return [*tracebacks(queue, task), last, ("ZSCORE", queue.expiring, task_id)]
 
 
 def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> TaskDetail:
@@ -491,6 +492,7 @@ def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> Tas
         result_bytes=len(result),
         result_missing=decoding.line(decoding.text(missing), 500) if is_kept else "",
         result_expires_at=decoding.moment(until) if is_kept else None,
+        expires_at=decoding.moment(more[3]) if task.state in WAITING_STATES else None,
     )
 
 

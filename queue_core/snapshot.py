@@ -435,6 +435,8 @@ class TaskDetail:
     result_missing: str = ""
     """Why its result could not be stored."""
     result_expires_at: int | None = None
+    expires_at: int | None = None
+    """Of one that waits: when it ends unless its run has begun."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from queue_core import Taskyard, keys, protocol
+from queue_core.codec import encode_progress
 from queue_core.errors import InvalidArgument, TaskyardError, UnknownQueue
 from queue_core.explain import Cause, Explanation, explain, explain_queue
 from queue_core.inspector import Inspector
@@ -203,6 +204,40 @@ def running_on_a_silent_worker(yard: Yard) -> str:
     return held.id
 
 
+def running_with_progress(yard: Yard) -> str:
+    held = yard.lease()
+    yard.later(14 * SECOND)
+    said = encode_progress(400, 1_000, "users")
+    yard.run(protocol.progress(yard.queue, [protocol.Report(held.id, held.fence, said)]))
+    return held.id
+
+
+def asked_to_stop(yard: Yard) -> str:
+    task_id = running(yard)
+    yard.run(protocol.cancel(yard.queue, [task_id], {"by": "ada", "reason": "wrong customer"}))
+    return task_id
+
+
+def cancelled(yard: Yard) -> str:
+    task_id = yard.enqueue()
+    yard.run(protocol.cancel(yard.queue, [task_id], {"by": "ada", "reason": "wrong customer"}))
+    yard.later(MINUTE)
+    return task_id
+
+
+def expiring(yard: Yard) -> str:
+    yard.put_worker(busy=4)
+    yard.enqueue()
+    return yard.enqueue(expires=180.0)
+
+
+def expired(yard: Yard) -> str:
+    task_id = yard.enqueue(expires=1.0)
+    yard.later(MINUTE)
+    yard.run(protocol.expire(yard.queue, [task_id]))
+    return task_id
+
+
 def with_a_lease_that_ran_out(yard: Yard) -> str:
     held = yard.lease()
     yard.later(LEASE_MS + 5 * SECOND)
@@ -319,6 +354,24 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
         "Its worker died while it ran, for the first time of 3 that are allowed. The next one is due",
         "run-now {id}",
     ),
+    (running_with_progress, Cause.RUNNING, "It has been running for 14 s on w1, 40 % done, “users”.", ""),
+    (
+        asked_to_stop,
+        Cause.ASKED_TO_STOP,
+        "It has been running for 14 s on w1. ada asked it to stop, “wrong customer”: it does so when its worker",
+        "",
+    ),
+    (cancelled, Cause.ENDED, "It was cancelled by ada 1 min ago, “wrong customer”.", ""),
+    (
+        expiring,
+        Cause.ALL_BUSY,
+        (
+            "It waits for its turn: about 1 ahead of it, 4 of 4 slots busy. It expires in 3 min unless its run "
+            "has begun by then."
+        ),
+        "",
+    ),
+    (expired, Cause.ENDED, "It expired just now: its run had not begun in time.", ""),
     (running, Cause.RUNNING, "It has been running for 14 s on w1.", ""),
     (
         running_on_a_silent_worker,

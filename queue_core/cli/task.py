@@ -63,6 +63,9 @@ def command(
         detail = f": {event.detail}" if event.detail else ""
         say(_fitted(f"  {clock(event.at, around.now_ms, with_ms=True)}  {safe(event.text + detail)}"))
     _say_payload(task, with_payload)
+    if task.result_bytes or task.result_missing:
+        said = safe(task.result_json or task.result_missing or "too large to be shown")
+        say(f"\n{bold('Result')} ({size(task.result_bytes)})\n{_fitted(f'  {said}')}")
     _say_traceback(task, with_traceback)
 
 

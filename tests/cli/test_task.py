@@ -74,3 +74,19 @@ def test_what_is_not_there_is_said(here: Run, tasks: Tasks) -> None:
         "taskyard task: there is no queue 'absent'; there are: billing\n",
     )
     assert here("task", "a/b")[0] == 2
+
+
+def test_a_result_is_shown(here: Run, tasks: Tasks) -> None:
+    yard = tasks.yard
+
+    @yard.task(queue="reports", result_ttl=60)
+    def count_rows() -> dict[str, int]:
+        return {"rows": 42}
+
+    handle = count_rows.enqueue()
+    with yard.queue("reports").claim(limit=1) as leases:
+        for lease in leases:
+            lease.complete({"rows": 42})
+    output = here("task", handle.id)[1]
+    assert output.startswith("Completed: It was completed just now. Its result is kept for ")
+    assert '\nResult (11 B)\n  {"rows":42}\n' in output
