@@ -98,17 +98,17 @@ class Operations:
         died from `since` to `until`. Three or four round trips, each as long as what is shown."""
         _check_target(verb, state, faults, since, until)
         known = self._client.queue(queue)
-        counts = self._inspector.queue(queue).counts
-        now = self._inspector.server_ms()
+        now = self._inspector.server_ms()  # first: what arrives while this looks is later, though it may be counted
+        seen = self._inspector.queue(queue)
         if state is State.DEAD:
             return self._preview_letters(known, verb, tuple(sorted(set(faults))), since, min(now, until or now), now)
         first, last = self._ends(known, state)
-        bound = Bound(queue, verb, state, now, int(getattr(counts, state.value)), highest=last)
+        bound = Bound(queue, verb, state, now, int(getattr(seen.counts, state.value)), highest=last)
         by_fault: tuple[FaultShare, ...] = ()
         if state is State.RETRYING:
             shares = ((fault, fault.retrying) for fault in self._inspector.faults(queue))
             by_fault = tuple(FaultShare(f.fingerprint, n, f.error_class, f.message) for f, n in shares if n)
-        oldest = first if state is not State.READY else self._inspector.queue(queue).oldest_ready_at
+        oldest = seen.oldest_ready_at if state is State.READY else first
         return Preview(bound, by_fault, oldest, last, self._inspector.tasks(queue, state, limit=SAMPLES).rows)
 
     def _preview_letters(

@@ -211,6 +211,59 @@ def test_what_was_shown_is_done_and_what_came_later_is_left_alone(
         assert set(before) <= set(places[goes_to[verb]])
 
 
+@pytest.mark.parametrize(
+    ("state", "verb", "before", "later"),
+    [
+        (State.SCHEDULED, "promote", {"delay_ms": 60_000}, {"delay_ms": 10_000}),
+        (State.RETRYING, "trash", {}, {}),
+        (State.HELD, "trash", {"name": "resize"}, {"name": "a_resize"}),
+        (State.READY, "trash", {"priority": 5}, {"priority": 9}),
+        (State.TRASHED, "delete", {}, {}),
+    ],
+)
+def test_what_came_later_is_left_alone_also_where_it_stands_before_the_others(
+    engine: Engine,
+    operations: Operations,
+    state: State,
+    verb: str,
+    before: dict[str, Any],
+    later: dict[str, Any],
+) -> None:
+    def one(**what: Any) -> str:
+        if state is State.RETRYING:
+            held = engine.lease()
+            engine.fail(held, delay_ms=60_000 - 10 * (engine.now - START_MS))
+            return held.id
+        if state is State.TRASHED:
+            task_id = engine.seed("dead")
+            keep_ms = 60_000 - 10 * (engine.now - START_MS)
+            engine.run(protocol.trash(engine.queue, [task_id], keep_ms, "ada", ""))
+            return task_id
+        return engine.seed(state.value, **what)
+
+    place = place_of(engine, one(**before))
+    operation = start(operations, operations.preview("email", verb, state=state))
+    engine.later(2_000)
+    left = engine.enqueue(**later) if state is State.READY else one(**later)
+    ended = run(operations, operation)
+    assert (ended.done, ended.skipped) == (1, {})
+    assert places_of(engine.check_books())[place] == [left]
+
+
+@pytest.mark.parametrize("chooses_fault", [True, False])
+def test_letters_that_cannot_be_touched_are_looked_at_once(
+    engine: Engine, operations: Operations, chooses_fault: bool
+) -> None:
+    died = engine.kill(500)
+    faults = [fault_of(engine, "no answer")] if chooses_fault else []
+    operation = start(operations, operations.preview("email", "requeue", faults=faults))
+    engine.redis.hdel(engine.queue.tasks, *died[:400])  # damage
+    ended = run(operations, operation)
+    assert (ended.done, ended.looked_at, ended.skipped) == (100, 500, {"not dead": 400})
+    assert [task_id for task_id, _ in ended.skipped_ids] == died[:100]
+    assert places_of(engine.state())["ready"] == died[400:]
+
+
 def test_ready_tasks_that_are_claimed_and_arrive_meanwhile_do_not_hide_any(
     engine: Engine, operations: Operations
 ) -> None:
@@ -258,7 +311,7 @@ def test_letters_of_several_faults_that_died_in_a_range_of_time(engine: Engine, 
 
 
 @pytest.mark.each_server
-def test_five_thousand_letters_take_twenty_chunks_and_histories_say_by_whom(
+def test_five_thousand_letters_take_forty_chunks_and_histories_say_by_whom(
     engine: Engine, operations: Operations, inspector: Inspector
 ) -> None:
     died = engine.kill(5_000)
@@ -266,13 +319,14 @@ def test_five_thousand_letters_take_twenty_chunks_and_histories_say_by_whom(
     words: list[str] = []
     while not words or words[-1] == "more":
         words.append(operations.run_chunk(operation.id, "email").word)
-    assert words == ["more"] * 19 + ["ended"]
+    assert words == ["more"] * 39 + ["ended"]
     state = engine.check_books()
     assert places_of(state)["ready"] == died
     entry = inspector.task("email", died[0]).history[-1]
     assert entry.facts == {"by": "ada", "operation": operation.id, "reason": "fixed"}
     ended = inspector.operation(operation.id, "email")
     assert (ended.done, ended.under_way, ended.skipped, ended.ended_at) == (5_000, 5_000, {}, engine.now)
+    assert 600_000 < engine.redis.ttl(engine.queue.operation(operation.id)) <= 7 * 86_400
 
 
 def test_letters_that_others_took_before_their_turn_are_counted_and_never_more_than_was_shown(
@@ -305,6 +359,39 @@ def test_form_sent_again_begins_nothing_more(engine: Engine, operations: Operati
     assert engine.state() == after
     (entry,) = inspector.audit().rows
     assert (entry.verb, entry.count, entry.target) == ("requeue", 5, f"dead letters of all faults until {START_MS}")
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_form_whose_sender_died_between_two_round_trips_begins_one_operation(
+    engine: Engine, operations: Operations, inspector: Inspector, monkeypatch: pytest.MonkeyPatch, cut: int
+) -> None:
+    """The round trip after so many is made, and its answer never read."""
+    engine.kill(3)
+    shown = operations.preview("email", "requeue")
+    calls = 0
+
+    def dying(method: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*arguments: Any) -> Any:
+            nonlocal calls
+            answer = method(*arguments)
+            calls += 1
+            if calls == cut:
+                raise KeyboardInterrupt
+            return answer
+
+        return call
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Client, "run", dying(Client.run))
+        patched.setattr(Client, "read", dying(Client.read))
+        if cut < 6:
+            with pytest.raises(KeyboardInterrupt):
+                start(operations, shown)
+        else:
+            start(operations, shown)
+    assert run(another(engine), start(another(engine), shown)).done == 3
+    assert len(inspector.audit().rows) == 1
+    assert len(engine.check_books()["operations"]) == 1
 
 
 # Whoever runs it, and whenever that one dies.
@@ -420,7 +507,7 @@ def test_paused_operation_does_nothing_until_it_is_resumed(engine: Engine, opera
     operation = start(operations, operations.preview("email", "requeue"))
     operations.run_chunk(operation.id, "email")
     paused = operations.pause(operation.id, "email", by="bob", action_id="b1", reason="too fast")
-    assert (paused.progress, paused.why, paused.done) == ("paused", "bob: too fast", 256)
+    assert (paused.progress, paused.why, paused.done) == ("paused", "bob: too fast", 128)
     assert operations.run_chunk(operation.id, "email").word == "paused"
     assert operations.tend(["email"]) is None
     assert run(operations, operation) == paused
@@ -439,14 +526,14 @@ def test_cancelled_operation_has_ended_and_refuses_everything(engine: Engine, op
     operations.run_chunk(operation.id, "email")
     cancelled = operations.cancel(operation.id, "email", by="bob", action_id="b1")
     assert (cancelled.progress, cancelled.done, cancelled.has_ended, cancelled.ended_at) == (
-        "cancelled", 256, True, engine.now,
+        "cancelled", 128, True, engine.now,
     )  # fmt: skip
     assert operations.cancel(operation.id, "email", by="bob", action_id="b1") == cancelled
     assert operations.run_chunk(operation.id, "email").word == "cancelled"
     for act in (operations.pause, operations.resume, operations.cancel):
         with pytest.raises(OperationEnded, match=operation.id):
             act(operation.id, "email", by="bob", action_id="b2")
-    assert len(engine.check_books()["dead"]) == 344
+    assert len(engine.check_books()["dead"]) == 472
     assert 0 < engine.redis.ttl(engine.queue.operation(operation.id)) <= 7 * 86_400
 
 
@@ -478,7 +565,7 @@ def test_drip_is_never_faster_and_keeps_its_pace(
     while True:
         done = operations.run_chunk(operation.id, "email")
         now_done = Inspector(client=engine.client).operation(operation.id, "email").done
-        assert now_done <= max(1, drip) + drip * (engine.now - first) / 1000 + (256 if drip > 256 else 0)
+        assert now_done <= max(1, drip) + drip * (engine.now - first) / 1000 + (128 if drip > 128 else 0)
         if done.word == "ended":
             break
         assert done.word == "due"
@@ -488,6 +575,17 @@ def test_drip_is_never_faster_and_keeps_its_pace(
             engine.later(done.next_ms - engine.now)
     assert (engine.now - first) / 1000 == pytest.approx(seconds, rel=0.35)
     engine.check_books()
+
+
+def test_drip_that_was_looked_at_late_makes_up_for_a_second_at_most(engine: Engine, operations: Operations) -> None:
+    engine.kill(600)
+    operation = start(operations, operations.preview("email", "requeue"), drip=100)
+    assert operations.run_chunk(operation.id, "email").next_ms == START_MS + 1_000
+    engine.later(1_400)
+    assert operations.run_chunk(operation.id, "email").next_ms == START_MS + 2_000
+    engine.later(60_000)
+    assert operations.run_chunk(operation.id, "email").next_ms == engine.now
+    assert operations.run_chunk(operation.id, "email").next_ms == engine.now + 1_000
 
 
 def settle(engine: Engine, count: int, fails: int = 0) -> list[str]:

@@ -4,7 +4,7 @@
 -- named keys, the runner's token as the last argument. Needs history.lua, ready.lua, origin.lua and position.lua where
 -- it meets what they are about.
 local operation, index, results = KEYS[NAMED + 1], KEYS[NAMED + 2], KEYS[NAMED + 3]
-local CHUNK, LOOK_AT_MOST, SILENT_MS, ASK_AGAIN_MS, KEPT_MS, MAX_LISTED = 256, 1024, 15000, 1000, 604800000, 100
+local CHUNK, LOOK_AT_MOST, SILENT_MS, ASK_AGAIN_MS, KEPT_MS, MAX_LISTED = 128, 1024, 15000, 1000, 604800000, 100
 local OF_OPERATION = {'id', 'verb', 'state', 'place', 'faults', 'cursor', 'runner', 'since', 'top', 'until', 'count',
   'looked', 'done', 'heard', 'canary', 'drip', 'next', 'listed', 'left'}
 local op, runner = {}, ARGV[#ARGV]
