@@ -17,7 +17,7 @@ from queue_core.formats import visible
 
 SECTIONS = {
     "Run": ("demo", "worker", "console"),
-    "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "explain", "operations"),
+    "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "stats", "explain", "operations"),
     "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "move", "pause", "resume", "limit"),
     "Look after the server": ("delete-queue", "fsck"),
 }
