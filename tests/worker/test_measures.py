@@ -11,7 +11,7 @@ from redis import Redis
 
 from queue_core import Taskyard
 from queue_core.inspector import Inspector
-from queue_core.protocol import DEAD, DISCARD, RETRY, ClaimedTask, Counters
+from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY, ClaimedTask, Counters
 from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import Figures
 from queue_core.worker.measures import COMPLETED, Measures
@@ -28,6 +28,7 @@ StartWorker = Callable[..., Worker]
         (RETRY, Figures(failed=1, retried=1)),
         (DEAD, Figures(failed=1, died=1)),
         (DISCARD, Figures(failed=1, discarded=1)),
+        (CANCEL, Figures(cancelled=1)),
         ("another", Figures()),
     ],
 )
