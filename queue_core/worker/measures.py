@@ -17,7 +17,6 @@ COUNTED = {
     DEAD: ("failed", "died"),
     DISCARD: ("failed", "discarded"),
     CANCEL: ("cancelled",),
-    CANCEL: ("cancelled",),
 }
 """What an attempt came to, its failure's verdict for one, → the counters that it adds to."""
 
