@@ -213,7 +213,16 @@ def test_queue_has_a_name(engine: Engine) -> None:
         export(engine, "a", to="{images}")
 
 
-@pytest.mark.parametrize("note", [b"", b"{", b"[]", b'{"token":1,"to":"images","score":"1","member":"a"}'])
+@pytest.mark.parametrize(
+    "note",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"token":1,"to":"images","score":"1","member":"a"}',
+        b'{"token":"t1","to":"{images}","score":"1","member":"a"}',
+    ],
+)
 def test_damaged_note_is_no_token(engine: Engine, note: bytes) -> None:
     engine.enqueue("order-1")
     engine.trash("order-1")

@@ -10,7 +10,8 @@ end
 
 -- What a task on its way to another queue is known by there; '' for any other.
 local function token_of(origin)
-  return type(origin.token) == 'string' and type(origin.to) == 'string' and origin.token or ''
+  local has_both = type(origin.token) == 'string' and type(origin.to) == 'string'
+  return has_both and find(origin.to, '^[%w_][%w_.:-]*$') and origin.token or ''
 end
 
 -- Why a task on its way to another queue is left alone; nil for any other.
