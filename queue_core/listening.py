@@ -55,6 +55,7 @@ class AsyncListener:
         self._events: dict[str, list[asyncio.Event]] = {}
         self._pubsub: Any = None
         self._reader: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
 
     @contextlib.asynccontextmanager
     async def listen(self, channel: str) -> AsyncIterator[asyncio.Event]:
@@ -81,15 +82,17 @@ class AsyncListener:
 
     async def close(self) -> None:
         reader, self._reader = self._reader, None
-        if reader is not None:
-            reader.cancel()
-            await asyncio.gather(reader, return_exceptions=True)
+        while reader is not None and not reader.done():
+            reader.cancel()  # more than once: before Python 3.12 a `wait_for` in redis-py may swallow it
+            await asyncio.wait([reader], timeout=0.05)
 
     async def _send(self, verb: str, channel: str) -> None:
         """While there is no connection nothing is to be done: the next one begins with all channels."""
-        if self._pubsub is not None:
-            with contextlib.suppress(*connection.SERVER_ERRORS):
-                await getattr(self._pubsub, verb)(channel)
+        async with self._lock:
+            # The reader hears of what fails; where it has just been disconnected redis-py raises whatever comes.
+            with contextlib.suppress(Exception):
+                if self._pubsub is not None:
+                    await getattr(self._pubsub, verb)(channel)
 
     async def _read(self) -> None:
         while True:
@@ -102,12 +105,13 @@ class AsyncListener:
                     message = await pubsub.get_message(timeout=None)
                     if message:
                         self._wake(message["channel"].decode("utf-8", "replace"))
-            except connection.SERVER_ERRORS:
+            except Exception:  # whatever it was, the next connection begins anew
                 self._wake(*self._events)
             finally:
-                self._pubsub = None
-                with contextlib.suppress(*connection.SERVER_ERRORS):
-                    await pubsub.aclose()
+                async with self._lock:
+                    self._pubsub = None
+                    with contextlib.suppress(Exception):
+                        await pubsub.aclose()
             await asyncio.sleep(AFTER_ERROR_SECONDS)
 
     def _wake(self, *channels: str) -> None:
