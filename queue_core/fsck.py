@@ -19,7 +19,7 @@ LOOKS = 3
 
 WALKS = (
     "ready", "removed", "prioritized", "scheduled", "retrying", "leases", "running", "held", "blocked", "dead",
-    "dead_by_fault", "trash", "trashed", "cancelling", "history", "tasks",
+    "dead_by_fault", "trash", "trashed", "cancelling", "expiring", "history", "tasks",
 )  # fmt: skip
 """`tasks` last: what was seen in the list by then is not nowhere."""
 
@@ -27,7 +27,7 @@ _PLACES = {
     "P": "prioritized", "S": "scheduled", "R": "retrying", "L": "leases", "H": "held", "B": "blocked", "D": "dead",
     "X": "trash",
 }  # fmt: skip
-_BESIDES = {"U": "running", "Y": "trashed", "C": "cancelling", "N": "history"}
+_BESIDES = {"U": "running", "Y": "trashed", "C": "cancelling", "E": "expiring", "N": "history"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,7 @@ def check(
         # Whether it is in the list was seen at another moment than the rest: this looks at all of it in one.
         if client.run(protocol.repair(keys, task_id, only_look=True)):
             yield Breach(queue, task_id, what, client.run(protocol.repair(keys, task_id)) if repair else "")
+    yield from _check_faults(client, queue, repair)
     yield from _check_books(client, queue, repair)
 
 
@@ -96,6 +97,8 @@ def judge(letters: str, seen_in_list: int) -> str:
         return "has a lease and no claim" if "L" in letters else "has a claim and no lease"
     if "C" in letters and "L" not in letters:
         return "was asked to stop and does not run"
+    if "E" in letters and "D" in letters:
+        return "is dead and can expire"
     if ("X" in letters) != ("Y" in letters):
         return "is in the trash without its origin" if "X" in letters else "has an origin and is not in the trash"
     if ("D" in letters) != ("F" in letters):
@@ -136,6 +139,15 @@ def _slices(ids: Iterable[str]) -> Iterator[list[str]]:
     waiting = list(ids)
     for start in range(0, len(waiting), SLICE):
         yield waiting[start : start + SLICE]
+
+
+def _check_faults(client: Client, queue: str, repair: bool) -> Iterator[Breach]:
+    """All is counted at one moment, so one look tells."""
+    for counter, says, counted in client.run(protocol.recount(client.queue(queue), only_look=not repair)):
+        fault, _, what = counter.rpartition(":")
+        about = {"retrying": "wait for a retry", "trashed": "lie in the trash"}[what]
+        done = f"it says {counted}" if repair else ""
+        yield Breach(queue, "", f"fault {fault} says that {says} of its tasks {about}, and it is {counted}", done)
 
 
 def _check_books(client: Client, queue: str, repair: bool) -> Iterator[Breach]:

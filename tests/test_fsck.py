@@ -92,6 +92,15 @@ def damage_books(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.hincrby(engine.queue.stats, "completed", 3)
 
 
+def damage_miscounted_fault(engine: Engine, placed: dict[str, str]) -> None:
+    (fault,) = engine.state()["faults_seen"]
+    engine.redis.hset(engine.queue.faults, mapping={f"{fault}:retrying": 7, f"{fault}:trashed": "garbage"})
+
+
+def damage_expiry_of_no_task(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.zadd(engine.queue.expiring, {placed["dead"]: engine.now, "nobody": engine.now})
+
+
 DAMAGES = {name.removeprefix("damage_"): make for name, make in dict(globals()).items() if name.startswith("damage_")}
 
 
@@ -134,6 +143,16 @@ def test_task_that_stood_nowhere_is_given_out_again(engine: Engine) -> None:
     (breach,) = [b for b in fsck.check(engine.client, "email", repair=True) if b.task_id]
     assert breach == Breach("email", placed["first"], "is a task and stands nowhere", "stood nowhere: ready again")
     assert placed["first"] in [task.id for task in engine.claim(10).tasks]
+
+
+def test_fault_that_miscounts_says_what_it_said_and_what_is_right(engine: Engine) -> None:
+    damage_miscounted_fault(engine, full_queue(engine))
+    (fault,) = engine.state()["faults_seen"]
+    found = list(fsck.check(engine.client, "email", repair=True))
+    assert found == [
+        Breach("email", "", f"fault {fault} says that 7 of its tasks wait for a retry, and it is 1", "it says 1"),
+        Breach("email", "", f"fault {fault} says that garbage of its tasks lie in the trash, and it is 1", "it says 1"),
+    ]
 
 
 def test_thousands_of_tasks_are_walked_in_slices(engine: Engine) -> None:
@@ -200,6 +219,9 @@ def test_unknown_queue_is_said(engine: Engine) -> None:
         ("TLUC", 0, ""),
         ("TSC", 0, "was asked to stop and does not run"),
         ("C", 0, "is no task and stands in cancelling"),
+        ("TSE", 0, ""),
+        ("TDFE", 0, "is dead and can expire"),
+        ("E", 0, "is no task and stands in expiring"),
         ("TD", 0, "is a dead letter of no fault"),
         ("TSF", 0, "is a letter of a fault and not dead"),
     ],

@@ -38,7 +38,7 @@ from queue_core.protocol.moving import (
     import_,
 )
 from queue_core.protocol.operations import start_operation, switch_operation
-from queue_core.protocol.repairs import balance, examine, repair
+from queue_core.protocol.repairs import balance, examine, recount, repair
 from queue_core.protocol.tasks import (
     CANCEL,
     DEAD,
@@ -121,6 +121,7 @@ __all__ = [
     "pause",
     "progress",
     "promote",
+    "recount",
     "recover",
     "release",
     "repair",

@@ -29,6 +29,16 @@ def repair(queue: QueueKeys, task_id: str, *, only_look: bool = False) -> Call[s
     return Call(scripts.load("repair"), queue, (task_id, "" if only_look else "1"), text)
 
 
+def recount(queue: QueueKeys, *, only_look: bool = False) -> Call[list[tuple[str, str, str]]]:
+    """The faults count their tasks again. Shape: counter, what it says, what it is to say, of each that is wrong.
+    Source: recount.lua."""
+
+    def read(answer: list[Any]) -> list[tuple[str, str, str]]:
+        return [(text(answer[i]), text(answer[i + 1]), text(answer[i + 2])) for i in range(0, len(answer), 3)]
+
+    return Call(scripts.load("recount"), queue, ("" if only_look else "1",), read)
+
+
 def balance(queue: QueueKeys) -> Call[int]:
     """The books balance again. Shape: tasks entered under `repaired`; negative: tasks that are gone.
     Source: balance.lua."""

@@ -1,19 +1,21 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one slice of a queue for `fsck`: where each of its ids stands, all at one moment. Walks, in slices of a bounded size.
--- KEYS control HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET, leases
--- ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH, cancelling
--- HASH, history HASH
+-- KEYS control HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying ZSET, leases ZSET,
+-- running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH, cancelling HASH,
+-- expiring ZSET, history HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] what to walk: `ready`, another of the keys above by its name, or
 -- `ids`   ARGV[4] cursor, '0' at first (of `ready`: an index)   ARGV[5] about how many, of `ready`: how many
 -- then the ids, where they are given
 -- Returns: next cursor or '0', then id, letters, fault for each id of the slice. Letters, where the id stands: Q ready
 -- (only said of a walk of it), M removed, P prioritized, S scheduled, R retrying, L leases, U running, H held, B blocked,
--- D dead, F dead_by_fault, X trash, Y trashed, C cancelling, N history; T tasks. Fault: that of its history, which D and R are under.
+-- D dead, F dead_by_fault, X trash, Y trashed, C cancelling, E expiring, N history; T tasks. Fault: that of its history,
+-- which D and R are under.
 -- include begin envelope ready history retries known
 -- check keys
 
 local walk, cursor, count = ARGV[3], ARGV[4], tonumber(ARGV[5])
-local SORTED = {{'P', prioritized}, {'S', scheduled}, {'R', retrying}, {'L', leases}, {'B', blocked}, {'X', trash}}
+local SORTED = {{'P', prioritized}, {'S', scheduled}, {'R', retrying}, {'L', leases}, {'B', blocked}, {'X', trash},
+  {'E', expiring}}
 local HASHED = {{'T', tasks}, {'U', running}, {'Y', trashed}, {'C', cancelling}, {'N', history}}
 
 local function examine(id)
@@ -66,6 +68,7 @@ else
     prioritized = {'ZSCAN', prioritized, 2, plain}, scheduled = {'ZSCAN', scheduled, 2, plain},
     retrying = {'ZSCAN', retrying, 2, plain}, leases = {'ZSCAN', leases, 2, plain},
     blocked = {'ZSCAN', blocked, 2, plain}, dead = {'ZSCAN', dead, 2, plain}, trash = {'ZSCAN', trash, 2, plain},
+    expiring = {'ZSCAN', expiring, 2, plain},
     held = {'ZSCAN', held, 2, last_part('/', 'H')}, dead_by_fault = {'ZSCAN', dead_by_fault, 2, last_part(':', 'F')},
   }
   local chosen = walks[walk]

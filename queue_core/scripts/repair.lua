@@ -4,7 +4,7 @@
 -- along the whole of `ready`, `held` and `dead_by_fault`.
 -- KEYS control HASH, session STRING, tasks HASH, ready LIST, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, leases ZSET, running HASH, held ZSET, blocked ZSET, dead ZSET, dead_by_fault ZSET, trash ZSET, trashed HASH,
--- cancelling HASH, history HASH, faults HASH, notify LIST
+-- cancelling HASH, expiring ZSET, history HASH, faults HASH, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] id   ARGV[5] '1': repair, '': only look
 -- Returns what was done, or is to be done, in words; '' where nothing is wrong.
 -- include begin session envelope ready history retries known wake
@@ -95,6 +95,11 @@ end
 if call('HEXISTS', cancelling, id) == 1 and not (runs and has_claim) then
   write('HDEL', cancelling, id)
   did('was asked to stop and does not run')
+end
+
+if call('ZSCORE', expiring, id) and (not envelope or (keep and keep[1] == 'dead')) then
+  write('ZREM', expiring, id)
+  did('was to expire, and has ended or is dead')
 end
 
 local is_trashed, has_origin = keep and keep[1] == 'trashed', call('HEXISTS', trashed, id) == 1
