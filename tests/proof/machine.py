@@ -44,6 +44,11 @@ TYPES = {
 }
 """Names of a queue's keys → their types."""
 
+FAULTS = (
+    "lost answer", "sent again after others", "stale command", "sent again beyond the window", "wrong or lost fence",
+    "unknown id", "id twice in a batch", "lease ran out",
+)  # fmt: skip
+"""What goes wrong on purpose."""
 WEIGHTS = {
     "enqueue": 4, "claim": 4, "complete": 2, "fail": 4, "release": 2, "requeue": 3, "restore": 2, "resume": 3,
     "recover_expired": 3, "recover_held": 2, "open_lane": 2, "send_stale": 2, "let_time_pass": 3,
@@ -162,14 +167,20 @@ class QueueMachine(RuleBasedStateMachine):
         current = [claim for claim in self.claims if self.holds(claim)]
         lost = [claim for claim in self.claims if not self.holds(claim)][-3:]
         others = [Held(claim.id, claim.fence - 1) for claim in current]
-        return chance.some(current, [Held("gone", 1), *lost, *others])
+        chosen = chance.some(current, [Held("gone", 1), *lost, *others])
+        self.done["wrong or lost fence"] += sum(not self.holds(claim) for claim in chosen)
+        self.done["id twice in a batch"] += len(chosen) - len({claim.id for claim in chosen})
+        return chosen
 
     def holds(self, claim: Held) -> bool:
         lease = self.model.leases.get(claim.id)
         return lease is not None and lease.fence == claim.fence
 
     def ids(self, chance: Chance, among: Iterable[str]) -> list[str]:
-        return chance.some(list(among), ["gone", *self.model.tasks, *self.model.records])
+        chosen = chance.some(list(among), ["gone", *self.model.tasks, *self.model.records])
+        self.done["unknown id"] += sum(task_id not in self.model.tasks for task_id in chosen)
+        self.done["id twice in a batch"] += len(chosen) - len(set(chosen))
+        return chosen
 
     # Producers.
 
@@ -337,7 +348,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(chance=chances)
     def let_time_pass(self, chance: Chance) -> None:
         self.done["time passes"] += 1
+        could_expire = not self.model.has_expired()
         self.model.now = self.engine.later(chance.choice((1, 1, 700, 1_000, 1_000, 5_000, 11_000, LEASE_MS, KEEP_MS)))
+        self.done["lease ran out"] += could_expire and self.model.has_expired()
 
     @precondition(lambda self: self.sent)
     @rule(chance=chances)
