@@ -44,6 +44,7 @@ class Cause(StrEnum):
     STARTS_NOW = "starts_now"
     DUE_LATER = "due_later"
     RUNNING = "running"
+    QUEUE_FULL = "queue_full"
     NOTHING_WAITS = "nothing_waits"
 
     UNKNOWN_TASK = "unknown_task"
@@ -420,6 +421,17 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
             yield _with(_name_unknown(queue.name, name, around), held, {"held": lane.held})
     if counts.dead:
         yield _dead_letters(queue, faults)
+    if _is_full(queue):
+        most = queue.limits.max_length
+        told = f"{queue.name} is full: it takes at most {count(most or 0, 'task')}, so enqueueing is refused."
+        yield Explanation(
+            Cause.QUEUE_FULL,
+            told,
+            "Let it take more",
+            f"taskyard limit {queue.name} --max-length N",
+            "warn",
+            {"max_length": most, "by": queue.limits.by},
+        )
     limited = _rate_limited(around) if counts.ready else None
     if limited and workers and not queue.pause:
         yield replace(limited, sentence=f"{ready}. {limited.sentence}", facts={**facts, **limited.facts})
@@ -439,6 +451,12 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
     if counts.running:
         yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
+
+
+def _is_full(queue: QueueSnapshot) -> bool:
+    """Dead letters and the trash do not count (scripts/enqueue.lua)."""
+    most, counts = queue.limits.max_length, queue.counts
+    return most is not None and counts.total - counts.dead - counts.trashed >= most
 
 
 def _clears(statistics: Statistics | None) -> tuple[str, float | None]:

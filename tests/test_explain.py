@@ -526,6 +526,18 @@ def test_a_queue_says_when_it_clears(more: int, sentence: str, yard: Yard, inspe
     assert sentence in found.sentence
 
 
+def test_a_queue_that_takes_no_more_says_so(yard: Yard, inspector: Inspector) -> None:
+    yard.put_worker(busy=4)
+    yard.run(protocol.limit(yard.queue, {"max_length": 2}, "bo"))
+    yard.seed("dead")
+    yard.enqueue()
+    assert told(explain_queue(inspector, "email")) == ["dead", "all_busy"]
+    yard.enqueue()
+    found = explain_queue(inspector, "email")
+    assert told(found) == ["dead", "queue_full", "all_busy"]
+    assert found[1].sentence == "email is full: it takes at most 2 tasks, so enqueueing is refused."
+
+
 def test_a_queue_that_waits_for_nothing_says_so(yard: Yard, inspector: Inspector) -> None:
     yard.put_worker()
     held = yard.lease()
@@ -539,7 +551,9 @@ def test_every_state_can_be_explained(yard: Yard) -> None:
     from queue_core.explain import _EXPLAIN
 
     assert _EXPLAIN.keys() == set(State)
-    assert {cause for _, cause, _, _ in CAUSES} | {Cause.UNKNOWN_TASK, Cause.NOTHING_WAITS} == set(Cause)
+    assert {cause for _, cause, _, _ in CAUSES} | {Cause.UNKNOWN_TASK, Cause.NOTHING_WAITS, Cause.QUEUE_FULL} == set(
+        Cause
+    )
 
 
 def test_a_yard_explains(redis_url: str, namespace: str) -> None:
