@@ -65,6 +65,15 @@ def test_hour_of_a_name_is_what_was_enqueued_and_what_was_measured(engine: Engin
     assert running_names(engine) == {"enqueued:send": b"1"}
 
 
+def test_first_call_of_an_hour_counts_each_of_its_names(engine: Engine) -> None:
+    engine.enqueue()
+    engine.later(HOUR_MS)
+    tasks = [engine.new_task(name=name) for name in ("send", "resize", "shrink", "send")]
+    engine.run(protocol.enqueue(engine.queue, tasks))
+    assert running_names(engine) == {"enqueued:send": b"2", "enqueued:resize": b"1", "enqueued:shrink": b"1"}
+    assert engine.telemetry().names == {HOUR: {"send": Figures(enqueued=1), "": Figures()}}
+
+
 def test_met_ids_and_resent_calls_are_counted_once(engine: Engine) -> None:
     engine.enqueue("order-1")
     engine.run(protocol.enqueue(engine.queue, [engine.new_task("order-1"), engine.new_task("order-2")]))
