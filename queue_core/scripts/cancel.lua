@@ -3,12 +3,13 @@
 -- that runs is asked to stop, which its worker hears with its next heartbeat. Dead letters are purged, not cancelled.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, removed SET, prioritized ZSET, scheduled ZSET, retrying
 -- ZSET, held ZSET, dead ZSET, trash ZSET, cancelling HASH, unique HASH, expiring ZSET, history HASH, outcomes
--- HASH, faults HASH, stats HASH; at the change of a minute: telemetry HASH, then a record HASH for each task, in order
+-- HASH, faults HASH, stats HASH; for the statistics: telemetry HASH, names HASH, then a record HASH for each task, in
+-- order
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
 -- ARGV[5] JSON object for the histories, not empty: by whom, why   then the ids
 -- Returns: now ms, list of the ids that run and were asked to stop, then id, why: of those that were left alone
 -- (`dead`, `in the trash`, `gone`).
--- include begin session figures count envelope places history outcome retries record ended unique expiring cancelled
+-- include begin session figures count names envelope places history outcome retries record ended unique expiring cancelled
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do
@@ -37,6 +38,7 @@ for i = 6, #ARGV do
     else
       if place == 'retrying' then count_in_fault(read_history(id).fault, 'retrying', -1) end
       end_cancelled(key, id, ARGV[5], '', ARGV[4])
+      count_name('cancelled', name_of(envelope), 1)
       if place == 'ready' then
         call('SADD', removed, id)
       elseif place == 'prioritized' then

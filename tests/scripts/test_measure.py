@@ -74,6 +74,13 @@ def test_first_call_of_an_hour_counts_each_of_its_names(engine: Engine) -> None:
     assert engine.telemetry().names == {HOUR: {"send": Figures(enqueued=1), "": Figures()}}
 
 
+def test_what_is_cancelled_before_it_runs_counts_in_its_name(engine: Engine) -> None:
+    engine.cancel(engine.enqueue())
+    engine.later(HOUR_MS)
+    engine.enqueue()
+    assert engine.telemetry().names == {HOUR: {"send": Figures(enqueued=1, cancelled=1), "": Figures()}}
+
+
 def test_met_ids_and_resent_calls_are_counted_once(engine: Engine) -> None:
     engine.enqueue("order-1")
     engine.run(protocol.enqueue(engine.queue, [engine.new_task("order-1"), engine.new_task("order-2")]))
