@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def fault_of(engine: Engine) -> str:
 
 
 Act = Callable[[Control, Engine, str], Outcome]
-SAID: dict[str, str] = {"by": "ada", "action_id": "a1", "reason": "fixed"}
+SAID: dict[str, Any] = {"by": "ada", "action_id": "a1", "reason": "fixed"}
 ACTS: dict[str, Act] = {
     "requeue": lambda control, engine, task: control.requeue("email", [(task, START_MS)], **SAID),
     "requeue_fault": lambda control, engine, task: control.requeue_fault(
@@ -49,6 +50,10 @@ ACTS: dict[str, Act] = {
     "restore": lambda control, engine, task: control.restore("email", [task], **SAID),
     "delete": lambda control, engine, task: control.delete("email", [task], **SAID),
     "promote": lambda control, engine, task: control.promote("email", [task], **SAID),
+    "cancel": lambda control, engine, task: control.cancel("email", [task], **SAID),
+    "move": lambda control, engine, task: control.move("email", [task], "other", **SAID),
+    "limit": lambda control, engine, task: control.limit("email", max_length=9, **SAID),
+    "delete_queue": lambda control, engine, task: control.delete_queue("email", force=True, at_most=1, **SAID),
     "pause": lambda control, engine, task: control.pause("email", **SAID),
     "resume": lambda control, engine, task: control.resume("email", **SAID),
     "close_lane": lambda control, engine, task: control.close_lane("email", "name:send", **SAID),
@@ -57,6 +62,8 @@ ACTS: dict[str, Act] = {
 ON_THE_QUEUE = {
     "pause": "the queue",
     "resume": "the queue",
+    "limit": "max_length=9",
+    "delete_queue": "the queue, with what is in it",
     "close_lane": "lane name:send",
     "open_lane": "lane name:send",
 }
@@ -65,7 +72,7 @@ ON_THE_QUEUE = {
 def seeded(engine: Engine, verb: str) -> str:
     if verb in ("restore", "delete"):
         return engine.seed("trashed")
-    if verb == "promote":
+    if verb in ("promote", "cancel"):
         return engine.seed("scheduled")
     task_id = engine.seed("dead")
     if verb == "resume":
@@ -73,6 +80,10 @@ def seeded(engine: Engine, verb: str) -> str:
     if verb == "open_lane":
         Control(client=engine.client).close_lane("email", "name:send", by="bob", action_id="before")
     return task_id
+
+
+def test_every_action_of_operators_is_here(control: Control) -> None:
+    assert set(ACTS) == {name for name in vars(type(control)) if not name.startswith("_")} - {"close"}
 
 
 @pytest.mark.parametrize("verb", ACTS)
@@ -91,6 +102,7 @@ def test_action_is_written_once_however_often_its_form_is_sent(
     assert entry.verb == verb.removesuffix("_fault")
     assert entry.count == (0 if verb in ON_THE_QUEUE else 1)
     target = f"fault {fault_of(engine)}" if verb == "requeue_fault" else f"task {task_id}"
+    target += " to other" if verb == "move" else ""
     assert entry.target == ON_THE_QUEUE.get(verb, target)
 
 
