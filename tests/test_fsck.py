@@ -88,6 +88,10 @@ def damage_history_of_nobody(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.hset(engine.queue.history, "nobody", "1 0 0 0 -\n")
 
 
+def damage_request_to_a_task_that_does_not_run(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hset(engine.queue.cancelling, mapping={placed["first"]: "{}", "nobody": "{}"})
+
+
 def damage_books(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.hincrby(engine.queue.stats, "completed", 3)
 

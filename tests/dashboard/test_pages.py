@@ -381,3 +381,22 @@ def test_a_server_that_is_away_is_said_and_comes_back(
 def test_a_server_that_never_answered_is_said(make_app: Callable[[str], Flask]) -> None:
     shown = text_of(make_app("redis://127.0.0.1:1/0").test_client().get("/").text)
     assert "Nothing has been read yet from redis://127.0.0.1:1/0" in shown
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "plain"])
+def test_result_progress_and_who_cancelled_are_shown_as_text(visitor: Visitor, tasks: Tasks, text: str) -> None:
+    task = tasks.yard.task(queue="billing", name="keep", result_ttl=60)(lambda: None)
+    kept, asked = task.enqueue(), task.enqueue()
+    with tasks.yard.queue("billing").claim(limit=2) as leases:
+        leases[1].progress(420, 1_000, text)
+        tasks.control.cancel("billing", [asked.id], by="console", action_id="a", reason="not needed")
+        running = visitor.text(f"/queues/billing/tasks/{asked.id}")
+        leases[0].complete({"said": text.encode("utf-8", "replace").decode()})
+    done = visitor.text(f"/queues/billing/tasks/{kept.id}")
+    assert "420 of 1,000" in text_of(running)
+    assert "by console: not needed" in text_of(running)
+    assert "kept until" in text_of(done)
+    assert '"said"' in text_of(done)
+    for page in (running, done):
+        assert not {"img", "textarea"} & set(Elements(page).tags)
+    assert "cancelled by console" in text_of(visitor.text(f"/queues/billing/tasks/{asked.id}"))

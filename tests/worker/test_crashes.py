@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from redis import Redis
 
 from queue_core import Taskyard
 from queue_core.keys import QueueKeys
+from queue_core.timeline import timeline
+from queue_core.worker.supervisor import how_it_ended
 from tests.worker import shop
 from tests.worker.harness import (
     NAMESPACE,
@@ -148,7 +151,29 @@ def test_task_that_kills_its_process_is_quarantined_and_its_neighbours_complete(
     head, *crashes = history_of(redis, "slow", poison.id)
     assert head.split()[:2] == ["0", "2"]
     assert [line.split()[1] for line in crashes] == ["crashed", "crashed"]
+    letter = yard.inspector.task("slow", poison.id)
+    for entry in letter.history:
+        assert str(entry.facts["evidence"]).startswith("killed by SIGKILL")
+        assert int(str(entry.facts["memory_bytes"])) > 1_000_000
+        assert (entry.facts["host"], str(entry.facts["worker"])[:3]) == (socket.gethostname(), "w1:")
+    told = [event.detail for event in timeline(letter) if event.mark == "crashed"]
+    assert all("killed by SIGKILL" in detail and " of memory, on " in detail for detail in told)
+    assert len(told) == 2
     check_books()
+
+
+@pytest.mark.parametrize(
+    ("code", "oom_kills", "said"),
+    [
+        (-9, 0, "killed by SIGKILL"),
+        (-9, 1, "killed by SIGKILL: memory ran out meanwhile, and the kernel killed for it"),
+        (-11, 1, "killed by SIGSEGV"),
+        (-200, 0, "killed by signal 200"),
+        (3, 0, "it exited with code 3"),
+    ],
+)
+def test_how_a_process_ended_is_told(code: int, oom_kills: int, said: str) -> None:
+    assert how_it_ended(code, oom_kills) == said
 
 
 def test_nothing_is_left_open_by_processes_that_died(

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from queue_core import Context, Taskyard
+from queue_core import Cancelled, Context, Taskyard
 from queue_core.worker.executor import Executor, Run
+from queue_core.worker.process import STOPPED
 
 CONTEXT = Context("id", "name", "queue", 1, 7)
 
@@ -211,3 +212,56 @@ def test_handler_gets_its_arguments_and_its_context() -> None:
 
     on_bench(test)
     assert got == [(1, CONTEXT, (2, 3), "k")]
+
+
+def test_result_is_handed_on_whatever_kind_of_handler_made_it() -> None:
+    async def asynchronous() -> int:
+        return 1
+
+    def synchronous() -> int:
+        return 2
+
+    def wrapped() -> Awaitable[int]:
+        return asynchronous()
+
+    async def test(bench: Bench) -> None:
+        assert [(await bench.run(handler)).result for handler in (asynchronous, synchronous, wrapped)] == [1, 2, 1]
+
+    on_bench(test)
+
+
+@pytest.mark.parametrize("kind", ["async", "thread", "wrapped"])
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_cancelled_run_ends(kind: str, has_begun: bool) -> None:
+    begun = threading.Event()
+
+    async def asynchronous(context: Context) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    def synchronous(context: Context) -> None:
+        begun.set()
+        while not context.is_cancelled:
+            time.sleep(0.001)
+        raise Cancelled
+
+    def wrapped(context: Context) -> Awaitable[None]:
+        return asynchronous(context)
+
+    async def test(bench: Bench) -> None:
+        handler = {"async": asynchronous, "thread": synchronous, "wrapped": wrapped}[kind]
+        definition = Taskyard().task(name="handler")(handler).definition
+        context = Context("id", "name", "queue", 1, 7)
+        run = Run(definition, [], {}, context, lambda: None, bench.ended.put_nowait)
+        if not has_begun:
+            context.signals.is_cancelled = True
+        bench.executor.start(run)
+        while has_begun and not begun.is_set():
+            await asyncio.sleep(0.001)
+        bench.executor.cancel(run)
+        async with asyncio.timeout(10):
+            ended = await bench.ended.get()
+        assert isinstance(ended.error, STOPPED)
+        assert begun.is_set() == has_begun
+
+    on_bench(test)

@@ -117,3 +117,22 @@ def test_reading_while_a_process_writes_gives_whole_tasks_or_ones_whose_fence_fi
     writer.join()
     table.close()
     assert whole > 0.5 * read
+
+
+def test_task_that_is_to_stop_is_told_by_its_fence_and_once(table: LeaseTable) -> None:
+    first, second = table.hold(0, "task-1", "send", 7, 0), table.hold(0, "task-2", "send", 7, 0)
+    assert not table.is_cancelled(first, 7)
+    assert table.cancel({"task-1": 7, "gone": 7})
+    assert (table.is_cancelled(first, 7), table.is_cancelled(second, 7)) == (True, False)
+    assert not table.cancel({"task-1": 7, "task-2": 6})
+    table.start(first, 5)
+    assert table.is_cancelled(first, 7)
+
+
+def test_later_task_of_the_same_slot_is_not_meant(table: LeaseTable) -> None:
+    slot = table.hold(0, "task-1", "send", 7, 0)
+    table.cancel({"task-1": 7})
+    table.drop(slot)
+    assert not table.cancel({"task-1": 7})
+    assert table.hold(0, "task-1", "send", 8, 0) == slot
+    assert not table.is_cancelled(slot, 8)
