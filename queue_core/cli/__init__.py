@@ -45,8 +45,8 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        room = formatter.width - 6 - max(map(len, COMMANDS))
         for title, names in SECTIONS.items():
+            room = formatter.width - 4 - max(map(len, names))
             commands = [(name, self.get_command(ctx, name)) for name in names]
             with formatter.section(title):
                 formatter.write_dl([(name, found.get_short_help_str(room)) for name, found in commands if found])
