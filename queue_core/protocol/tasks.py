@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -132,6 +133,11 @@ def claim(
     return Call(scripts.load("claim"), queue, arguments, _read_claimed)
 
 
+def _ms(score: bytes) -> int | None:
+    """The time that a score is; none where there is no score, or a damaged one that never comes."""
+    return int(float(score)) if score and math.isfinite(float(score)) else None
+
+
 def _read_claimed(answer: list[Any]) -> Claimed:
     fence, now_ms, next_due, has_expired, has_more, is_paused, lanes, next_token, overdue = answer[:9]
     tasks = []
@@ -150,7 +156,7 @@ def _read_claimed(answer: list[Any]) -> Claimed:
     return Claimed(
         int(fence),
         int(now_ms),
-        int(float(next_due)) if next_due else None,
+        _ms(next_due),
         bool(has_expired),
         bool(has_more),
         bool(is_paused),

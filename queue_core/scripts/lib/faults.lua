@@ -48,7 +48,7 @@ local function count_failure(fingerprint, overflow, info, version, frames, trace
     if is_overflow then first = first .. ',"overflow":true' end
     call('HSET', faults, fault, sub(info, 1, -2) .. ',' .. first .. '}', fault .. ':retrying', 0)
   end
-  call('HINCRBY', faults, fault .. ':attempts', 1)
+  count_in_fault(fault, 'attempts', 1)
   call('ZADD', faults_seen, now, fault)
   if version ~= '' then
     local versions = call('HGET', faults, fault .. ':versions') or ''

@@ -55,7 +55,7 @@ end
 
 -- Milliseconds since when a task with these digits has been ready.
 local function ready_ms(id, digits)
-  if digits == '' then return id_ms(id) or now end
+  if #digits ~= 7 then return id_ms(id) or now end
   return decode_base62(digits, 1, 7) + EPOCH_MS
 end
 

@@ -8,6 +8,9 @@ end
 -- fault that has any makes room for no other. One that has made room for others is not counted any more.
 local function count_in_fault(fingerprint, what, by)
   if fingerprint ~= '-' and call('HEXISTS', faults, fingerprint) == 1 then
-    call('HINCRBY', faults, fingerprint .. ':' .. what, by)
+    local field = fingerprint .. ':' .. what
+    local counted = redis.pcall('HINCRBY', faults, field, by)
+    -- What is no number begins again.
+    if type(counted) == 'table' then call('HSET', faults, field, math.max(by, 0)) end
   end
 end

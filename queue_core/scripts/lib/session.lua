@@ -2,15 +2,19 @@
 local sequence = tonumber(ARGV[3])
 local SESSION_SECONDS = 600
 
--- What this call answered before, if it is the session's last one: `replayed`. An older one gets STALE.
+-- What this call answered before, if it is the session's last one: `replayed`. An older one gets STALE. A session that
+-- cannot be read is none, as one that has expired.
 local replayed
 do
   local last = call('GET', session)
   if last then
     local number, answer = match(last, '^(%d+) (.*)$')
     number = tonumber(number)
-    if sequence < number then return redis.error_reply('STALE ' .. fmt('%.0f', number)) end
-    if sequence == number then replayed = cmsgpack.unpack(answer) end
+    if number and sequence < number then return redis.error_reply('STALE ' .. fmt('%.0f', number)) end
+    if sequence == number then
+      local ok, value = pcall(cmsgpack.unpack, answer)
+      if ok and type(value) == 'table' then replayed = value end
+    end
   end
 end
 
