@@ -76,7 +76,7 @@ MUTANTS = (
     Mutant("claim", "the fault still counts a retry", "if place == retrying then", "if false then"),
     Mutant("fail", "the answer is not remembered", "call('SET', session,", "type(session,"),
     Mutant("claim", "the answer is not remembered", "call('SET', session,", "type(session,"),
-    Mutant("*", "a stale command is obeyed", "if sequence < number then", "if false then"),
+    Mutant("*", "a stale command is obeyed", "if number and sequence < number then", "if false then"),
     Mutant("recover", "the grace is ignored", "if now >= tonumber(fields[4] or known[6] or 0) then", "if true then"),
     Mutant("claim", "the lane is ignored", "if shut[kind .. name] then", "if false then"),
     Mutant("open_lane", "the lane is forgotten with its tasks in it", "if count > 0 then", "if false then"),

@@ -13,7 +13,7 @@ do
     if number and sequence < number then return redis.error_reply('STALE ' .. fmt('%.0f', number)) end
     if sequence == number then
       local ok, value = pcall(cmsgpack.unpack, answer)
-      if ok and type(value) == 'table' then replayed = value end
+      if ok and value ~= nil then replayed = value end
     end
   end
 end
