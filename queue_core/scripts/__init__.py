@@ -18,6 +18,7 @@ _HEADER = re.compile(r"^-- KEYS (.+?)(?:, then .+?)?\n-- ARGV", re.MULTILINE | r
 _UNCHECKED = re.compile(r";.+", re.DOTALL)
 _KEY = re.compile(r"(\w+)\s(?:-- )?(HASH|LIST|SET|STREAM|STRING|ZSET)\b")
 _INCLUDE = re.compile(r"^-- include (.+)$", re.MULTILINE)
+_FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
 _CHECK = "-- check keys"
 _CALLERS_OWN = frozenset({"control", "session"})
 
@@ -38,6 +39,7 @@ def load(name: str) -> Script:
     keys = header_keys(source)
     text = _INCLUDE.sub(lambda found: "\n".join([_locals(keys), *map(_library, found[1].split())]), source)
     text = text.replace(_CHECK, _check(header_keys(source, only_checked=True)))
+    text = _without_unused(text)
     own = tuple(key for key in keys if key not in _CALLERS_OWN)
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own)
 
@@ -56,6 +58,14 @@ def names() -> list[str]:
 @cache
 def _library(name: str) -> str:
     return (_FOLDER / "lib" / f"{name}.lua").read_text()
+
+
+def _without_unused(text: str) -> str:
+    """Without the functions that this script includes and never calls: each would be made anew in every call."""
+    unused = {name for name in _FUNCTION.findall(text) if len(re.findall(rf"\b{name}\b", text)) == 1}
+    if not unused:
+        return text
+    return _without_unused(_FUNCTION.sub(lambda found: "" if found[1] in unused else found[0], text))
 
 
 def _locals(keys: dict[str, str]) -> str:

@@ -83,7 +83,7 @@ def test_header_names_every_key_with_its_type(verb: str) -> None:
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - {"observe"}))  # which tells of each key that it is damaged
 def test_script_uses_every_key_of_its_header(verb: str) -> None:
-    body = re.sub(r"^local .*= KEYS\[1\].*$|check_types\(.*\)", "", used_part_of(verb), flags=re.MULTILINE)
+    body = re.sub(r"^local .*= KEYS\[1\].*$|check_types\(.*\)", "", body_of(verb), flags=re.MULTILINE)
     for name in keys_of(verb):
         assert re.search(rf"\b{name}\b", body), f"{name} is not used"
     assert "KEYS[#" not in body
@@ -137,8 +137,16 @@ def test_every_key_that_is_touched_is_passed(verb: str) -> None:
     key.)"""
     own = keys_of(verb).keys() | {"place", "key", "pairs_", "at_head", "action", "audit", "form"}
     own |= {"operation", "index", "results"}
-    for argument in re.findall(r"call\('(?!TIME|PUBLISH)\w+', ([^,)]+)", used_part_of(verb)):
+    for argument in re.findall(r"call\('(?!TIME|PUBLISH)\w+', ([^,)]+)", body_of(verb)):
         assert argument in own | {"pairs_[i + 1]", "place[2]"}, argument
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_no_function_is_made_that_is_never_called(verb: str) -> None:
+    body = body_of(verb)
+    assert not [
+        name for name in re.findall(r"^local function (\w+)", body, re.M) if len(re.findall(rf"\b{name}\b", body)) == 1
+    ]
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -180,12 +188,3 @@ def source_of(verb: str) -> str:
 def body_of(verb: str) -> str:
     """The whole script with its includes, without comments."""
     return re.sub(r"--.*", "", scripts.load(verb).text)
-
-
-def used_part_of(verb: str) -> str:
-    """The body without the functions that this script includes and never calls."""
-    body = body_of(verb)
-    for function, name in re.findall(r"^(local function (\w+)\(.*?^end$)", body, re.MULTILINE | re.DOTALL):
-        if len(re.findall(rf"\b{name}\b", body)) == 1:
-            body = body.replace(function, "")
-    return body
