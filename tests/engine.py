@@ -83,22 +83,26 @@ class Engine:
 
     def at_once(self, calls: Sequence[Callable[[], Call[Any]]]) -> list[Any]:
         """Every call from a thread and a connection of its own, released together."""
-        gate = threading.Barrier(len(calls))
-        answers: list[Any] = [AssertionError("no answer")] * len(calls)
+        made = [make() for make in calls]
+        return self.together([lambda client, call=call: client.run(call) for call in made])  # type: ignore[misc]
 
-        def caller(index: int, make: Callable[[], Call[Any]]) -> None:
+    def together(self, uses: Sequence[Callable[[Client], T]]) -> list[T]:
+        """Every use in a thread with a client and a connection of its own, released together."""
+        gate = threading.Barrier(len(uses))
+        answers: list[Any] = [AssertionError("no answer")] * len(uses)
+
+        def caller(index: int, use: Callable[[Client], T]) -> None:
             client = Client(self.url, self.client.namespace, clock=lambda: self.now)
             try:
-                call = make()
                 client.redis.ping()
                 gate.wait(10)
-                answers[index] = client.run(call)
+                answers[index] = use(client)
             except BaseException as error:
                 answers[index] = error
             finally:
                 client.close()
 
-        threads = [threading.Thread(target=caller, args=(i, make)) for i, make in enumerate(calls)]
+        threads = [threading.Thread(target=caller, args=(i, use)) for i, use in enumerate(uses)]
         for thread in threads:
             thread.start()
         for thread in threads:
