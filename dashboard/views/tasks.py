@@ -77,6 +77,7 @@ def show(name: str, task_id: str) -> Response:
         "task-head": "tasks/_head.html",
         "timeline": "tasks/_timeline.html",
         "task-traceback": "tasks/_traceback.html",
+        "result": "tasks/_result.html",
         "options": "tasks/_options.html",
     }
     return render_page("tasks/show.html", panels, context)
