@@ -72,9 +72,9 @@ def _start(ms: int, head: str, first: int) -> None:
 os.register_at_fork(after_in_child=lambda: _start(-1, "", 0))  # else both would count on in the same series
 
 
-def is_task_id(text: str) -> bool:
+def is_task_id(text: object) -> bool:
     """Whether `text` may be the id of a task, ours or one that a user chose."""
-    return _TASK_ID.match(text) is not None
+    return isinstance(text, str) and _TASK_ID.match(text) is not None
 
 
 def is_timed(task_id: str) -> bool:

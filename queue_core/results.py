@@ -29,6 +29,8 @@ from queue_core.protocol import Argument, Call
 from queue_core.reading import Described
 from queue_core.snapshot import State
 
+_FOR_EVER_SECONDS = 100 * 365 * 86_400
+
 
 def wait(client: Client, queue: QueueKeys, task_id: str, timeout: float | None) -> Any:
     """The task's result. Raises what is said at `TaskHandle.result`."""
@@ -85,6 +87,8 @@ class _Waiting:
         is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
         if timeout is not None and not (is_number and timeout >= 0):
             raise InvalidArgument(f"timeout {timeout!r:.40} is not accepted: seconds from 0, or None for ever")
+        if timeout is not None and timeout >= _FOR_EVER_SECONDS:  # also a whole number that no float can hold
+            timeout = None
         self._queue = queue
         self._id = task_id
         self._deadline = math.inf if timeout is None else time.monotonic() + timeout

@@ -37,6 +37,8 @@ TRASH_SECONDS = 86_400
 
 def redis_url(given: str | None = None) -> str:
     """The server's address: as given, else `TASKYARD_REDIS_URL`, else the default."""
+    if given is not None and not isinstance(given, str):
+        raise ConfigurationError(f"Redis URL {given!r:.80} is not accepted: it is a text, such as {DEFAULT_URL}")
     url = given or os.environ.get("TASKYARD_REDIS_URL") or DEFAULT_URL
     if not re.match(r"(redis|rediss|unix)://", url):
         raise ConfigurationError(
@@ -55,7 +57,7 @@ def namespace(given: str | None = None) -> str:
 def application_version(given: str | None = None) -> str:
     """The version of the user's application: as given, else `TASKYARD_VERSION`, else empty."""
     version = given or os.environ.get("TASKYARD_VERSION") or ""
-    if len(version) > 64 or any(not character.isprintable() for character in version):
+    if not isinstance(version, str) or len(version) > 64 or not version.isprintable():
         raise ConfigurationError(f"version {version!r:.80} is not accepted: at most 64 printable characters")
     return version
 

@@ -22,6 +22,7 @@ MAX_ALLOWED_RETRIES = 1_000
 MAX_DELAY_SECONDS = 100 * 365 * 86_400
 MAX_UNIQUE_KEY = 200
 """Characters."""
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
 _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
@@ -105,16 +106,16 @@ class Sending:
         check_integer("priority", self.priority, -MAX_PRIORITY, MAX_PRIORITY)
         if self.max_retries is not None:
             check_integer("max_retries", self.max_retries, 0, MAX_ALLOWED_RETRIES)
-        if not isinstance(self.delay, int | float) or isinstance(self.delay, bool) or not math.isfinite(self.delay):
+        if not isinstance(self.delay, int | float) or isinstance(self.delay, bool):
             raise InvalidArgument(f"delay {self.delay!r:.80} is not accepted: seconds, or a timedelta")
         if not 0 <= self.delay <= MAX_DELAY_SECONDS:
-            raise InvalidArgument(f"delay of {self.delay} s is not accepted: 0 s to 100 years")
+            raise InvalidArgument(f"delay of {self.delay!r:.80} s is not accepted: 0 s to 100 years")
         if self.eta is not None:
             if self.delay:
                 raise InvalidArgument("delay and eta were both given: say only one of them")
             if not isinstance(self.eta, datetime) or self.eta.tzinfo is None:
                 raise InvalidArgument(f"eta {self.eta!r:.80} is not accepted: a datetime with its time zone")
-        if self.task_id is not None and not (isinstance(self.task_id, str) and is_task_id(self.task_id)):
+        if self.task_id is not None and not is_task_id(self.task_id):
             raise InvalidArgument(f"task id {self.task_id!r:.150} is not accepted: 1 to 128 letters, digits, _ and -")
         if self.unique_key is not None and not _is_unique_key(self.unique_key):
             raise InvalidArgument(
@@ -129,7 +130,7 @@ class Sending:
 
     @property
     def due_ms(self) -> int:
-        return 0 if self.eta is None else max(0, int(self.eta.astimezone(UTC).timestamp() * 1000))
+        return 0 if self.eta is None else max(0, (self.eta - _EPOCH) // timedelta(milliseconds=1))
 
 
 DEFAULT_SENDING = Sending()
@@ -275,9 +276,10 @@ def define(
     """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
     if not callable(handler):
         raise InvalidArgument(f"task handler {handler!r:.80} cannot be called")
-    chosen = name or getattr(handler, "__name__", "")
-    if timeout is not None and not (isinstance(timeout, int | float) and 0 < timeout < math.inf):
-        raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0")
+    chosen = getattr(handler, "__name__", "") if name is None else name
+    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
+    if timeout is not None and not (is_number and 0 < timeout <= MAX_DELAY_SECONDS):
+        raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0, at most 100 years")
     expires_seconds = None if expires is None else check_seconds("expires", seconds_of(expires))
     kept = None if result_ttl is None else seconds_of(result_ttl)
     if kept is not None and not (
@@ -320,6 +322,9 @@ def message_by_name(name: str, queue: str, arguments: Mapping[str, Any], sending
 
     Raises `InvalidName`, `InvalidPayload`, `PayloadTooLarge`.
     """
+
+    if not isinstance(arguments, Mapping):
+        raise InvalidPayload(f"arguments {arguments!r:.80} are not accepted: a mapping with their names as keys")
 
     def unknown(**arguments: Any) -> None: ...
 

@@ -272,7 +272,8 @@ class Taskyard:
         Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
         it runs again after it raised; `max_crashes`: after its worker died. `expires`: seconds or a timedelta from the
         enqueue; a run that has not begun by then never does. `result_ttl`: for how many seconds (1 s to
-        366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given.
+        366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given. `timeout`, in
+        seconds, is stored with the task; no worker ends a handler for it yet.
         Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
         """
 
@@ -358,7 +359,9 @@ class Taskyard:
             unique_for=None if unique_for is None else task.seconds_of(unique_for),
             expires=None if expires is None else task.seconds_of(expires),
         )
-        return self.enqueue_many([task.message_by_name(name, queue, arguments or {}, sending)])[0]
+        return self.enqueue_many([task.message_by_name(name, queue, {} if arguments is None else arguments, sending)])[
+            0
+        ]
 
     # Looking.
 

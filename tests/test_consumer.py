@@ -182,6 +182,9 @@ def test_claim_may_be_entered_again(yard: Taskyard, send: Any, email: Engine) ->
     [
         ({"limit": 0}, "claim limit 0 is not accepted: 1 to 256 tasks"),
         ({"limit": 257}, "claim limit 257"),
+        ({"limit": "5"}, "claim limit '5'"),
+        ({"limit": True}, "claim limit True"),
+        ({"limit": 1.5}, "claim limit 1.5"),
         ({"lease_seconds": 0}, "lease of 0 s is not accepted: more than 0 s, at most 24 h"),
         ({"lease_seconds": -1}, "lease of -1 s"),
         ({"lease_seconds": 86_401}, "lease of 86401 s"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from queue_core import settings
@@ -82,10 +84,16 @@ def test_password_is_masked_wherever_it_stands(url: str, masked: str) -> None:
     assert settings.mask_url(url) == masked
 
 
-@pytest.mark.parametrize("version", ["x" * 65, "1\n0", "\x00", "1\u20280"])
-def test_versions_that_are_refused(version: str) -> None:
+@pytest.mark.parametrize("version", ["x" * 65, "1\n0", "\x00", "1\u20280", 3, b"1"])
+def test_versions_that_are_refused(version: Any) -> None:
     with pytest.raises(ConfigurationError, match="64 printable"):
         settings.application_version(version)
+
+
+@pytest.mark.parametrize("url", [6379, b"redis://localhost", True])
+def test_address_that_is_no_text_is_refused(url: Any) -> None:
+    with pytest.raises(ConfigurationError, match="it is a text, such as redis://"):
+        settings.redis_url(url)
 
 
 def test_namespace_is_a_name() -> None:

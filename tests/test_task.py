@@ -257,6 +257,7 @@ async def async_generator() -> Any:
         (plain, {"name": "a b"}, InvalidName, "task name 'a b'"),
         (plain, {"name": "x" * 129}, InvalidName, "1 to 128"),
         (plain, {"name": "a{b}"}, InvalidName, "a{b}"),
+        (plain, {"name": ""}, InvalidName, "task name ''"),
         (plain, {"queue": ""}, InvalidName, "queue name ''"),
         (plain, {"queue": "a\n"}, InvalidName, "queue name"),
         (plain, {"max_retries": -1}, InvalidArgument, "max_retries -1 is not accepted: a whole number from 0 to 1000"),
@@ -268,6 +269,8 @@ async def async_generator() -> Any:
         (plain, {"timeout": math.inf}, InvalidArgument, "timeout inf"),
         (plain, {"timeout": math.nan}, InvalidArgument, "timeout nan"),
         (plain, {"timeout": "30"}, InvalidArgument, "timeout '30'"),
+        (plain, {"timeout": True}, InvalidArgument, "timeout True"),
+        (plain, {"timeout": 1e308}, InvalidArgument, "at most 100 years"),
     ],
 )
 def test_declaration_that_makes_no_sense_is_refused(
@@ -300,8 +303,10 @@ def test_async_handler_is_known_as_one() -> None:
         ({"delay": timedelta(seconds=-1)}, "delay of -1.0 s"),
         ({"delay": MAX_DELAY_SECONDS + 1}, "0 s to 100 years"),
         ({"delay": timedelta.max}, "0 s to 100 years"),
-        ({"delay": math.nan}, "delay nan"),
-        ({"delay": math.inf}, "delay inf"),
+        ({"delay": math.nan}, "delay of nan s"),
+        ({"delay": math.inf}, "delay of inf s"),
+        ({"delay": 10**400}, "0 s to 100 years"),
+        ({"delay": -(10**400)}, "0 s to 100 years"),
         ({"delay": "5"}, "delay '5'"),
         ({"delay": True}, "delay True"),
         ({"eta": datetime(2026, 1, 1)}, "a datetime with its time zone"),  # noqa: DTZ001
@@ -335,6 +340,7 @@ def test_option_that_makes_no_sense_is_refused(options: dict[str, Any], complain
         ({"delay": MAX_DELAY_SECONDS}, {"delay_ms": MAX_DELAY_SECONDS * 1_000}),
         ({"eta": datetime(2026, 11, 22, 13, 0, tzinfo=timezone(timedelta(hours=1)))}, {"due_ms": 1_795_348_800_000}),
         ({"eta": datetime(1969, 1, 1, tzinfo=UTC)}, {"due_ms": 0}),
+        ({"eta": datetime.min.replace(tzinfo=timezone(timedelta(hours=14)))}, {"due_ms": 0}),
         ({"task_id": "Order_17-b"}, {"id": "Order_17-b"}),
         ({"task_id": "x" * 128}, {"id": "x" * 128}),
     ],

@@ -252,6 +252,10 @@ def test_a_task_of_another_application_is_sent_by_its_name(redis_url: str, names
     assert not yard.send("resize", {"path": "b.png"}, queue="images", task_id="img-1").is_new
     with pytest.raises(InvalidArgument):
         yard.send("a/b")
+    with pytest.raises(InvalidArgument, match="task name ''"):
+        yard.send("")
     with pytest.raises(InvalidArgument):
         yard.send("resize", {"at": object()})
+    with pytest.raises(InvalidArgument, match="arguments 5 are not accepted: a mapping"):
+        yard.send("resize", 5)  # type: ignore[arg-type]
     yard.close()

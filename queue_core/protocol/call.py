@@ -67,9 +67,9 @@ def check_batch(tasks: Sequence[object]) -> None:
         raise InvalidArgument(f"{len(tasks):,} tasks in one call are not accepted: at most {settings.MAX_BATCH}")
 
 
-def check_limit(verb: str, limit: int, least: int) -> None:
-    if not least <= limit <= settings.MAX_BATCH:
-        raise InvalidArgument(f"{verb} limit {limit} is not accepted: {least} to {settings.MAX_BATCH} tasks")
+def check_limit(verb: str, limit: object, least: int) -> None:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not least <= limit <= settings.MAX_BATCH:
+        raise InvalidArgument(f"{verb} limit {limit!r:.40} is not accepted: {least} to {settings.MAX_BATCH} tasks")
 
 
 # Reading answers, writing facts.
