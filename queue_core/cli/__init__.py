@@ -61,6 +61,7 @@ class Commands(click.Group):
         **extra: Any,
     ) -> Any:
         """Does not return: exits with 0, with what the command returned, 1 where it was not done, 2 for bad input."""
+        sys.stdout, sys.stderr = sys.stdout or io.StringIO(), sys.stderr or io.StringIO()  # none where closed: `>&-`
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character gets its number
@@ -82,8 +83,10 @@ class Commands(click.Group):
         except (KeyboardInterrupt, click.Abort):
             code = INTERRUPTED
         except OSError as error:
-            if error.errno != errno.EPIPE:
+            if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
                 raise
+            if error.errno != errno.EPIPE:  # who closed a pipe has read enough; the others miss something
+                _complain(_command_name(name, arguments), f"the answer cannot be written: {error.strerror}", NOT_DONE)
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
             code = 1
         sys.exit(code or 0)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from dataclasses import asdict
 
 import click
 
 from queue_core import fsck
 from queue_core.cli.options import connect, server_options
-from queue_core.cli.output import progress, safe, say
-from queue_core.errors import UnknownQueue
+from queue_core.cli.output import print_json, progress, safe, say
+from queue_core.errors import CorruptQueue, UnknownQueue
 from queue_core.inspector import Inspector
 
 
@@ -31,8 +29,13 @@ def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | 
       taskyard fsck email --repair     look at one, and repair it
     """
     left = 0
+    answer: dict[str, list[object]] = {"queues": [], "breaches": []}
     with connect(url, name) as client, progress(not as_json) as line:
-        for queue in queues or [queue.name for queue in Inspector(client=client).snapshot().queues]:
+        if not queues:
+            queues = Inspector(client=client).queue_names()
+        if not queues and not as_json:
+            say("There are no queues yet: nothing to check.")
+        for queue in queues:
 
             def show(walk: str, count: int, queue: str = queue) -> None:
                 line.show(f"{queue}: {walk}, {count:,} ids")
@@ -42,16 +45,22 @@ def command(queues: tuple[str, ...], repair: bool, url: str | None, name: str | 
                 for breach in fsck.check(client, queue, repair=repair, on_progress=show):
                     breaches.append(breach)
                     left += not breach.repaired
-                    if as_json:
-                        click.echo(json.dumps(asdict(breach)))
             except UnknownQueue as error:
                 raise UnknownQueue(str(error), queue=queue) from None
+            except CorruptQueue as error:
+                breaches.append(fsck.Breach(queue, "", str(error)))
+                left += 1
             line.clear()
-            if not as_json:
+            if as_json:
+                answer["queues"].append(queue)
+                answer["breaches"] += breaches
+            else:
                 say(f"{queue}: {_count(len(breaches))}")
                 for breach in breaches:
                     about = f"task {breach.task_id} {breach.what}" if breach.task_id else breach.what
                     say("  " + safe(f"{about}{f' — repaired: {breach.repaired}' if breach.repaired else ''}"))
+    if as_json:
+        print_json(answer)
     if left:
         if not repair and not as_json:
             say("Nothing was changed. Repair with: taskyard fsck --repair")

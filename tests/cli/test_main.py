@@ -109,6 +109,21 @@ def test_closed_output_is_no_error(redis_url: str) -> None:
     assert (ended.returncode, ended.stderr) == (1, "")
 
 
+@pytest.mark.parametrize(
+    ("where", "code", "complaint"),
+    [
+        (">/dev/full", 1, "taskyard queues: the answer cannot be written: No space left on device\n"),
+        (">&-", 0, ""),
+        ("2>&-", 0, ""),
+    ],
+)
+def test_output_that_cannot_be_written_is_no_traceback(where: str, code: int, complaint: str, redis_url: str) -> None:
+    line = f'exec "$0" -m queue_core.cli queues --redis-url "$1" {where}'
+    command = ["/bin/sh", "-c", line, sys.executable, redis_url]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (code, complaint)
+
+
 @pytest.mark.parametrize("no_colour", ["", "1"])
 def test_colours_are_for_terminals_that_want_them(no_colour: str, redis_url: str, tasks: Tasks) -> None:
     tasks.enqueue()
