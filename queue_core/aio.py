@@ -110,7 +110,7 @@ class AsyncClient:
             if channel is None:
                 self._idle.append(own)
         return [
-            connection.translate(answer, self.url) if isinstance(answer, Exception) else call.read(answer)
+            connection.translate(answer, self.url) if isinstance(answer, Exception) else call.result(answer)
             for call, answer in zip(calls, answers, strict=True)
         ]
 

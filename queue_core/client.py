@@ -178,7 +178,7 @@ class Started(Generic[T]):
             raise
         finally:
             self._client._give_back(self._channel)
-        return self._call.read(answer)
+        return self._call.result(answer)
 
     def drop(self) -> None:
         """Nobody will read the answer. Whether the call was carried out is not known."""

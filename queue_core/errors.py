@@ -158,7 +158,7 @@ class FormatMismatch(TaskyardError):
 
 
 class CorruptQueue(TaskyardError):
-    """A key of the queue has a type that Taskyard did not give it."""
+    """A key of the queue has a type, or a session an answer, that Taskyard did not give it."""
 
 
 class ConfigurationError(TaskyardError, ValueError):

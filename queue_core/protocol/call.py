@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from queue_core import scripts, settings
-from queue_core.errors import InvalidArgument
+from queue_core.errors import CorruptQueue, InvalidArgument, TaskyardError
 from queue_core.keys import FORMAT, QueueKeys
 
 T = TypeVar("T")
@@ -29,6 +29,17 @@ class Call(Generic[T]):
     has_session: bool = True
     is_global: bool = False
     """It has no key of its queue: another slot has what it changes."""
+
+    def result(self, answer: Any) -> T:
+        """What an answer says. Raises what `read` does, and `CorruptQueue`: a damaged session answers with anything."""
+        try:
+            return self.read(answer)
+        except TaskyardError:
+            raise
+        except (TypeError, ValueError, LookupError) as error:
+            raise CorruptQueue(
+                f"the queue's data is damaged: {self.script.name} got what is no answer to it: {answer!r:.100}"
+            ) from error
 
 
 class Session:
