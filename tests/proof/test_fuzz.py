@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 
-from queue_core import fsck, protocol
+from queue_core import Taskyard, fsck, protocol
+from queue_core.consumer import Lease
 from queue_core.errors import ServerRefused, TaskyardError
+from queue_core.histogram import Histogram
 from queue_core.inspector import Inspector
-from queue_core.protocol import Call, Held, ReleasedTask, Session
-from queue_core.snapshot import State
+from queue_core.protocol import Call, Held, ReleasedTask, Report, Session
+from queue_core.snapshot import Figures, State
 from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, Engine
 from tests.proof.machine import TYPES
+from tests.scripts.scenarios import OPERATION, TO_REQUEUE, put_aside
 
 SEEDS = 60
 GARBAGE: tuple[bytes, ...] = (
@@ -67,7 +70,9 @@ def damage(engine: Engine, chance: random.Random, ids: list[str]) -> str:
     return f"{name} has {bytes_!r}"
 
 
-def calls_of(engine: Engine, ids: list[str], held: list[Held]) -> list[Callable[[], Call[Any]]]:
+def calls_of(
+    engine: Engine, ids: list[str], held: list[Held], moved: protocol.Exported
+) -> list[Callable[[], Call[Any]]]:
     queue = engine.queue
     strange = [*ids, "gone", "a" * 300]
     return [
@@ -91,6 +96,21 @@ def calls_of(engine: Engine, ids: list[str], held: list[Held]) -> list[Callable[
         lambda: protocol.claim(queue, "w1", 20, LEASE_MS),
         lambda: protocol.cancel(queue, strange[:1], {"by": "ada"}),
         lambda: protocol.delete(queue, due_limit=10),
+        lambda: protocol.delete(queue, strange[3:5]),
+        lambda: protocol.expire(queue, strange[4:]),
+        lambda: protocol.progress(queue, [Report(claim.id, claim.fence, b'{"done":1}') for claim in held]),
+        lambda: protocol.limit(queue, {"claim_rate": [3, 60_000], "max_length": 100}, "ada"),
+        lambda: protocol.limit(queue, {"claim_rate": None}, "ada"),
+        lambda: protocol.measure(queue, {"send": Figures(completed=1, wait=Histogram((0, 1)), run=Histogram((1,)))}),
+        lambda: protocol.export(queue, strange[:3], "images", "t1", "ada", ""),
+        lambda: protocol.import_(queue, moved, {"by": "ada"}),
+        lambda: protocol.forget(queue, [f"{task_id}:t1" for task_id in strange[:2]]),
+        lambda: protocol.confirm(queue, [task.ticket for task in moved.tasks]),
+        lambda: protocol.start_operation(queue, OPERATION, TO_REQUEUE, counts_outcome=True),
+        lambda: protocol.requeue(queue, [(ids[1], engine.now)], {"by": "ada"}, protocol.Chunk(OPERATION, "w1")),
+        lambda: protocol.switch_operation(queue, OPERATION, "pause", "ada"),
+        lambda: protocol.switch_operation(queue, OPERATION, "resume", "ada"),
+        lambda: protocol.delete_queue(queue),
     ]
 
 
@@ -112,33 +132,83 @@ def reads_of(engine: Engine, ids: list[str]) -> list[Callable[[], Any]]:
 PAGES = {"scheduled", "ready", "held", "running", "retrying", "dead", "trashed"}
 
 
-def documented(run: Callable[[], Any], what: str) -> None:
+def documented(run: Callable[[], Any], what: str) -> Any:
     """It answers, or raises an error that says what is wrong: not what a script stumbled over."""
     try:
-        run()
+        return run()
     except ServerRefused as error:
         raise AssertionError(f"{what}: {error}") from error
     except TaskyardError:
-        pass
+        return None
+
+
+ENDING = ("complete", "cancel", "delete", "expire", "forget")
+"""Calls that may end a task, and then do not name it among those that they skipped."""
+
+
+def ended_by(call: Call[Any], answer: Any, ids: list[str]) -> set[str]:
+    """Which of the ids a call says that it ended, or asked to stop."""
+    if call.script.name not in ENDING or answer is None:
+        return set()
+    skipped = {ticket.partition(":")[0] for ticket in getattr(answer, "skipped", answer)}
+    asked = {str(argument).partition(":")[0] for argument in call.arguments}
+    return {task_id for task_id in ids if task_id in asked and task_id not in skipped}
+
+
+def consume(engine: Engine, ended: set[str]) -> None:
+    """What a consumer does: claim, and settle each in another way."""
+    yard = Taskyard(engine.url, namespace=engine.client.namespace)
+    yard._client = engine.client
+    with yard.queue("email").claim(5, worker_id="w2") as leases:
+        settlements = [
+            Lease.complete,
+            lambda lease: lease.fail("no answer"),
+            Lease.release,
+            lambda lease: lease.extend(9),
+        ]
+        for lease, settle in zip(leases, settlements, strict=False):
+            if settle is Lease.complete:
+                ended.add(lease.id)
+            documented(partial(settle, lease), f"settling {lease.id}")
 
 
 @pytest.mark.each_server
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_damaged_bytes_are_survived_or_said(engine: Engine, seed: int) -> None:
     chance = random.Random(seed)
+    moved = put_aside(engine, "images", "dead", "ready")
     ids = [engine.seed(place) for place in IDLE_PLACES]
     engine.trash(ids[3])
     running = [engine.enqueue(priority=2_000) for _ in range(6)]
     claimed = engine.claim(6)
     held = [Held(task_id, claimed.fence) for task_id in running]
-    damages = [damage(engine, chance, ids + running) for _ in range(chance.randint(1, 4))]
+    everything = ids + running
+    damages = [damage(engine, chance, everything) for _ in range(chance.randint(1, 4))]
+    healthy = {task_id for task_id in everything if not any(task_id in text for text in damages)}
+    if any(text.startswith("tasks is") for text in damages):
+        healthy = set()
+    ended: set[str] = set()
     engine.session = Session("damaged")
-    calls = calls_of(engine, ids, held)
+    calls = calls_of(engine, ids, held, moved)
     chance.shuffle(calls)
     for make in calls:
         call = make()
         if chance.random() < 0.1:
             engine.redis.set(engine.queue.session(f"damaged.{call.script.name}"), chance.choice(GARBAGE))
-        documented(partial(engine.run, call), f"{call.script.name} where {damages}")
+        answer = documented(partial(engine.run, call), f"{call.script.name} where {damages}")
+        ended |= ended_by(call, answer, everything)
+        assert lost_of(engine, healthy - ended) == [], f"{call.script.name} where {damages}"
+    documented(partial(consume, engine, ended), f"a consumer where {damages}")
     for read in reads_of(engine, ids):
         documented(read, f"a read where {damages}")
+    assert lost_of(engine, healthy - ended) == [], f"a consumer and fsck where {damages}"
+    documented(partial(engine.run, protocol.delete_queue(engine.queue, is_forced=True)), f"delete where {damages}")
+
+
+def lost_of(engine: Engine, ids: set[str]) -> list[str]:
+    """Those whose envelope is gone."""
+    chosen = sorted(ids)
+    if not chosen:
+        return []
+    there = engine.redis.hmget(engine.queue.tasks, chosen)
+    return [task_id for task_id, envelope in zip(chosen, there, strict=True) if envelope is None]
