@@ -34,6 +34,8 @@ ACTORS = ("ada", "bob", "cyd")
 """Each has a session for each script, and one call in flight."""
 NAMES = ("send", "resize", "a.b:c")
 LANES = ("name:send", "unknown:send", "name:resize", "unknown:resize")
+KEYS = ("order 1", "order 1", "order 1", "order 2")
+"""Unique keys: mostly the same one, so that tasks meet."""
 CHOSEN_IDS = ("order-1", "list", "1", "-1", "x" * 128)
 TYPES = {
     name: documented[0].lower()
@@ -137,7 +139,10 @@ class QueueMachine(RuleBasedStateMachine):
         self.compare(sent, self.send(sent, sent.command), answer)
         if isinstance(answer, Claimed):
             self.told_due = math.inf if answer.next_due_ms is None else answer.next_due_ms
-            self.claims += [Held(task.id, answer.fence, task.has_history) for task in answer.tasks]
+            self.claims += [
+                Held(task.id, answer.fence, task.has_history, unique_key=self.model.tasks[task.id].key or None)
+                for task in answer.tasks
+            ]
 
     def send_again(self, sent: Sent, fault: str) -> None:
         """It answers the same and changes nothing."""
@@ -190,6 +195,7 @@ class QueueMachine(RuleBasedStateMachine):
         for _ in range(chance.randint(1, 4)):
             names.append(chance.choice(NAMES))
             max_crashes = chance.choice((None, None, 0, 1))
+            unique_key = chance.choice(KEYS) if chance.is_so(0.5) else None
             crashes.append(MAX_CRASHES if max_crashes is None else max_crashes)
             new_tasks.append(
                 self.engine.new_task(
@@ -199,6 +205,8 @@ class QueueMachine(RuleBasedStateMachine):
                     delay_ms=chance.choice((0, 0, 0, 500, 5_000)),
                     due_ms=self.engine.now + chance.choice((-1, 3_000)) if chance.is_so(0.2) else 0,
                     max_crashes=max_crashes,
+                    unique_key=unique_key,
+                    unique_for=chance.choice((None, None, None, 5)) if unique_key else None,
                 )
             )
         call = protocol.enqueue(self.queue, new_tasks)
@@ -384,7 +392,7 @@ class QueueMachine(RuleBasedStateMachine):
         state = self.state = self.engine.values(self.keys | self.record_keys())
         problems = problems_of(state)
         assert problems == [], problems
-        seen, expected = _seen(state), _expected(self.model)
+        seen, expected = _seen(state, self.model.now), _expected(self.model)
         if seen != expected:
             different = [name for name in expected if seen[name] != expected[name]]
             raise AssertionError("\n".join(f"{n} is\n{seen[n]}\nand should be\n{expected[n]}" for n in different))
@@ -429,7 +437,7 @@ def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Cha
     return chance.choices(rules, weights)[0], {"chance": chance}
 
 
-def _seen(state: State) -> dict[str, Any]:
+def _seen(state: State, now: int) -> dict[str, Any]:
     """A state in the model's words."""
     control: dict[str, Any] = state.get("control", {})
     running: dict[str, Any] = {}
@@ -453,6 +461,10 @@ def _seen(state: State) -> dict[str, Any]:
         "trash": state.get("trash", {}),
         "origins": {task_id: origin["from"] for task_id, origin in state.get("trashed", {}).items()},
         "lanes": {lane: word for lane, (word, _) in state.get("closed", {}).items()},
+        "unique keys": _keys_of(
+            {key: (holder.split(" ")[0], int(holder.split(" ")[1])) for key, holder in state.get("unique", {}).items()},
+            now,
+        ),
         "books": {name: int(count) for name, count in state.get("stats", {}).items()},
         "faults": {name: int(state["faults"][f"{name}:attempts"]) for name in state.get("faults_seen", {})},
         "faults seen": state.get("faults_seen", {}),
@@ -489,6 +501,7 @@ def _expected(model: Model) -> dict[str, Any]:
         "trash": {task_id: was.until for task_id, was in model.trashed.items()},
         "origins": {task_id: was.origin for task_id, was in model.trashed.items()},
         "lanes": model.lanes,
+        "unique keys": _keys_of(model.keys, model.now),
         "books": dict(model.books),
         "faults": dict(model.faults),
         "faults seen": model.seen_faults,
@@ -503,6 +516,11 @@ def _expected(model: Model) -> dict[str, Any]:
         "last sign of life": model.seen,
         "grace": model.grace,
     }
+
+
+def _keys_of(keys: dict[str, tuple[str, int]], now: int) -> dict[str, tuple[str, int]]:
+    """Without those whose time is over: they are swept at leisure."""
+    return {key: (holder, until) for key, (holder, until) in keys.items() if not until or until > now}
 
 
 def _kinds(history: str) -> list[str]:

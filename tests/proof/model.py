@@ -41,6 +41,8 @@ class Task:
     envelope: bytes
     priority: int = 0
     max_crashes: int = MAX_CRASHES
+    key: str = ""
+    """Unique key that it holds until it ends."""
     attempts: int = 0
     crashes: int = 0
     releases: int = 0
@@ -88,6 +90,8 @@ class Model:
         """Running tasks that were asked to stop."""
         self.lanes: dict[str, str] = {}
         """Lane → `closed` or `open`, in the order in which the server lists them."""
+        self.keys: dict[str, tuple[str, int]] = {}
+        """Unique key → who has taken it, and until when (0: until its end)."""
         self.books: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         """Fault → failed attempts."""
@@ -102,13 +106,21 @@ class Model:
     # Producers.
 
     def enqueue(self, new_tasks: Sequence[NewTask], names: Sequence[str], crashes: Sequence[int]) -> dict[str, str]:
-        """An id that is in the queue makes no second task; the answer says in which state it was met."""
+        """An id that is in the queue makes no second task, nor does a key that is held: the answer says in which state
+        it, or the holder, was met."""
         met = {}
         for new, name, max_crashes in zip(new_tasks, names, crashes, strict=True):
             if new.id in self.tasks:
                 met[new.id] = self.state_of(new.id)
                 continue
-            self.tasks[new.id] = Task(new.id, name, new.envelope, new.priority, max_crashes)
+            holder = self.holder_of(new.unique_key)
+            if holder:
+                met[new.id] = f"{self.state_of(holder) if holder in self.tasks else 'ended'} {holder}"
+                continue
+            key = "" if new.unique_ms else new.unique_key
+            self.tasks[new.id] = Task(new.id, name, new.envelope, new.priority, max_crashes, key)
+            if new.unique_key:
+                self.keys[new.unique_key] = (new.id, self.now + new.unique_ms if new.unique_ms else 0)
             self.books["enqueued"] += 1
             due = self.now + new.delay_ms if new.delay_ms else new.due_ms
             if due > self.now:
@@ -323,8 +335,11 @@ class Model:
                 return "not dead"
             if self.dead[task_id] != died:
                 return "changed"
-            del self.dead[task_id]
             task = self.tasks[task_id]
+            refusal = self._take_key_again(task)
+            if refusal:
+                return refusal
+            del self.dead[task_id]
             task.before += task.attempts
             task.attempts = task.crashes = 0
             task.events.append("requeued")
@@ -386,7 +401,11 @@ class Model:
         def act(task_id: str) -> str:
             if task_id not in self.trashed:
                 return "not in the trash"
-            was = self.trashed.pop(task_id)
+            was = self.trashed[task_id]
+            refusal = self._take_key_again(self.tasks[task_id]) if was.origin != "dead" else ""
+            if refusal:
+                return refusal
+            del self.trashed[task_id]
             if was.origin == "ready":
                 self._make_ready(task_id, ids.id_time_ms(task_id) or self.now, at_head=True)
             elif was.origin == "held":
@@ -459,6 +478,12 @@ class Model:
         place = self.place_of(task_id)
         return "ready" if place == "prioritized" else place
 
+    def holder_of(self, key: str) -> str | None:
+        """What is dead or in the trash holds no key, unless that was taken for a stated time."""
+        holder, until = self.keys.get(key, ("", 0))
+        is_held = self.now < until if until else holder and self.place_of(holder) not in ("dead", "trashed")
+        return holder if is_held else None
+
     def in_order(self) -> list[str]:
         """Ready tasks of other priorities than 0, in the order in which they are given out."""
         return sorted(
@@ -508,8 +533,19 @@ class Model:
         return Acted(self.now, {task_id: why for task_id, why in refusals if why})
 
     def _end(self, task_id: str, how: str) -> None:
-        self.tasks.pop(task_id)
+        task = self.tasks.pop(task_id)
+        if self.keys.get(task.key) == (task_id, 0):
+            del self.keys[task.key]
         self.books[how] += 1
+
+    def _take_key_again(self, task: Task) -> str:
+        """Its own key, for who comes back. Returns why it may not: another task holds it meanwhile."""
+        holder = self.holder_of(task.key)
+        if holder and holder != task.id:
+            return f"its unique key is held by {holder}"
+        if task.key:
+            self.keys[task.key] = (task.id, 0)
+        return ""
 
     def _cancel(self, task_id: str) -> None:
         self.records[task_id] = "cancelled"

@@ -95,6 +95,10 @@ MUTANTS = (
     Mutant("release", "to the end instead of the head", "at_head and 'LPUSH' or 'RPUSH'", "'RPUSH'"),
     Mutant("enqueue", "larger comes later", "EPOCH_MS - priority", "EPOCH_MS + priority"),
     Mutant("restore", "the time is lost", "call('ZADD', scheduled, score, id)", "call('ZADD', scheduled, now, id)"),
+    Mutant("complete", "the key stays", "for _, task in ipairs(keyed) do release_key(task[1], task[2]) end"),
+    Mutant("cancel", "the key stays", "release_key_of(id, call('HGET', tasks, id))"),
+    Mutant("enqueue", "a dead letter holds its key", "call('ZSCORE', dead, holder) or"),
+    Mutant("enqueue", "the window never ends", "now < tonumber(until_ms) and holder or nil", "holder"),
     Mutant(
         "promote", "source before destination", "    make_ready(id, priority_of(envelope), own_time(id, now))\n",
         "    call('ZREM', place, id)\n    make_ready(id, priority_of(envelope), own_time(id, now))\n", by_halves,
