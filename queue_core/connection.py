@@ -172,7 +172,7 @@ def _limited(word: str, facts: str) -> TaskyardError:
     if word == "QUEUEFULL":
         limit, length, count = map(int, numbers)
         return QueueFull(
-            f"queue {queue} is full: it holds {length:,} tasks, its limit is {limit:,}, {count:,} more were to enter",
+            f"queue {queue} is full: it holds {length:,} tasks, its limit is {limit:,}, {count:,} more would not fit",
             queue=queue,
             limit=limit,
             length=length,

@@ -37,6 +37,8 @@ def command(url: str | None, name: str | None, as_json: bool) -> None:
 
 
 def as_table(snapshot: Snapshot) -> str:
+    if not snapshot.queues and snapshot.unreadable:
+        return "No queue can be read."
     if not snapshot.queues:
         return "There are no queues yet: one begins with its first task."
     return table(HEADS, [_row(queue, snapshot.taken_at) for queue in snapshot.queues], left=2)

@@ -399,7 +399,7 @@ class Process:
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
         if error is not None and not self._has_trouble:
-            log.warning("%s Trying again until it does.", error)
+            log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
         elif error is None and self._has_trouble:
             log.info("Redis answers again")
         self._has_trouble = error is not None

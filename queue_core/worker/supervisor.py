@@ -385,7 +385,7 @@ class Supervisor:
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
         if error is not None and not self._has_trouble and not self._child:
-            log.warning("%s Trying again until it does.", error)
+            log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
         self._has_trouble = error is not None
 
 

@@ -53,6 +53,9 @@ def test_fsck_names_a_queue_that_cannot_be_read_and_looks_at_the_others(
     key = yard.client.queue("broken").dead
     yard.close()
     redis_client.set(key, "not a sorted set")
+    code, output, said = run("queues", TASKYARD_REDIS_URL=redis_url)
+    assert "email" in output
+    assert "queue broken cannot be read" in said
     code, output, said = run("fsck", TASKYARD_REDIS_URL=redis_url)
     assert (code, said) == (1, "")
     assert "broken: 1 thing is wrong\n" in output
@@ -60,3 +63,13 @@ def test_fsck_names_a_queue_that_cannot_be_read_and_looks_at_the_others(
     code, output, _ = run("fsck", "--json", TASKYARD_REDIS_URL=redis_url)
     assert code == 1
     assert [breach["queue"] for breach in json.loads(output)["breaches"]] == ["broken"]
+
+
+def test_queues_that_are_all_damaged_are_not_taken_for_none(run: Run, redis_url: str, redis_client: Redis) -> None:
+    yard = Taskyard(redis_url)
+    yard.send("greet", queue="broken")
+    redis_client.set(yard.client.queue("broken").dead, "not a sorted set")
+    yard.close()
+    code, output, said = run("queues", TASKYARD_REDIS_URL=redis_url)
+    assert (code, output) == (0, "No queue can be read.\n")
+    assert "queue broken cannot be read" in said
