@@ -84,7 +84,7 @@ def calls_of(
         lambda: protocol.release(queue, [ReleasedTask(claim.id, claim.fence, facts={"a": 1}) for claim in held[4:]]),
         lambda: protocol.recover(queue, LEASE_MS),
         lambda: protocol.requeue(queue, [(task_id, engine.now) for task_id in strange], {"by": "ada"}),
-        lambda: protocol.promote(queue, strange[:2]),
+        lambda: protocol.promote(queue, strange[2:4]),
         lambda: protocol.trash(queue, strange, KEEP_MS, "ada", ""),
         lambda: protocol.restore(queue, strange),
         lambda: protocol.close_lane(queue, "name:send", "ada", ""),
