@@ -8,12 +8,11 @@ from itertools import islice
 from statistics import median
 
 from benchmarks.figures import Figure
-from benchmarks.payloads import email_tasks
+from benchmarks.payloads import email_tasks, in_batches
 from benchmarks.servers import each_binary, script_microseconds, server_of
 from queue_core import protocol
 from queue_core.client import Client
 from queue_core.fingerprint import make_failure
-from queue_core.ids import new_id
 from queue_core.inspector import Inspector
 from queue_core.protocol import Held, NewTask
 from queue_core.reading import Position
@@ -62,6 +61,7 @@ class Filled:
             self._fill(state)
         self.ready = self.queues[State.READY]
         self.waiting = self._enqueue(CALLS)
+        self.leaving = self._enqueue(ROUNDS * CALLS)
         self.held: list[Held] = []
         self.ids: Iterator[str] = iter(())
         self.calls: dict[str, Callable[[], object]] = {
@@ -72,6 +72,9 @@ class Filled:
                 protocol.trash(self.ready, [next(self.ids)], KEEP_MS, "bench", "")
             ),
             "restore it": lambda: self.client.run(protocol.restore(self.ready, [next(self.ids)])),
+            "cancel a ready task": lambda: self.client.run(
+                protocol.cancel(self.ready, [self.leaving.pop()], {"by": "bench", "reason": ""})
+            ),
             "look up by id": lambda: self.inspector.task(State.READY, next(self.ids)),
             "fault counts": lambda: self.inspector.faults(State.DEAD),
             "counts and oldest wait": lambda: self.inspector.queue(State.READY),
@@ -109,8 +112,9 @@ class Filled:
         self.client.register(state)
 
     def _enqueue(self, count: int) -> list[str]:
-        tasks = [NewTask(new_id(), email_tasks(1)[0].envelope) for _ in range(count)]
-        self.client.run(protocol.enqueue(self.ready, tasks))
+        tasks = email_tasks(count)
+        for batch in in_batches(tasks):
+            self.client.run(protocol.enqueue(self.ready, batch))
         return [task.id for task in tasks]
 
     def _claim(self) -> None:
