@@ -49,6 +49,14 @@ def _seconds(text: str) -> float:
     return float(found[1]) * UNITS[found[2] or ""]
 
 
+def _age(text: str) -> float:
+    """With its unit: 30 seconds where 30 days were meant would send all dead letters to the trash."""
+    found = _DURATION.match(text)
+    if not found or not found[2]:
+        raise ValueError(text)
+    return _seconds(text)
+
+
 def _rate(text: str) -> tuple[int, float]:
     number, slash, period = text.partition("/")
     return _count(number), _seconds(period if slash else "x")
@@ -60,7 +68,7 @@ def _count(text: str) -> int:
 
 NUMBER = _Value("n", _count, "a whole number, such as 10000")
 RATE = _Value("n/time", _rate, "how many in how many seconds, such as 100/60 or 5000/1h")
-TIME = _Value("time", _seconds, "a time such as 90s, 15min, 12h or 30d")
+TIME = _Value("time", _age, "a time such as 90s, 15min, 12h or 30d")
 
 
 def _option(name: str, kind: _Value, what: str) -> Callable[[Any], Any]:

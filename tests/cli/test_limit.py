@@ -56,6 +56,7 @@ def test_limits_are_set_shown_and_ended(here: Run, tasks: Tasks) -> None:
         ("--claim-rate", "5/0", "claim_rate: time 0.0 is not accepted"),
         ("--claim-rate", "nan/1", "'nan/1' is not accepted"),
         ("--dead-max-age", "30 days", "'30 days' is not accepted: it is a time such as 90s, 15min, 12h or 30d"),
+        ("--dead-max-age", "30", "'30' is not accepted: it is a time such as 90s, 15min, 12h or 30d"),
         ("--dead-max-count", "-1", "dead_max_count -1 is not accepted"),
         ("--dead-warning", "1e99", "'1e99' is not accepted"),
     ],
