@@ -66,7 +66,7 @@ def test_a_key_that_another_task_has_makes_no_second_one(here: Run, tasks: Tasks
         (["report", "--queue", "{a}"], "queue name '{a}' is not allowed"),
         (["report", "--id", "a/b"], "task id 'a/b' is not accepted"),
         (["report", "--priority", "99999"], "priority 99999 is not accepted"),
-        (["report", "--delay", "nan"], "delay nan is not accepted"),
+        (["report", "--delay", "nan"], "delay of nan s is not accepted"),
         (["report", "--unique-for", "60"], "unique_for was given without a unique_key"),
         (["report", "--expires", "0"], "expires"),
         (["shop:yard", "absent"], "shop:yard declares no task 'absent'; there are: send."),
