@@ -59,16 +59,20 @@ def _single(client: Client, product: str) -> Iterator[Figure]:
         held.send_command(*same)
         return held.read_response()
 
-    ours, floor = [], []
+    ours, floor, usual = [], [], []
     for _ in range(ROUNDS):
         plain.config_resetstat()
         ours.append(_seconds(lambda: [send_email.enqueue(**EMAIL) for _ in range(SINGLE)]))
         requests = plain.info("commandstats")["cmdstat_evalsha"]["calls"] / SINGLE
         floor.append(_seconds(lambda: [call_empty() for _ in range(SINGLE)]))
+        usual.append(_seconds(lambda: [plain.execute_command(*same) for _ in range(SINGLE)]))
     held.disconnect()
     ratio = median(one / other for one, other in zip(ours, floor, strict=True))
     note = f"{median(ours) / SINGLE * 1e6:.0f} µs beside {median(floor) / SINGLE * 1e6:.0f}"
-    yield Figure(f"{product}: enqueue / EVALSHA of `return 1`", ratio, "×", 1.6, note=note)
+    yield Figure(f"{product}: enqueue / EVALSHA of `return 1`, bare connection", ratio, "×", 1.6, note=note)
+    ratio = median(one / other for one, other in zip(ours, usual, strict=True))
+    note = f"{median(usual) / SINGLE * 1e6:.0f} µs"
+    yield Figure(f"{product}: enqueue / the same through redis-py's client", ratio, "×", note=note)
     yield Figure(f"{product}: requests of an enqueue", requests, "", 1)
 
 

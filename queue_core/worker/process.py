@@ -312,6 +312,7 @@ class Process:
     def _on_end(self, holding: Holding, run: Run) -> None:
         self._running -= 1
         del self._held[holding.slot]
+        holding.run = None  # they know each other: a circle is what the garbage collector is slow at
         self._last_end = self._loop.time()
         self._measure(run.seconds)
         exchanger = self._exchangers[holding.queue]
