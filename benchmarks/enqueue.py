@@ -33,7 +33,7 @@ def run() -> Iterator[Figure]:
 def _bulk(client: Client, product: str) -> Iterator[Figure]:
     """One after the other in each round, so that both meet the same noise."""
     ours, theirs = [], []
-    plain = client.redis
+    plain: Any = client.redis
     for _ in range(ROUNDS):
         plain.flushall()
         ours.append(BULK / _seconds(lambda: yard.enqueue_many(send_email.message(**EMAIL) for _ in range(BULK))))
@@ -47,7 +47,7 @@ def _bulk(client: Client, product: str) -> Iterator[Figure]:
 
 def _single(client: Client, product: str) -> Iterator[Figure]:
     """The whole of `task.enqueue`, beside an EVALSHA of `return 1` with the same keys and arguments."""
-    plain = client.redis
+    plain: Any = client.redis
     plain.flushall()
     send_email.enqueue(**EMAIL)
     empty = plain.script_load("return 1")
