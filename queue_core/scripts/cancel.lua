@@ -39,17 +39,7 @@ for i = 6, #ARGV do
       if place == 'retrying' then count_in_fault(read_history(id).fault, 'retrying', -1) end
       end_cancelled(key, id, ARGV[5], '', ARGV[4])
       count_name('cancelled', name_of(envelope), 1)
-      if place == 'ready' then
-        call('SADD', removed, id)
-      elseif place == 'prioritized' then
-        call('ZREM', prioritized, id)
-      elseif place == 'scheduled' then
-        call('ZREM', scheduled, id)
-      elseif place == 'retrying' then
-        call('ZREM', retrying, id)
-      elseif place == 'held' then
-        call('ZREM', held, member)
-      end
+      leave_place(id, place, member)
     end
   end
 end

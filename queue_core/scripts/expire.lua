@@ -31,14 +31,7 @@ for i = 5, #ARGV do
       keep_record(KEYS[NAMED + i - 4], id, 'expired', '', ARGV[4])
       count('expired', call('HDEL', tasks, id))
       count_name('expired', name_of(envelope), 1)
-      if place == 'ready' then
-        call('SADD', removed, id)
-      elseif place == 'held' then
-        call('ZREM', held, member)
-      else
-        local key = place == 'prioritized' and prioritized or place == 'scheduled' and scheduled or retrying
-        call('ZREM', key, id)
-      end
+      leave_place(id, place, member)
       forget_history(id)
       release_key_of(id, envelope)
       forget_expiry({id})

@@ -28,3 +28,18 @@ end
 local function place_of(id, envelope)
   return unpack(places_of({id}, {envelope})[1])
 end
+
+-- A task that waits leaves its place; what counts it there is the caller's. Needs the name `removed` as well.
+local function leave_place(id, place, member)
+  if place == 'ready' then
+    call('SADD', removed, id)
+  elseif place == 'prioritized' then
+    call('ZREM', prioritized, id)
+  elseif place == 'scheduled' then
+    call('ZREM', scheduled, id)
+  elseif place == 'retrying' then
+    call('ZREM', retrying, id)
+  elseif place == 'held' then
+    call('ZREM', held, member)
+  end
+end

@@ -1,23 +1,16 @@
--- Into the trash, and out of it for good. Needs origin.lua, outcome.lua and retries.lua, and the names of the keys that it writes.
+-- Into the trash, and out of it for good. Needs origin.lua, outcome.lua, places.lua and retries.lua, and the names of the
+-- keys that it writes.
 
 -- Put a task where nothing finds it but `restore`: out of its place, until a time. `about`: JSON object of who and why.
 local function put_in_trash(id, place, score, member, until_ms, about)
   about.from, about.score, about.member, about.at = place, score, member, now
   call('HSET', trashed, id, cjson.encode(about))
   call('ZADD', trash, until_ms, id)
-  if place == 'ready' then
-    call('SADD', removed, id)
-  elseif place == 'prioritized' then
-    call('ZREM', prioritized, id)
-  elseif place == 'scheduled' then
-    call('ZREM', scheduled, id)
-  elseif place == 'retrying' then
-    call('ZREM', retrying, id)
+  leave_place(id, place, member)
+  if place == 'retrying' then
     local fault = read_history(id).fault
     count_in_fault(fault, 'retrying', -1)
     count_in_fault(fault, 'trashed', 1)
-  elseif place == 'held' then
-    call('ZREM', held, member)
   elseif place == 'dead' then
     call('ZREM', dead, id)
     local fault = read_history(id).fault
