@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.exceptions import ResponseError
 
-from queue_core import connection, ids, protocol
-from queue_core.keys import SENTINEL, QueueKeys
+from queue_core import connection, protocol
+from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, ReleasedTask, Result, Session
-from tests.engine import KEEP_MS, LEASE_MS, Engine, State, problems_of, score_of
+from tests.engine import KEEP_MS, LEASE_MS, Engine, State, problems_of
+from tests.proof.comparison import differences_of
 from tests.proof.model import MAX_CRASHES, Model
 
 T = TypeVar("T")
@@ -392,10 +393,8 @@ class QueueMachine(RuleBasedStateMachine):
         state = self.state = self.engine.values(self.keys | self.record_keys())
         problems = problems_of(state)
         assert problems == [], problems
-        seen, expected = _seen(state, self.model.now), _expected(self.model)
-        if seen != expected:
-            different = [name for name in expected if seen[name] != expected[name]]
-            raise AssertionError("\n".join(f"{n} is\n{seen[n]}\nand should be\n{expected[n]}" for n in different))
+        differences = differences_of(state, self.model)
+        assert not differences, "\n".join(differences)
         if self.model.somebody_must_wake(self.told_due):
             assert state.get("notify"), "there is something to do, and nobody wakes"
         self.model.lanes = {lane: self.model.lanes[lane] for lane in state.get("closed", {})}
@@ -435,93 +434,3 @@ def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Cha
     rules = [rule for rule in machine.rules if all(is_met(machine) for is_met in rule.preconditions)]
     weights = [WEIGHTS.get(rule.function.__name__, 1) for rule in rules]
     return chance.choices(rules, weights)[0], {"chance": chance}
-
-
-def _seen(state: State, now: int) -> dict[str, Any]:
-    """A state in the model's words."""
-    control: dict[str, Any] = state.get("control", {})
-    running: dict[str, Any] = {}
-    for task_id, claim in state.get("running", {}).items():
-        if task_id != SENTINEL:
-            fence, claimed, digits, worker = claim.split(" ", 4)[:4]
-            since = ids.decode_time(digits) if digits else ids.id_time_ms(task_id)
-            running[task_id] = (int(fence), state["leases"][task_id], int(claimed), since, worker)
-    histories = {task_id: text for task_id, text in state.get("history", {}).items() if task_id[0] != ":"}
-    return {
-        "tasks": state.get("tasks", {}),
-        "line": [ids.read_ready_element(element) for element in state.get("ready", [])],
-        "struck out": state.get("removed", set()),
-        "prioritized": state.get("prioritized", {}),
-        "held": {member.rpartition("/")[2]: member.rpartition("/")[0] for member in state.get("held", {})},
-        "scheduled": state.get("scheduled", {}),
-        "retrying": state.get("retrying", {}),
-        "running": running,
-        "asked to stop": set(state.get("cancelling", {})),
-        "dead": state.get("dead", {}),
-        "trash": state.get("trash", {}),
-        "origins": {task_id: origin["from"] for task_id, origin in state.get("trashed", {}).items()},
-        "lanes": {lane: word for lane, (word, _) in state.get("closed", {}).items()},
-        "unique keys": _keys_of(
-            {key: (holder.split(" ")[0], int(holder.split(" ")[1])) for key, holder in state.get("unique", {}).items()},
-            now,
-        ),
-        "books": {name: int(count) for name, count in state.get("stats", {}).items()},
-        "faults": {name: int(state["faults"][f"{name}:attempts"]) for name in state.get("faults_seen", {})},
-        "faults seen": state.get("faults_seen", {}),
-        "histories": {task_id: text.split("\n")[0] for task_id, text in histories.items()},
-        "last events": {task_id: _kinds(text)[-2:] for task_id, text in histories.items()},
-        "records": {
-            name.split(":")[1]: record["state"] for name, record in state.items() if name.startswith("record:")
-        },
-        "is paused": "paused" in control,
-        "fence": int(control.get("fence", 0)),
-        "turn": int(control.get("turn", 0)),
-        "last sign of life": int(control["seen"]) if "seen" in control else None,
-        "grace": int(control.get("grace", 0)),
-    }
-
-
-def _expected(model: Model) -> dict[str, Any]:
-    happened = {task.id: task for task in model.tasks.values() if task.events}
-    lines = {task_id: model.counters_of(task_id) for task_id in happened}
-    return {
-        "tasks": {task.id: task.envelope.decode() for task in model.tasks.values()},
-        "line": model.line,
-        "struck out": model.struck_out,
-        "prioritized": {i: score_of(model.tasks[i].priority, since) for i, since in model.prioritized.items()},
-        "held": model.held,
-        "scheduled": model.scheduled,
-        "retrying": model.retrying,
-        "running": {
-            i: (lease.fence, lease.expires, lease.claimed, lease.since, lease.worker)
-            for i, lease in model.leases.items()
-        },
-        "asked to stop": model.asked,
-        "dead": model.dead,
-        "trash": {task_id: was.until for task_id, was in model.trashed.items()},
-        "origins": {task_id: was.origin for task_id, was in model.trashed.items()},
-        "lanes": model.lanes,
-        "unique keys": _keys_of(model.keys, model.now),
-        "books": dict(model.books),
-        "faults": dict(model.faults),
-        "faults seen": model.seen_faults,
-        "histories": {
-            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}" for i, c in lines.items()
-        },
-        "last events": {task_id: task.events[-2:] for task_id, task in happened.items()},
-        "records": model.records,
-        "is paused": model.is_paused,
-        "fence": model.fence,
-        "turn": model.turn,
-        "last sign of life": model.seen,
-        "grace": model.grace,
-    }
-
-
-def _keys_of(keys: dict[str, tuple[str, int]], now: int) -> dict[str, tuple[str, int]]:
-    """Without those whose time is over: they are swept at leisure."""
-    return {key: (holder, until) for key, (holder, until) in keys.items() if not until or until > now}
-
-
-def _kinds(history: str) -> list[str]:
-    return [line.split(" ")[1] for line in history.split("\n")[1:-1]]
