@@ -8,12 +8,13 @@ the mark and goes on. What the target does not take is restored, once the target
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from queue_core import protocol
 from queue_core.client import Client
-from queue_core.protocol import Session
+from queue_core.protocol import Call, Session
 
 BATCH = 128
 """Tasks that keep each of the calls within 3 ms of the server's time."""
@@ -29,6 +30,10 @@ class Moved:
     skipped: dict[str, str]
     later: tuple[str, ...]
     now_ms: int
+
+
+Steps = Generator[Call[Any], Any, Moved]
+"""The calls of a batch, one by one: each is given the answer to the one before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,40 +55,58 @@ class Move:
 
         `session_id`: the batch's own; a batch with the same one has the same outcome and acts once.
         """
-        return self._carry(ids, session_id, refuses=False)
+        return self._run(self.moving(ids, secrets.token_urlsafe(9)), session_id)
 
     def call_back(self, ids: Sequence[str], session_id: str) -> Moved:
         """Tasks that were put aside are where they were. Skipped: those that the target had taken already."""
-        moved = self._carry(ids, session_id, refuses=True)
+        return self._run(self.calling_back(ids, secrets.token_urlsafe(9)), session_id)
+
+    def _run(self, steps: Steps, session_id: str) -> Moved:
+        answer = None
+        while True:
+            try:
+                call = steps.send(answer)
+            except StopIteration as end:
+                moved: Moved = end.value
+                return moved
+            answer = self.client.run(call, Session(session_id))
+
+    def moving(self, ids: Sequence[str], token: str) -> Steps:
+        """The calls of `move`. `token`: not used before."""
+        return self._carry(ids, token, refuses=False)
+
+    def calling_back(self, ids: Sequence[str], token: str) -> Steps:
+        """The calls of `call_back`. `token`: not used before."""
+        moved = yield from self._carry(ids, token, refuses=True)
         back = [task_id for task_id, why in moved.skipped.items() if why == CALLED_BACK]
         skipped = {task_id: why for task_id, why in moved.skipped.items() if why != CALLED_BACK}
         skipped |= dict.fromkeys(moved.done, f"moved to {self.to_queue}")
         return Moved(tuple(back), skipped, moved.later, moved.now_ms)
 
-    def _carry(self, ids: Sequence[str], session_id: str, *, refuses: bool) -> Moved:
-        client, source, target = self.client, self.client.queue(self.queue), self.client.queue(self.to_queue)
+    def _carry(self, ids: Sequence[str], token: str, *, refuses: bool) -> Steps:
+        source, target = self.client.queue(self.queue), self.client.queue(self.to_queue)
         why = f"moving to {self.to_queue}" + (f": {self.reason}" if self.reason else "")
-        export = protocol.export(source, ids, self.to_queue, secrets.token_urlsafe(9), self.by, why)
-        exported = client.run(export, Session(session_id))
+        exported = yield protocol.export(source, ids, self.to_queue, token, self.by, why)
         skipped, tickets = dict(exported.skipped), [task.ticket for task in exported.tasks]
         if not tickets:
             return Moved((), skipped, exported.later, exported.now_ms)
         if not refuses:
-            client.register(self.to_queue)
+            self.client.register(self.to_queue)
         facts = {"from": self.queue, **(self.facts or {})}
-        taken = client.run(protocol.import_(target, exported, facts, refuses=refuses), Session(session_id))
+        taken = yield protocol.import_(target, exported, facts, refuses=refuses)
         left = {ticket: why for ticket, why in taken.skipped.items() if why != protocol.TOO_LATE}
         come = [ticket for ticket in tickets if ticket not in taken.skipped]
         now_ms = max(exported.now_ms, taken.now_ms)
         stays: dict[str, str] = {}
         if left:
-            restored = client.run(protocol.restore(source, list(left)), Session(session_id))
+            restored = yield protocol.restore(source, list(left))
             stays = {ticket: why for ticket, why in restored.skipped.items() if why != RESTORED_BEFORE}
             now_ms = max(now_ms, restored.now_ms)
         if come:
-            now_ms = max(now_ms, client.run(protocol.forget(source, come), Session(session_id)).now_ms)
+            forgotten = yield protocol.forget(source, come)
+            now_ms = max(now_ms, forgotten.now_ms)
         if left or come:
-            client.run(protocol.confirm(target, [*left, *come]), Session(session_id))
+            yield protocol.confirm(target, [*left, *come])
         skipped |= {protocol.id_of(ticket): why for ticket, why in taken.skipped.items()}
         skipped |= {protocol.id_of(ticket): f"{why}; it is in the trash" for ticket, why in stays.items()}
         return Moved(tuple(protocol.id_of(ticket) for ticket in come), skipped, exported.later, now_ms)

@@ -49,7 +49,7 @@ def seen(state: State, now: int) -> dict[str, Any]:
             now,
         ),
         "books": {name: int(count) for name, count in state.get("stats", {}).items()},
-        "faults": {name: int(state["faults"][f"{name}:attempts"]) for name in state.get("faults_seen", {})},
+        "faults": {name: int(state["faults"].get(f"{name}:attempts", 0)) for name in state.get("faults_seen", {})},
         "faults seen": state.get("faults_seen", {}),
         "histories": {task_id: text.split("\n")[0] for task_id, text in histories.items()},
         "last events": {task_id: _kinds(text)[-2:] for task_id, text in histories.items()},

@@ -11,7 +11,7 @@ import math
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
@@ -391,13 +391,19 @@ class QueueMachine(RuleBasedStateMachine):
     def state_is_the_models(self) -> None:
         self.done["steps"] += 1
         state = self.state = self.engine.values(self.keys | self.record_keys())
-        problems = problems_of(state)
+        problems = self.problems_of(state)
         assert problems == [], problems
-        differences = differences_of(state, self.model)
+        differences = self.differences_of(state)
         assert not differences, "\n".join(differences)
         if self.model.somebody_must_wake(self.told_due):
             assert state.get("notify"), "there is something to do, and nobody wakes"
         self.model.lanes = {lane: self.model.lanes[lane] for lane in state.get("closed", {})}
+
+    def problems_of(self, state: State) -> list[str]:
+        return problems_of(state)
+
+    def differences_of(self, state: State) -> list[str]:
+        return differences_of(state, self.model)
 
     def record_keys(self) -> dict[str, str]:
         return {self.queue.record(task_id): "hash" for task_id in self.model.records}
@@ -431,6 +437,10 @@ def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Cha
     """A rule that can be applied now and its chance: all of them in all runs, where Hypothesis would leave some out."""
     machine.steps += 1
     chance = Chance(draw(numbers) * 64 + machine.steps)  # a number that comes often means something else each time
+    return rule_of(machine, chance), {"chance": chance}
+
+
+def rule_of(machine: RuleBasedStateMachine, chance: Chance, weights: Mapping[str, int] = WEIGHTS) -> Any:
+    """One that can be applied now."""
     rules = [rule for rule in machine.rules if all(is_met(machine) for is_met in rule.preconditions)]
-    weights = [WEIGHTS.get(rule.function.__name__, 1) for rule in rules]
-    return chance.choices(rules, weights)[0], {"chance": chance}
+    return chance.choices(rules, [weights.get(rule.function.__name__, 1) for rule in rules])[0]

@@ -49,6 +49,8 @@ class Task:
     before: int = 0
     fault: str = "-"
     events: list[str] = field(default_factory=list)
+    born: object = field(default_factory=object, repr=False)
+    """The same one wherever the task goes, by which it is told from another one of that id."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class Lease:
 
 @dataclass(frozen=True)
 class Trashed:
-    """`origin`: the place where it was; `score`: its time there; `lane`: where that was `held`."""
+    """`origin`: the place where it was; `score`: its time there, 0: none is known; `lane`: where that was `held`."""
 
     until: int
     origin: str
@@ -358,14 +360,7 @@ class Model:
             place = self.place_of(task_id)
             if place in ("running", "trashed"):
                 return "running" if place == "running" else "in the trash"
-            if place == "ready":
-                self.struck_out.add(task_id)
-                self.trashed[task_id] = Trashed(until, place)
-            elif place == "held":
-                self.trashed[task_id] = Trashed(until, place, lane=self.held.pop(task_id))
-            else:
-                waiting: dict[str, int] = getattr(self, place)
-                self.trashed[task_id] = Trashed(until, place, waiting.pop(task_id))
+            self._put_in_trash(task_id, place, until)
             return ""
 
         acted = self._act(act, [(task_id,) for task_id in task_ids])
@@ -407,7 +402,7 @@ class Model:
                 return refusal
             del self.trashed[task_id]
             if was.origin == "ready":
-                self._make_ready(task_id, ids.id_time_ms(task_id) or self.now, at_head=True)
+                self._make_ready(task_id, was.score or ids.id_time_ms(task_id) or self.now, at_head=True)
             elif was.origin == "held":
                 self.held[task_id] = was.lane
                 self.lanes.setdefault(was.lane, "open")
@@ -514,6 +509,16 @@ class Model:
             self.struck_out.remove(task_id)
         else:
             self.line.insert(0 if at_head else len(self.line), (task_id, since))
+
+    def _put_in_trash(self, task_id: str, place: str, until: int) -> None:
+        if place == "ready":
+            self.struck_out.add(task_id)
+            self.trashed[task_id] = Trashed(until, place)
+        elif place == "held":
+            self.trashed[task_id] = Trashed(until, place, lane=self.held.pop(task_id))
+        else:
+            waiting: dict[str, int] = getattr(self, place)
+            self.trashed[task_id] = Trashed(until, place, waiting.pop(task_id))
 
     def _settle(self, batch: Sequence[Any], end: Callable[[Task, Any, Lease], None]) -> list[str]:
         """Whoever holds the fence ends the lease, once. The others have lost theirs."""
