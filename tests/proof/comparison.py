@@ -48,7 +48,7 @@ def seen(state: State, now: int) -> dict[str, Any]:
             {key: (holder.split(" ")[0], int(holder.split(" ")[1])) for key, holder in state.get("unique", {}).items()},
             now,
         ),
-        "books": {name: int(count) for name, count in state.get("stats", {}).items()},
+        "books": {name: int(n) for name, n in state.get("stats", {}).items() if name not in ("wait", "run")},
         "faults": {name: int(state["faults"].get(f"{name}:attempts", 0)) for name in state.get("faults_seen", {})},
         "faults seen": state.get("faults_seen", {}),
         "histories": {task_id: text.split("\n")[0] for task_id, text in histories.items()},
@@ -89,7 +89,9 @@ def expected(model: Model) -> dict[str, Any]:
         "faults": dict(model.faults),
         "faults seen": model.seen_faults,
         "histories": {
-            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}" for i, c in lines.items()
+            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}"
+            + (f" {happened[i].operation}" if happened[i].operation else "")
+            for i, c in lines.items()
         },
         "last events": {task_id: task.events[-2:] for task_id, task in happened.items()},
         "records": model.records,

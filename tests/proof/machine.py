@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 from hypothesis import HealthCheck, note, settings
@@ -98,13 +98,16 @@ chances = numbers.map(Chance)
 class QueueMachine(RuleBasedStateMachine):
     """`done` counts what was done in all runs of a test."""
 
+    weights: ClassVar[dict[str, int]] = WEIGHTS
+    kind_of_model: ClassVar[type[Model]] = Model
+
     def __init__(self, engine: Engine, done: Counter[str]) -> None:
         super().__init__()
         self._rules_strategy: Any = steps_of(self)
         engine.start_over()
         self.engine, self.done, self.queue = engine, done, engine.queue
         self.keys = {getattr(self.queue, name): kind for name, kind in TYPES.items()}
-        self.model = Model(engine.now)
+        self.model = self.kind_of_model(engine.now)
         self.sessions = {actor: Session(actor) for actor in ACTORS}
         self.sent: dict[tuple[str, str], Sent] = {}
         self.claims: list[Held] = []
@@ -390,7 +393,7 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def state_is_the_models(self) -> None:
         self.done["steps"] += 1
-        state = self.state = self.engine.values(self.keys | self.record_keys())
+        state = self.state = self.engine.values(self.keys | self.other_keys())
         problems = self.problems_of(state)
         assert problems == [], problems
         differences = self.differences_of(state)
@@ -405,7 +408,8 @@ class QueueMachine(RuleBasedStateMachine):
     def differences_of(self, state: State) -> list[str]:
         return differences_of(state, self.model)
 
-    def record_keys(self) -> dict[str, str]:
+    def other_keys(self) -> dict[str, str]:
+        """Those that are named by what they are about: key → its type."""
         return {self.queue.record(task_id): "hash" for task_id in self.model.records}
 
     def teardown(self) -> None:
@@ -416,11 +420,18 @@ class QueueMachine(RuleBasedStateMachine):
         self.done["runs"] += 1
 
 
-def live(engine: Engine, done: Counter[str], runs: int, steps: int, **how: Any) -> None:
+def live(
+    engine: Engine,
+    done: Counter[str],
+    runs: int,
+    steps: int,
+    kind: type[QueueMachine] = QueueMachine,
+    **how: Any,
+) -> None:
     """So many random lives of so many steps: always the same ones, unless Hypothesis' settings `how` say otherwise."""
 
     def machine() -> QueueMachine:
-        return QueueMachine(engine, done)
+        return kind(engine, done)
 
     options: dict[str, Any] = {"derandomize": True, "database": None, "deadline": None, **how}
     run_state_machine_as_test(
@@ -437,7 +448,7 @@ def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Cha
     """A rule that can be applied now and its chance: all of them in all runs, where Hypothesis would leave some out."""
     machine.steps += 1
     chance = Chance(draw(numbers) * 64 + machine.steps)  # a number that comes often means something else each time
-    return rule_of(machine, chance), {"chance": chance}
+    return rule_of(machine, chance, machine.weights), {"chance": chance}
 
 
 def rule_of(machine: RuleBasedStateMachine, chance: Chance, weights: Mapping[str, int] = WEIGHTS) -> Any:

@@ -48,6 +48,10 @@ class Task:
     releases: int = 0
     before: int = 0
     fault: str = "-"
+    failed: int = 0
+    """When it failed or crashed last."""
+    operation: str = ""
+    """Which one requeued it last; behind that a `!` once it has failed since."""
     events: list[str] = field(default_factory=list)
     born: object = field(default_factory=object, repr=False)
     """The same one wherever the task goes, by which it is told from another one of that id."""
@@ -566,7 +570,7 @@ class Model:
 
     def _count_in_fault(self, task: Task, fault: str, event: str) -> None:
         self.books[event] += 1
-        task.fault = fault
+        task.fault, task.failed = fault, self.now
         task.events.append(event)
         self.faults[fault] += 1
         self.seen_faults[fault] = self.now
