@@ -38,6 +38,7 @@ VERBS: dict[str, frozenset[State]] = {
     "restore": frozenset({State.TRASHED}),
     "delete": frozenset({State.TRASHED}),
     "promote": frozenset({State.SCHEDULED, State.RETRYING}),
+    "cancel": frozenset({State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
 }
 """What can be done to a whole state."""
 DRIPPING = frozenset({"requeue", "restore", "promote"})
@@ -318,7 +319,10 @@ class Operations:
             return None
 
     def _send_chunk(self, queue: QueueKeys, name: str, facts: dict[bytes, bytes]) -> ChunkDone:
-        done = self._client.run(_chunk_call(queue, facts, Chunk(name, self._runner))).chunk
+        chunk = Chunk(name, self._runner)
+        done = self._client.run(_chunk_call(queue, facts, chunk)).chunk
+        if done and done.ids:
+            done = self._client.run(_chunk_call(queue, facts, chunk, done.ids)).chunk
         assert done is not None
         return done
 
@@ -330,7 +334,8 @@ class Operations:
         return answers
 
 
-def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk) -> Call[Acted]:
+def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_ids: Sequence[str] = ()) -> Call[Acted]:
+    """`next_ids`: as the same chunk has named them, where it has to be told."""
     verb = decoding.text(facts.get(b"verb"))
     by, reason = (decoding.line(decoding.text(facts.get(name)), 500) for name in (b"by", b"reason"))
     if verb == "trash":
@@ -341,7 +346,10 @@ def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk) -> Ca
         return protocol.delete(queue, (), chunk=chunk)
     if verb == "promote":
         return protocol.promote(queue, (), chunk)
-    return protocol.requeue(queue, (), history_facts(by, chunk.operation_id, reason), chunk)
+    about = history_facts(by, chunk.operation_id, reason)
+    if verb == "cancel":
+        return protocol.cancel(queue, next_ids, about, chunk)
+    return protocol.requeue(queue, (), about, chunk)
 
 
 def _read_letter(member: bytes) -> tuple[int, str]:

@@ -6,7 +6,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
@@ -20,29 +20,7 @@ from queue_core.protocol import Call, Held, Session
 from queue_core.snapshot import Outcome, State
 from tests.engine import IDLE_PLACES, START_MS, Engine
 from tests.engine import State as Whole
-
-T = TypeVar("T")
-
-
-class Died(BaseException):
-    """The process is gone."""
-
-
-class Mortal(Client):
-    """Dies at its nth call: before it is sent, or when its answer is lost."""
-
-    def __init__(self, engine: Engine, calls: int, *, is_sent: bool) -> None:
-        super().__init__(engine.url, engine.client.namespace, clock=lambda: engine.now)
-        self._left = calls
-        self._is_sent = is_sent
-
-    def run(self, call: Call[T], session: Session | None = None) -> T:
-        self._left -= 1
-        if self._left:
-            return super().run(call, session)
-        if self._is_sent:
-            super().run(call, session)
-        raise Died
+from tests.mortal import Died, Mortal
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from queue_core.operations import VERBS, Operations, operation_id, suggest_canar
 from queue_core.protocol import Chunk, Held
 from queue_core.snapshot import Bound, Operation, Preview, State
 from tests.engine import START_MS, Engine, places_of
+from tests.mortal import Died, Mortal
 
 SILENT_MS = 15_000
 SAID: dict[str, str] = {"by": "ada", "action_id": "a1", "reason": "fixed"}
@@ -205,8 +206,8 @@ def test_what_was_shown_is_done_and_what_came_later_is_left_alone(
     places = places_of(after)
     assert all(task_id in places[state.value] for task_id in later)
     goes_to = {"requeue": "ready", "trash": "trashed", "restore": "dead", "promote": "ready"}
-    if verb == "delete":
-        assert not set(before) & after["tasks"].keys()
+    if verb in ("delete", "cancel"):
+        assert not set(before) & after.get("tasks", {}).keys()
     else:
         assert set(before) <= set(places[goes_to[verb]])
 
@@ -216,7 +217,9 @@ def test_what_was_shown_is_done_and_what_came_later_is_left_alone(
     [
         (State.SCHEDULED, "promote", {"delay_ms": 60_000}, {"delay_ms": 10_000}),
         (State.RETRYING, "trash", {}, {}),
+        (State.RETRYING, "cancel", {}, {}),
         (State.HELD, "trash", {"name": "resize"}, {"name": "a_resize"}),
+        (State.HELD, "cancel", {"name": "resize"}, {"name": "a_resize"}),
         (State.READY, "trash", {"priority": 5}, {"priority": 9}),
         (State.TRASHED, "delete", {}, {}),
     ],
@@ -497,6 +500,115 @@ def test_what_tends_ends_before_the_next_chunk_when_it_is_closed(engine: Engine,
     stranger._is_closing.set()
     assert stranger.tend(["email"]) is None
     assert Inspector(client=engine.client).operation(operation.id, "email").looked_at == 0
+
+
+# Cancelling: a chunk is told its records, so it takes two calls.
+
+CANCELLABLE = sorted(VERBS["cancel"])
+ABOUT = {"by": "ada"}
+
+
+def cancelled_in(engine: Engine, ids: list[str]) -> list[str]:
+    """Those that have left a record that says so."""
+    records = ((task_id, engine.redis.hget(engine.queue.record(task_id), "state")) for task_id in ids)
+    return [task_id for task_id, state in records if state == b"cancelled"]
+
+
+@pytest.mark.each_server
+@pytest.mark.parametrize("is_sent", [False, True])
+@pytest.mark.parametrize("calls", range(1, 7))
+def test_cancelling_whose_runner_dies_at_any_call_ends_each_task_once(
+    engine: Engine, operations: Operations, calls: int, is_sent: bool
+) -> None:
+    ids = engine.enqueue_many(300)
+    operation = start(operations, operations.preview("email", "cancel", state=State.READY))
+    with pytest.raises(Died):
+        run(Operations(client=Mortal(engine, calls, is_sent=is_sent)), operation)
+    engine.check_books()
+    engine.later(SILENT_MS)
+    later = engine.enqueue()
+    ended = run(another(engine), operation)
+    assert (ended.done, ended.looked_at, ended.skipped) == (300, 300, {})
+    state = engine.check_books()
+    assert (list(state["tasks"]), state["stats"]["cancelled"]) == ([later], "300")
+    assert cancelled_in(engine, ids) == ids
+
+
+@pytest.mark.parametrize("state", CANCELLABLE)
+def test_record_of_a_task_that_an_operation_cancelled_says_by_which(
+    engine: Engine, operations: Operations, inspector: Inspector, state: State
+) -> None:
+    task_id = engine.seed(state.value)
+    operation = start(operations, operations.preview("email", "cancel", state=state))
+    run(operations, operation)
+    task = inspector.task("email", task_id)
+    assert (task.state, task.history[-1].kind) == (State.CANCELLED, "cancelled")
+    assert task.history[-1].facts == {"by": "ada", "operation": operation.id, "reason": "fixed"}
+
+
+def test_chunk_sent_twice_cancels_once(engine: Engine, operations: Operations) -> None:
+    engine.enqueue_many(300)
+    operation = start(operations, operations.preview("email", "cancel", state=State.READY))
+    chunk = Chunk(operation.id, "me")
+    named = engine.run(protocol.cancel(engine.queue, (), ABOUT, chunk)).chunk
+    assert named
+    assert (named.word, named.done, len(named.ids)) == ("more", 0, 128)
+    lost = engine.command(protocol.cancel(engine.queue, named.ids, ABOUT, chunk))
+    answer = engine.send(lost)
+    after = engine.state()
+    assert engine.send(lost) == answer
+    assert engine.state() == after
+    assert len(cancelled_in(engine, list(named.ids))) == 128
+    engine.run(protocol.cancel(engine.queue, named.ids, ABOUT, chunk))
+    assert engine.state()["tasks"] == after["tasks"]
+
+
+def test_chunk_ends_those_that_it_was_told_of_and_are_next_still(engine: Engine, operations: Operations) -> None:
+    """What leaves its place between the two calls has left; before what came it stops, to be told of it."""
+    ids = [engine.enqueue(delay_ms=1_000 + 1_000 * number) for number in range(6)]
+    operation = start(operations, operations.preview("email", "cancel", state=State.SCHEDULED))
+    chunk = Chunk(operation.id, "me")
+    named = engine.run(protocol.cancel(engine.queue, (), ABOUT, chunk)).chunk
+    assert named
+    assert list(named.ids) == ids
+    engine.run(protocol.promote(engine.queue, [ids[1]]))
+    engine.enqueue("order-1", delay_ms=4_500)  # an id without a time, in the midst
+    done = engine.run(protocol.cancel(engine.queue, named.ids, ABOUT, chunk)).chunk
+    assert done
+    assert (done.word, done.done) == ("more", 3)
+    assert set(engine.check_books()["tasks"]) == {ids[1], "order-1", *ids[4:]}
+    again = engine.run(protocol.cancel(engine.queue, (), ABOUT, chunk)).chunk
+    assert again
+    assert list(again.ids) == ["order-1", *ids[4:]]
+    done = engine.run(protocol.cancel(engine.queue, ids[5:], ABOUT, chunk)).chunk
+    assert done
+    assert (done.word, done.done) == ("more", 0)
+    assert engine.run(protocol.cancel(engine.queue, again.ids, ABOUT, chunk)).chunk == replace(
+        done, word="ended", done=3
+    )
+    assert list(engine.check_books()["tasks"]) == [ids[1]]
+
+
+def test_runners_at_once_cancel_each_task_once(engine: Engine, operations: Operations) -> None:
+    ids = engine.enqueue_many(1_000)
+    operation = start(operations, operations.preview("email", "cancel", state=State.READY))
+
+    def race() -> None:
+        client = Client(engine.url, "test", clock=lambda: engine.now)
+        runner = Operations(client=client)
+        while runner.run_chunk(operation.id, "email").word in ("more", "busy"):
+            pass
+        client.close()
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    ended = Inspector(client=engine.client).operation(operation.id, "email")
+    assert (ended.done, ended.looked_at, ended.skipped) == (1_000, 1_000, {})
+    assert engine.check_books()["stats"]["cancelled"] == "1000"
+    assert cancelled_in(engine, ids) == ids
 
 
 # Pause, resume, cancel, drip, canary.

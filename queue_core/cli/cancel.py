@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
-from queue_core.cli.actions import Verb, act_on_ids, acting_options, actor
+from queue_core.cli.actions import Verb, act_on_ids, acting_options, actor, check_choice
+from queue_core.cli.bulk import Bulk, act_on_all, no_wait_option
 from queue_core.cli.options import connect, server_options
 from queue_core.control import Control
 from queue_core.snapshot import Outcome, State, TaskSummary
 
+STATES = [state.value for state in (State.READY, State.HELD, State.SCHEDULED, State.RETRYING)]
 ENDS = (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 
 
 @click.command("cancel")
-@click.argument("ids", metavar="ID...", nargs=-1, required=True)
-@click.option("--queue", help="Where they are.  [default: looked for in all queues]")
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--state", type=click.Choice(STATES), help="All tasks of the queue in this state.")
+@click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
+@no_wait_option
 @acting_options
 @server_options
 def command(
     ids: tuple[str, ...],
+    state: str | None,
     queue: str | None,
+    no_wait: bool,
     reason: str,
     by: str | None,
     yes: bool,
@@ -38,7 +45,9 @@ def command(
     Examples:
       taskyard cancel 0kV3mQrvgYBGjfebBMu30d --reason "wrong customer"
       taskyard cancel order-88121 order-88122 --queue billing --yes
+      taskyard cancel --state scheduled --queue email --reason "campaign is off"
     """
+    check_choice(ids, queue, state=state)
     who = actor(by)
 
     def act(control: Control, queue: str, rows: Sequence[TaskSummary], action_id: str) -> Outcome:
@@ -46,7 +55,12 @@ def command(
 
     verb = Verb("Cancel", "task", "tasks", "cancelled", _why_not, act)
     with connect(url, name) as client:
-        return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json)
+        if not queue or ids:
+            return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json)
+        chosen = State(state or State.READY)
+        words = replace(verb, one=f"{chosen.value} task", many=f"{chosen.value} tasks")
+        bulk = Bulk("cancel", words, queue, chosen, None, who, reason)
+        return act_on_all(bulk, client, yes=yes, no_wait=no_wait, as_json=as_json)
 
 
 def _why_not(task: TaskSummary) -> str:

@@ -43,6 +43,8 @@ class ChunkDone:
     word: str
     next_ms: int | None
     done: int
+    ids: tuple[str, ...] = ()
+    """Tasks that are next, where the chunk has to be told of them."""
 
 
 def requeue(
@@ -84,16 +86,25 @@ def trash(
     return Call(scripts.load("trash"), queue, (keep_ms, by, reason, died_by, *ids), read)
 
 
-def cancel(queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object]) -> Call[Acted]:
+def cancel(
+    queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object], chunk: Chunk | None = None
+) -> Call[Acted]:
     """Tasks end before their time: those that wait at once, those that run are asked to stop. `facts` (by, reason) go
-    into their records. Skipped: `dead`, `in the trash`, `gone`. Source: cancel.lua."""
+    into their records. Skipped: `dead`, `in the trash`, `gone`.
+
+    A chunk cannot name its records by itself: without ids it says which tasks are next and ends none, with these it
+    ends those that still are. Source: cancel.lua.
+    """
     check_batch(ids)
 
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), pairs(answer[2:]), asked=tuple(texts(answer[1])))
 
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000, to_json({"by": "", **facts}), *ids]
-    return Call(scripts.load("cancel"), queue, arguments, read, [queue.record(task_id) for task_id in ids])
+    records = [queue.record(task_id) for task_id in ids]
+    if chunk:
+        return _chunk("cancel", queue, arguments, chunk, records)
+    return Call(scripts.load("cancel"), queue, arguments, read, records)
 
 
 def restore(queue: QueueKeys, ids: Sequence[str], chunk: Chunk | None = None) -> Call[Acted]:
@@ -197,12 +208,15 @@ def check_lane(lane: str) -> str:
     return lane
 
 
-def _chunk(verb: str, queue: QueueKeys, arguments: Sequence[Argument], chunk: Chunk) -> Call[Acted]:
+def _chunk(
+    verb: str, queue: QueueKeys, arguments: Sequence[Argument], chunk: Chunk, records: Sequence[str] = ()
+) -> Call[Acted]:
     def read(answer: list[Any]) -> Acted:
-        now_ms, word, next_ms, done = answer
-        return Acted(int(now_ms), {}, chunk=ChunkDone(text(word), int(next_ms) if next_ms else None, int(done)))
+        now_ms, word, next_ms, done, *ids = answer
+        chunk_done = ChunkDone(text(word), int(next_ms) if next_ms else None, int(done), tuple(texts(ids)))
+        return Acted(int(now_ms), {}, chunk=chunk_done)
 
-    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes)
+    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes, *records)
     return Call(scripts.load(verb), queue, (*arguments, chunk.runner), read, keys)
 
 

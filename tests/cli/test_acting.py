@@ -129,6 +129,19 @@ def test_cancel_ends_what_waits_and_asks_what_runs(here: Run, tasks: Tasks) -> N
     assert here("cancel", ready, "--yes")[::2] == (1, f"1 left alone: cancelled ({ready})\n")
 
 
+def test_cancel_of_all_in_a_state(here: Run, tasks: Tasks) -> None:
+    scheduled = tasks.enqueue(delay=3_600, count=3)
+    (ready,) = tasks.enqueue()
+    everything = ("cancel", "--state", "scheduled", "--queue", "billing", "--reason", "off", "--yes")
+    code, _, said = here(*everything[:-1])
+    assert (code, "Cancel 3 scheduled tasks of billing? Nobody can be asked here: add --yes." in said) == (2, True)
+    operation = json.loads(here(*everything, "--json")[1])
+    assert (operation["done"], operation["progress"], operation["bound"]["verb"]) == (3, "ended", "cancel")
+    assert {tasks.state(task_id) for task_id in scheduled} == {State.CANCELLED}
+    assert tasks.state(ready) is State.READY
+    assert here(*everything)[:2] == (0, "0 scheduled tasks cancelled.\n")
+
+
 def test_ids_are_read_from_standard_input(here: Run, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = tasks.die(count=2)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(dead)))
@@ -165,6 +178,7 @@ def test_pause_and_resume_of_one_task_name(here: Run, tasks: Tasks) -> None:
         "retry", "retry --all", "retry --fault f", "retry mine --all --queue billing",
         "retry --all --fault f --queue billing", "purge", "purge --state dead", "purge --state odd --queue billing",
         "purge --state running --queue billing", "restore", "restore --all", "run-now", "cancel", "pause", "resume",
+        "cancel --state ready", "cancel --state dead --queue billing", "cancel mine --state ready --queue billing",
     ],
 )  # fmt: skip
 def test_unclear_commands_are_refused(arguments: str, here: Run, tasks: Tasks) -> None:

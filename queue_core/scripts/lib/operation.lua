@@ -63,20 +63,26 @@ local function came_later(kind, id, score)
   return at ~= nil and at > op['until']
 end
 
--- The next tasks of the operation, and their scores: at most those that this chunk may do. `places`: by name.
-local function take(places)
+-- The next tasks of the operation, and their scores: at most those that this chunk may do. `places`: by name. `accepts`,
+-- where it is given, says of an id whether it may be in this chunk: the first that may not is where the next one begins.
+local function take(places, accepts)
   local most = math.min(CHUNK, op.count - op.looked)
   if op.canary > 0 then most = math.min(most, op.canary - op.done) end
   if op.drip > 0 then most = math.min(most, math.max(1, floor(op.drip))) end
-  local ids, scores, seen = {}, {}, 0
+  local ids, scores, seen, is_cut = {}, {}, 0, false
   local phase, score, member = match(op.cursor, '^(%d+) (%S*) (.*)$')
   phase, score, member = tonumber(phase) or 1, score or '', member or ''
 
-  local function is_full() return #ids >= most or seen >= LOOK_AT_MOST end
+  local function is_full() return is_cut or #ids >= most or seen >= LOOK_AT_MOST end
 
+  -- Whether the next one can be looked at.
   local function add(kind, id, its_score)
+    local is_later = came_later(kind, id, its_score)
+    is_cut = not is_later and accepts ~= nil and not accepts(id)
+    if is_cut then return false end
     seen = seen + 1
-    if not came_later(kind, id, its_score) then ids[#ids + 1], scores[#ids + 1] = id, its_score end
+    if not is_later then ids[#ids + 1], scores[#ids + 1] = id, its_score end
+    return true
   end
 
   -- Each goes on behind the position, and says whether that was all.
@@ -86,10 +92,10 @@ local function take(places)
       local found = call('ZRANGEBYLEX', place, member == '' and from or '(' .. member, to, 'LIMIT', 0, asked)
       for _, one in ipairs(found) do
         local its_score, id = match(one, pattern)
-        add(kind, id or one, its_score or '')
+        if not add(kind, id or one, its_score or '') then return false end
+        member = one
       end
       if #found < asked then return true end
-      member = found[#found]
     end
     return false
   end
@@ -107,7 +113,7 @@ local function take(places)
       local found = call('ZRANGE', place, at, at + asked - 1, 'WITHSCORES')
       for i = 1, #found, 2 do
         if to and tonumber(found[i + 1]) > to then return true end
-        add(kind, found[i], found[i + 1])
+        if not add(kind, found[i], found[i + 1]) then return false end
         member, score = found[i], found[i + 1]
       end
       if #found < 2 * asked then return true end
@@ -124,12 +130,13 @@ local function take(places)
       local elements = call('LRANGE', place, -nearer - (most - #ids), -nearer - 1)
       for i = #elements, 1, -1 do
         local id, digits = split_element(elements[i])
-        nearer = nearer + 1
-        if call('SISMEMBER', key, id) == 0 and ready_ms(id, digits) <= op['until'] then
-          add('ready', id, '')
-        else
+        local is_there = call('SISMEMBER', key, id) == 0 and ready_ms(id, digits) <= op['until']
+        if not is_there then
           seen = seen + 1
+        elseif not add('ready', id, '') then
+          break
         end
+        nearer = nearer + 1
       end
     end
     score = fmt('%.0f', nearer)
