@@ -16,6 +16,7 @@ if replayed then return replayed end
 
 -- Of a chunk there are three keys and one argument more than tasks.
 local is_chunk = #KEYS - NAMED > #ARGV - 5
+local NAMED_AT_MOST = 64 -- half a chunk: a record costs as much as all the rest
 local FIRST_ID, BEFORE_RECORDS = 6, is_chunk and NAMED + 3 or NAMED
 local ids, record_of = {}, {}
 for i = BEFORE_RECORDS + 1, #KEYS do
@@ -32,7 +33,7 @@ if is_chunk then
     held = held}, not is_asking and function(id) return record_of[id] end or nil)
   if is_asking and #ids > 0 then
     local next_ids = told('more')
-    for _, id in ipairs(ids) do next_ids[#next_ids + 1] = id end
+    for i = 1, math.min(#ids, NAMED_AT_MOST) do next_ids[#next_ids + 1] = ids[i] end
     return next_ids
   end
 end
