@@ -1,56 +1,38 @@
-"""A worker's process: claims, runs handlers, settles. Started by the supervisor, ended with it.
-
-`python -m queue_core.worker.process JSON`: what it is to do, and the numbers of two open files: the lease table, and
-the pipe on which the supervisor speaks. When that pipe closes the supervisor is gone, and this process ends at once.
-"""
+"""One process of a worker: claims, runs handlers, settles."""
 
 from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
-import ctypes
-import json
 import logging
 import math
-import os
-import signal
-import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.errors import Cancelled, InvalidResult, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
-from queue_core.settings import MAX_BATCH
 from queue_core.task import Context, Definition, Signals
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
 from queue_core.worker.leases import LeaseTable
-from queue_core.worker.loading import load_yard
 from queue_core.worker.measures import COMPLETED
-from queue_core.worker.output import set_up_logging
+from queue_core.worker.orders import CANCEL, MAX_AHEAD, QUIET, RESUME, STOP, Orders
 from queue_core.worker.progress import Reports
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
 
-QUIET, RESUME, STOP, CANCEL = b"Q", b"R", b"S", b"C"
-"""CANCEL: tasks in the lease table were asked to stop."""
-
 AHEAD_SECONDS = 0.005
 """Worth of run time that is claimed beyond the free slots, by the mean of what ran lately: short tasks come in large
 batches, long ones are never hoarded."""
-MAX_AHEAD = 512
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
@@ -60,29 +42,6 @@ MAX_REASON = 500
 """Characters of why there is no result."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
-_PR_SET_PDEATHSIG = 1
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What the supervisor tells the process that it starts."""
-
-    app: str
-    worker_id: str
-    queues: dict[str, int]
-    concurrency: int
-    lease_ms: int
-    table_size: int
-    table_fd: int
-    orders_fd: int
-    session_id: str
-    parent_pid: int
-    log_level: str = "INFO"
-
-
-def table_size(concurrency: int, queues: int) -> int:
-    """Slots for what runs, what is claimed ahead, and what has ended and is not settled yet."""
-    return 2 * (concurrency + MAX_AHEAD) + MAX_BATCH * queues
 
 
 @dataclass(slots=True, eq=False)
@@ -409,59 +368,3 @@ class Process:
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def main() -> None:
-    orders = Orders(**json.loads(sys.argv[1]))
-    _end_with_parent(orders.parent_pid)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the supervisor decides
-    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
-    set_up_logging(orders.log_level)
-    table = LeaseTable(orders.table_fd, orders.table_size, len(orders.queues))
-    try:
-        import uvloop
-    except ImportError:
-        run = asyncio.run
-    else:
-        run = uvloop.run
-    run(_main(orders, table))
-
-
-async def _main(orders: Orders, table: LeaseTable) -> None:
-    loop = asyncio.get_running_loop()
-    process = Process(load_yard(orders.app), orders, table, loop)
-    loop.add_signal_handler(signal.SIGTERM, process.obey, STOP)
-
-    def listen() -> None:
-        while order := os.read(orders.orders_fd, 1):
-            loop.call_soon_threadsafe(process.obey, order)
-        os._exit(1)
-
-    threading.Thread(target=listen, name="taskyard-orders", daemon=True).start()
-    try:
-        await process.run()
-    except Exception:
-        log.exception("the worker's process cannot go on")
-        _exit(1)
-    _exit(0)
-
-
-def _exit(code: int) -> NoReturn:
-    """At once: threads that hang in a handler do not keep the process. What they hold is left to the supervisor."""
-    with contextlib.suppress(OSError, ValueError):
-        sys.stdout.flush()
-        sys.stderr.flush()
-    os._exit(code)
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the supervisor dies, also while a handler holds the interpreter (Linux);
-    elsewhere the closed pipe does it as soon as a thread can run."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

@@ -12,37 +12,32 @@ import json
 import logging
 import math
 import os
-import secrets
 import signal
 import socket
-import subprocess
-import sys
 import time
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from queue_core import connection, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import ConfigurationError, TaskyardError
-from queue_core.protocol import Held, ReleasedTask, Session
-from queue_core.settings import MAX_BATCH, mask_url
+from queue_core.protocol import Held
+from queue_core.settings import mask_url
 from queue_core.worker import leases
+from queue_core.worker.aftermath import Aftermath, batches
+from queue_core.worker.child import Child, how_it_ended, memory_bytes
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.janitor import Janitor
-from queue_core.worker.leases import HeldTask, LeaseTable
+from queue_core.worker.leases import HeldTask
 from queue_core.worker.loading import load_yard
 from queue_core.worker.loops import Loop
+from queue_core.worker.orders import CANCEL, QUIET, RESUME, STOP
 from queue_core.worker.output import set_up_logging
-from queue_core.worker.process import CANCEL, QUIET, RESUME, STOP, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
 from queue_core.worker.tender import Tender
 from queue_core.yard import Taskyard
 
-T = TypeVar("T")
 log = logging.getLogger("taskyard.worker")
 
 RECORD_SECONDS = 3_700
@@ -96,6 +91,7 @@ class Supervisor:
         self._before = (0, 0)  # completed and failed by processes that are gone
         self._deaths = 0
         self._complaints = Complaints()
+        self._aftermath = Aftermath(self._client, self._names, self.worker_id, settings.lease_ms, self._complaints)
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, self._beat)
 
     async def run(self) -> int:
@@ -178,8 +174,8 @@ class Supervisor:
         held = list(child.table.read())
         self._count_past(child)
         evidence = {"evidence": how, "memory_bytes": child.peak_memory_bytes, "host": socket.gethostname()}
-        await self._recover(held, evidence)
-        await self._give_back_claimed(child, held)
+        await self._aftermath.recover(held, evidence)
+        await self._aftermath.give_back_claimed(child, held)
         child.close()
         self._child = None
         self._deaths = self._deaths + 1 if child.age_seconds < QUICK_DEATH_SECONDS else 0
@@ -188,51 +184,6 @@ class Supervisor:
             log.warning("it had lived for %.1f s; the next one is started in %.1f s", child.age_seconds, wait)
             await asyncio.sleep(wait)
         self._start_child()
-
-    async def _recover(self, held: Sequence[HeldTask], evidence: Mapping[str, object]) -> None:
-        """What a dead process held: tasks that had begun have crashed, the others are given back."""
-        for queue, tasks in self._by_queue(held).items():
-            queue_keys, lease_ms = self._client.queue(queue), self._settings.lease_ms
-            crashed = [Held(task.id, task.fence) for task in tasks if task.is_started]
-            unstarted = [ReleasedTask(task.id, task.fence) for task in tasks if not task.is_started]
-            try:
-                for released in _batches(unstarted):
-                    await self._client.run(protocol.release(queue_keys, released))
-                for batch in _batches(crashed):
-                    await self._client.run(protocol.recover(queue_keys, lease_ms, held=batch, evidence=evidence))
-            except TaskyardError as error:
-                log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
-            else:
-                log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
-
-    async def _give_back_claimed(self, child: Child, held: Sequence[HeldTask]) -> None:
-        """What a dead process had claimed and not yet entered into its table. Its last claim of each queue is sent
-        again: the answer is what that claim holds by now. One that never reached the server claims now, a single task.
-        """
-        known = {(task.id, task.fence) for task in held}  # what was given back just now may be claimed again
-        for queue, sequence in zip(self._names, child.table.read_claims(), strict=True):
-            if not sequence:
-                continue
-            channel = self._client.channel(Session(child.session_id, sequence - 1))
-            queue_keys = self._client.queue(queue)
-            try:
-                call = protocol.claim(queue_keys, self.worker_id, 1, self._settings.lease_ms)
-                claimed = await self._client.run(call, channel)
-                fence = claimed.fence
-                missing = [ReleasedTask(task.id, fence) for task in claimed.tasks if (task.id, fence) not in known]
-                for batch in _batches(missing):
-                    await self._client.run(protocol.release(queue_keys, batch))
-            except TaskyardError as error:
-                self._complaints.say(queue, error)
-            finally:
-                await channel.drop()
-
-    def _by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
-        queues: dict[str, list[HeldTask]] = defaultdict(list)
-        for task in held:
-            if task.queue_index < len(self._names):
-                queues[self._names[task.queue_index]].append(task)
-        return queues
 
     # Stopping.
 
@@ -269,22 +220,11 @@ class Supervisor:
         self._count_past(child)
         try:
             async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._release(held)
+                await self._aftermath.release(held)
         except TimeoutError:
             log.error("Redis does not answer: what the process held comes back when its leases have run out")
         child.close()
         self._child = None
-
-    async def _release(self, held: Sequence[HeldTask]) -> None:
-        facts = {"worker": self.worker_id, "reason": "the worker was stopped"}
-        for queue, tasks in self._by_queue(held).items():
-            released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
-            try:
-                for batch in _batches(released):
-                    await self._client.run(protocol.release(self._client.queue(queue), batch))
-            except TaskyardError as error:
-                log.error("queue %s: %d tasks could not be handed back: %s", queue, len(tasks), error)
-        log.info("stopped: %d tasks were handed back", len(held))
 
     async def _say_goodbye(self) -> None:
         namespace = self._client.namespace
@@ -302,12 +242,12 @@ class Supervisor:
     async def _beat(self) -> None:
         """Extend the leases of what the process holds, and say how the worker is."""
         held = list(self._child.table.read()) if self._child else []
-        queues = self._by_queue(held)
+        queues = self._aftermath.by_queue(held)
         cancelled: dict[str, int] = {}
         for queue in self._names:
             tasks = [Held(task.id, task.fence) for task in queues.get(queue, ())]
             try:
-                for batch in _batches(tasks) or [[]]:  # without any: a sign of life
+                for batch in batches(tasks) or [[]]:  # without any: a sign of life
                     # A lease that is lost by now is told when its task is settled.
                     extended = await self._client.run(
                         protocol.extend(self._client.queue(queue), batch, self._settings.lease_ms)
@@ -387,113 +327,3 @@ class Supervisor:
         if error is not None and not self._has_trouble and not self._child:
             log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
         self._has_trouble = error is not None
-
-
-class Child:
-    """One process of the worker, with its lease table and the pipe that it takes orders from."""
-
-    def __init__(
-        self, yard: Taskyard, settings: WorkerSettings, queues: Mapping[str, int], worker_id: str, log_level: str
-    ) -> None:
-        size = table_size(settings.concurrency, len(queues))
-        self.table = LeaseTable.create(size, len(queues))
-        self.session_id = secrets.token_urlsafe(9)
-        reading, self._writing = os.pipe()
-        orders = Orders(
-            app=settings.app,
-            worker_id=worker_id,
-            queues=dict(queues),
-            concurrency=settings.concurrency,
-            lease_ms=settings.lease_ms,
-            table_size=size,
-            table_fd=self.table.fd,
-            orders_fd=reading,
-            session_id=self.session_id,
-            parent_pid=os.getpid(),
-            log_level=log_level,
-        )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "queue_core.worker.process", json.dumps(asdict(orders))],
-            pass_fds=(self.table.fd, reading),
-            stdin=subprocess.DEVNULL,
-        )
-        os.close(reading)
-        self._started = time.monotonic()
-        self._died: float | None = None
-        self._oom_kills_before = count_oom_kills()
-        self.peak_memory_bytes = 0
-        """The most that was resident; known when it has ended."""
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
-
-    @property
-    def age_seconds(self) -> float:
-        return (self._died or time.monotonic()) - self._started
-
-    @property
-    def memory_bytes(self) -> int:
-        return memory_bytes(self.pid)
-
-    @property
-    def oom_kills(self) -> int:
-        """Processes that the kernel has killed for want of memory since this one was started."""
-        return count_oom_kills() - self._oom_kills_before
-
-    def order(self, order: bytes) -> None:
-        with contextlib.suppress(OSError):
-            os.write(self._writing, order)
-
-    def kill(self) -> None:
-        if self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    async def wait(self) -> int:
-        """The exit code; negative: the signal that ended it."""
-        while self._process.returncode is None:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-                self._died = time.monotonic()
-            else:
-                await asyncio.sleep(0.02)
-        return self._process.returncode
-
-    def close(self) -> None:
-        os.close(self._writing)
-        self.table.close()
-
-
-def _batches(tasks: Sequence[T]) -> list[Sequence[T]]:
-    return [tasks[i : i + MAX_BATCH] for i in range(0, len(tasks), MAX_BATCH)]
-
-
-def memory_bytes(pid: int) -> int:
-    """Resident memory of a process; 0 where the system does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def count_oom_kills() -> int:
-    """Since the system was started; 0 where it does not tell."""
-    try:
-        (line,) = (line for line in Path("/proc/vmstat").read_text().splitlines() if line.startswith("oom_kill "))
-        return int(line.split()[1])
-    except (OSError, ValueError):
-        return 0
-
-
-def how_it_ended(code: int, oom_kills: int = 0) -> str:
-    """`oom_kills`: what the kernel has killed for want of memory while the process ran."""
-    if code == -signal.SIGKILL and oom_kills > 0:
-        return "killed by SIGKILL: memory ran out meanwhile, and the kernel killed for it"
-    if code < 0:
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-code).name}"
-        return f"killed by signal {-code}"
-    return f"it exited with code {code}"

@@ -15,7 +15,7 @@ from redis import Redis
 from queue_core import Taskyard
 from queue_core.keys import QueueKeys
 from queue_core.timeline import timeline
-from queue_core.worker.supervisor import how_it_ended
+from queue_core.worker.child import how_it_ended
 from tests.worker import shop
 from tests.worker.harness import (
     NAMESPACE,

@@ -14,7 +14,8 @@ from queue_core.codec import DEFAULT_OPTIONS
 from queue_core.ids import new_id
 from queue_core.protocol import NewTask
 from queue_core.worker.leases import LeaseTable
-from queue_core.worker.process import QUIET, RESUME, STOP, Orders, Process, table_size
+from queue_core.worker.orders import QUIET, RESUME, STOP, Orders, table_size
+from queue_core.worker.process import Process
 from tests.engine import Engine
 from tests.worker.harness import NAMESPACE
 

@@ -1,0 +1,84 @@
+"""A worker's process, started by its supervisor and ended with it.
+
+`python -m queue_core.worker JSON`: its orders, and in them the numbers of two open files: the lease table, and the pipe
+on which the supervisor speaks. When that pipe closes the supervisor is gone, and this process ends at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from typing import NoReturn
+
+from queue_core.worker.leases import LeaseTable
+from queue_core.worker.loading import load_yard
+from queue_core.worker.orders import STOP, Orders
+from queue_core.worker.output import set_up_logging
+from queue_core.worker.process import Process
+
+log = logging.getLogger("taskyard.worker")
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    orders = Orders(**json.loads(sys.argv[1]))
+    _end_with_parent(orders.parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the supervisor decides
+    signal.signal(signal.SIGTSTP, signal.SIG_IGN)
+    set_up_logging(orders.log_level)
+    table = LeaseTable(orders.table_fd, orders.table_size, len(orders.queues))
+    try:
+        import uvloop
+    except ImportError:
+        run = asyncio.run
+    else:
+        run = uvloop.run
+    run(_main(orders, table))
+
+
+async def _main(orders: Orders, table: LeaseTable) -> None:
+    loop = asyncio.get_running_loop()
+    process = Process(load_yard(orders.app), orders, table, loop)
+    loop.add_signal_handler(signal.SIGTERM, process.obey, STOP)
+
+    def listen() -> None:
+        while order := os.read(orders.orders_fd, 1):
+            loop.call_soon_threadsafe(process.obey, order)
+        os._exit(1)
+
+    threading.Thread(target=listen, name="taskyard-orders", daemon=True).start()
+    try:
+        await process.run()
+    except Exception:
+        log.exception("the worker's process cannot go on")
+        _exit(1)
+    _exit(0)
+
+
+def _exit(code: int) -> NoReturn:
+    """At once: threads that hang in a handler do not keep the process. What they hold is left to the supervisor."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _end_with_parent(parent_pid: int) -> None:
+    """Have the kernel kill this process when the supervisor dies, also while a handler holds the interpreter (Linux);
+    elsewhere the closed pipe does it as soon as a thread can run."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What becomes of what a process held that has ended: recovered, or given back."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from queue_core import protocol
+from queue_core.aio import AsyncClient
+from queue_core.errors import TaskyardError
+from queue_core.protocol import Held, ReleasedTask, Session
+from queue_core.settings import MAX_BATCH
+from queue_core.worker.child import Child
+from queue_core.worker.complaints import Complaints
+from queue_core.worker.leases import HeldTask
+
+T = TypeVar("T")
+log = logging.getLogger("taskyard.worker")
+
+
+class Aftermath:
+    """`names`: the worker's queues, in the order of its lease tables."""
+
+    def __init__(
+        self, client: AsyncClient, names: Sequence[str], worker_id: str, lease_ms: int, complaints: Complaints
+    ) -> None:
+        self._client = client
+        self._names = names
+        self._worker_id = worker_id
+        self._lease_ms = lease_ms
+        self._complaints = complaints
+
+    async def recover(self, held: Sequence[HeldTask], evidence: Mapping[str, object]) -> None:
+        """What a dead process held: tasks that had begun have crashed, the others are given back."""
+        for queue, tasks in self.by_queue(held).items():
+            queue_keys, lease_ms = self._client.queue(queue), self._lease_ms
+            crashed = [Held(task.id, task.fence) for task in tasks if task.is_started]
+            unstarted = [ReleasedTask(task.id, task.fence) for task in tasks if not task.is_started]
+            try:
+                for released in batches(unstarted):
+                    await self._client.run(protocol.release(queue_keys, released))
+                for batch in batches(crashed):
+                    await self._client.run(protocol.recover(queue_keys, lease_ms, held=batch, evidence=evidence))
+            except TaskyardError as error:
+                log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
+            else:
+                log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
+
+    async def give_back_claimed(self, child: Child, held: Sequence[HeldTask]) -> None:
+        """What a dead process had claimed and not yet entered into its table. Its last claim of each queue is sent
+        again: the answer is what that claim holds by now. One that never reached the server claims now, a single task.
+        """
+        known = {(task.id, task.fence) for task in held}  # what was given back just now may be claimed again
+        for queue, sequence in zip(self._names, child.table.read_claims(), strict=True):
+            if not sequence:
+                continue
+            channel = self._client.channel(Session(child.session_id, sequence - 1))
+            queue_keys = self._client.queue(queue)
+            try:
+                call = protocol.claim(queue_keys, self._worker_id, 1, self._lease_ms)
+                claimed = await self._client.run(call, channel)
+                fence = claimed.fence
+                missing = [ReleasedTask(task.id, fence) for task in claimed.tasks if (task.id, fence) not in known]
+                for batch in batches(missing):
+                    await self._client.run(protocol.release(queue_keys, batch))
+            except TaskyardError as error:
+                self._complaints.say(queue, error)
+            finally:
+                await channel.drop()
+
+    async def release(self, held: Sequence[HeldTask]) -> None:
+        facts = {"worker": self._worker_id, "reason": "the worker was stopped"}
+        for queue, tasks in self.by_queue(held).items():
+            released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
+            try:
+                for batch in batches(released):
+                    await self._client.run(protocol.release(self._client.queue(queue), batch))
+            except TaskyardError as error:
+                log.error("queue %s: %d tasks could not be handed back: %s", queue, len(tasks), error)
+        log.info("stopped: %d tasks were handed back", len(held))
+
+    def by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
+        queues: dict[str, list[HeldTask]] = defaultdict(list)
+        for task in held:
+            if task.queue_index < len(self._names):
+                queues[self._names[task.queue_index]].append(task)
+        return queues
+
+
+def batches(tasks: Sequence[T]) -> list[Sequence[T]]:
+    return [tasks[i : i + MAX_BATCH] for i in range(0, len(tasks), MAX_BATCH)]
