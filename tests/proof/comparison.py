@@ -9,6 +9,8 @@ from queue_core.keys import SENTINEL
 from tests.engine import State, score_of
 from tests.proof.model import Model
 
+RATES = ("enqueue_rate", "claim_rate")
+
 
 def differences_of(state: State, model: Model) -> list[str]:
     """What is not as it should be, a paragraph each."""
@@ -56,6 +58,8 @@ def seen(state: State, now: int) -> dict[str, Any]:
         "records": {
             name.split(":")[1]: record["state"] for name, record in state.items() if name.startswith("record:")
         },
+        "limits": control.get("limits", {}),
+        "full buckets": {rate: float(control[f"{rate}_full"]) for rate in RATES if f"{rate}_full" in control},
         "is paused": "paused" in control,
         "fence": int(control.get("fence", 0)),
         "turn": int(control.get("turn", 0)),
@@ -95,6 +99,8 @@ def expected(model: Model) -> dict[str, Any]:
         },
         "last events": {task_id: task.events[-2:] for task_id, task in happened.items()},
         "records": model.records,
+        "limits": model.limits.chosen,
+        "full buckets": model.limits.full,
         "is paused": model.is_paused,
         "fence": model.fence,
         "turn": model.turn,

@@ -22,11 +22,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.exceptions import ResponseError
 
-from queue_core import connection, protocol
+from queue_core import connection, limits, protocol
+from queue_core.errors import InvalidArgument, QueueFull, RateLimited
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, ReleasedTask, Result, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State, problems_of
 from tests.proof.comparison import differences_of
+from tests.proof.limits import Refused
 from tests.proof.model import MAX_CRASHES, Model
 
 T = TypeVar("T")
@@ -37,6 +39,11 @@ NAMES = ("send", "resize", "a.b:c")
 LANES = ("name:send", "unknown:send", "name:resize", "unknown:resize")
 KEYS = ("order 1", "order 1", "order 1", "order 2")
 """Unique keys: mostly the same one, so that tasks meet."""
+LIMITS: tuple[dict[str, Any], ...] = (
+    {"max_length": 3}, {"max_length": 5}, {"enqueue_rate": (3, 3)}, {"enqueue_rate": (8, 60)}, {"claim_rate": (1, 5)},
+    {"claim_rate": (3, 60)}, {"claim_rate": (4, 0.04)},
+)  # fmt: skip
+"""Rates: so many in so many seconds. The last one's tokens are worth gathering."""
 CHOSEN_IDS = ("order-1", "list", "1", "-1", "x" * 128)
 TYPES = {
     name: documented[0].lower()
@@ -49,12 +56,13 @@ TYPES = {
 
 FAULTS = (
     "lost answer", "sent again after others", "stale command", "sent again beyond the window", "wrong or lost fence",
-    "unknown id", "id twice in a batch", "lease ran out",
+    "unknown id", "id twice in a batch", "lease ran out", "refused batch",
+    "no token left",
 )  # fmt: skip
 """What goes wrong on purpose."""
 WEIGHTS = {
     "enqueue": 4, "claim": 4, "complete": 2, "fail": 4, "release": 2, "requeue": 3, "restore": 2, "resume": 3,
-    "recover_expired": 3, "recover_held": 2, "open_lane": 2, "send_stale": 2, "let_time_pass": 3,
+    "recover_expired": 3, "recover_held": 2, "limit": 2, "open_lane": 2, "send_stale": 2, "let_time_pass": 3,
 }  # fmt: skip
 """Of rules that are chosen more often than others."""
 
@@ -113,6 +121,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.claims: list[Held] = []
         self.told_due = math.inf
         """What the last claim was told of when a task is due next."""
+        self.told_rate: object = None
+        """The claim rate for whose tokens the last claim was told to come back."""
         self.state: State = {}
         self.steps = 0
 
@@ -122,7 +132,7 @@ class QueueMachine(RuleBasedStateMachine):
         self,
         chance: Chance,
         call: Call[T],
-        model: Callable[[], T],
+        model: Callable[[], T | Refused],
         repeat: Callable[[T], T] = lambda answer: answer,
     ) -> None:
         """Send a call: its answer is the model's. Where the answer gets lost the same command is sent again."""
@@ -141,17 +151,25 @@ class QueueMachine(RuleBasedStateMachine):
     def carry_out(self, sent: Sent) -> None:
         answer = sent.answer = sent.model()
         self.compare(sent, self.send(sent, sent.command), answer)
+        if isinstance(answer, Refused):  # the session remembers what it answered before that
+            self.done["refused batch"] += 1
+            sent.stale = sent.stale[1:]
         if isinstance(answer, Claimed):
             self.told_due = math.inf if answer.next_due_ms is None else answer.next_due_ms
+            self.told_rate = self.model.limits.chosen["claim_rate"] if answer.next_token_ms else None
+            self.done["no token left"] += self.told_rate is not None
             self.claims += [
                 Held(task.id, answer.fence, task.has_history, unique_key=self.model.tasks[task.id].key or None)
                 for task in answer.tasks
             ]
 
     def send_again(self, sent: Sent, fault: str) -> None:
-        """It answers the same and changes nothing."""
+        """It answers the same and changes nothing. What was refused is tried again."""
         self.done[fault] += 1
-        self.compare(sent, self.send(sent, sent.command), sent.repeat(sent.answer))
+        if isinstance(sent.answer, Refused):
+            self.carry_out(sent)
+        else:
+            self.compare(sent, self.send(sent, sent.command), sent.repeat(sent.answer))
 
     def send(self, sent: Sent, command: list[Argument]) -> Any:
         """By the server's clock of now, whenever the command was made."""
@@ -160,10 +178,19 @@ class QueueMachine(RuleBasedStateMachine):
         try:
             return self.engine.send(command)
         except connection.NO_SCRIPT:
-            return self.engine.send(protocol.with_text(command, sent.call.script))
+            return self.send(sent, protocol.with_text(command, sent.call.script))
+        except ResponseError as error:
+            match connection.translate(error, self.engine.url):
+                case QueueFull() as full:
+                    return Refused(QueueFull, (full.limit, full.length))
+                case RateLimited() as limited:
+                    return Refused(RateLimited, (limited.retry_after,))
+                case InvalidArgument():
+                    return Refused(InvalidArgument)
+            raise
 
     def compare(self, sent: Sent, raw: Any, expected: Any) -> None:
-        answer = sent.call.read(raw)
+        answer = raw if isinstance(raw, Refused) else sent.call.read(raw)
         if isinstance(answer, Claimed):  # in whatever order the server lists the lanes
             answer = replace(answer, closed_lanes=tuple(sorted(answer.closed_lanes)))
             expected = replace(expected, closed_lanes=tuple(sorted(expected.closed_lanes)))
@@ -332,6 +359,14 @@ class QueueMachine(RuleBasedStateMachine):
         chosen = self.ids(chance, [*self.model.scheduled, *self.model.retrying])
         self.do(chance, protocol.promote(self.queue, chosen), lambda: self.model.promote(chosen))
 
+    @rule(chance=chances)
+    def limit(self, chance: Chance) -> None:
+        limited = [name for name in self.model.limits.chosen if name not in ("by", "at")]
+        is_lifted = limited and chance.is_so(0.5)
+        chosen = {chance.choice(limited): None} if is_lifted else chance.choice(LIMITS)
+        changes, by = limits.changes(**chosen), chance.choice(ACTORS)
+        self.do(chance, protocol.limit(self.queue, changes, by), lambda: self.model.limit(changes, by))
+
     @precondition(lambda self: self.model.tasks)
     @rule(chance=chances)
     def pause(self, chance: Chance) -> None:
@@ -398,7 +433,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert problems == [], problems
         differences = self.differences_of(state)
         assert not differences, "\n".join(differences)
-        if self.model.somebody_must_wake(self.told_due):
+        if self.model.somebody_must_wake(self.told_due, self.told_rate):
             assert state.get("notify"), "there is something to do, and nobody wakes"
         self.model.lanes = {lane: self.model.lanes[lane] for lane in state.get("closed", {})}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from queue_core.protocol import (
     ReleasedTask,
     Switched,
 )
+from tests.proof.limits import Limits, Refused
 
 MAX_CRASHES = 3
 FAIR_EVERY = 20
@@ -103,6 +104,7 @@ class Model:
         """Fault → failed attempts."""
         self.seen_faults: dict[str, int] = {}
         self.records: dict[str, str] = {}
+        self.limits = Limits()
         self.is_paused = False
         self.fence = 0
         self.turn = 0
@@ -111,9 +113,16 @@ class Model:
 
     # Producers.
 
-    def enqueue(self, new_tasks: Sequence[NewTask], names: Sequence[str], crashes: Sequence[int]) -> dict[str, str]:
+    def enqueue(
+        self, new_tasks: Sequence[NewTask], names: Sequence[str], crashes: Sequence[int]
+    ) -> dict[str, str] | Refused:
         """An id that is in the queue makes no second task, nor does a key that is held: the answer says in which state
-        it, or the holder, was met."""
+        it, or the holder, was met. All of the others enter, or none."""
+        entering = self._count_new(new_tasks)
+        refusal = self.limits.refusal_of(entering, len(self.tasks) - len(self.dead) - len(self.trashed), self.now)
+        if refusal:
+            return refusal
+        self.limits.take("enqueue_rate", entering, self.now)
         met = {}
         for new, name, max_crashes in zip(new_tasks, names, crashes, strict=True):
             if new.id in self.tasks:
@@ -152,6 +161,7 @@ class Model:
         fence = max(self.fence + 1, self.now * 1000)
         if self.is_paused:
             return self.report(fence, [], lanes)
+        limit = int(min(limit, self.limits.tokens("claim_rate", self.now)))
         taken: list[tuple[str, int]] = []
         giving, shut = self._lanes_of(lanes)
 
@@ -208,6 +218,7 @@ class Model:
         self.turn += len(taken)
         if taken:
             self.fence = fence
+        self.limits.take("claim_rate", len(taken), self.now)
         for task_id, since in taken:
             self.leases[task_id] = Lease(fence, self.now + lease_ms, self.now, since, worker)
         return self.report(fence, [task_id for task_id, _ in taken], lanes)
@@ -216,12 +227,13 @@ class Model:
         """What a claim answers, also when it is sent again: of its tasks those that are still leased by it."""
         due = [*self.scheduled.values(), *self.retrying.values()]
         giving, _ = self._lanes_of(lanes)
+        has_more = bool(self.ready() or set(giving) & set(self.held.values()))
         return Claimed(
             fence=fence,
             now_ms=self.now,
             next_due_ms=min(due, default=None),
             has_expired=self.has_expired(),
-            has_more=bool(self.ready() or set(giving) & set(self.held.values())),
+            has_more=has_more,
             is_paused=self.is_paused,
             closed_lanes=tuple(self.lanes),
             tasks=tuple(
@@ -235,6 +247,7 @@ class Model:
                 for task_id in task_ids
                 if task_id in self.leases and self.leases[task_id].fence == fence
             ),
+            next_token_ms=self.limits.next_token_ms(self.now) if has_more and not self.is_paused else None,
         )
 
     def complete(self, held: Sequence[Held]) -> list[str]:
@@ -440,6 +453,9 @@ class Model:
 
         return self._act(act, [(task_id,) for task_id in task_ids])
 
+    def limit(self, changes: Mapping[str, Any], by: str) -> Switched:
+        return Switched(self.now, self.limits.change(changes, by, self.now))
+
     def pause(self) -> Switched:
         self.is_paused, was_paused = True, self.is_paused
         return Switched(self.now, not was_paused)
@@ -497,13 +513,27 @@ class Model:
         task = self.tasks[task_id]
         return protocol.Counters(task.attempts, task.crashes, task.releases, task.before, task.fault)
 
-    def somebody_must_wake(self, told_due: float) -> bool:
-        """Tasks can be given out now to whoever asks; or one is due before the time that the last claim was told."""
+    def somebody_must_wake(self, told_due: float, told_rate: object) -> bool:
+        """Tasks can be given out now to whoever asks; or one is due before the time that the last claim was told. Where
+        that was told when its rate has tokens again, its worker comes back by itself, while the rate is the same."""
+        if told_rate and told_rate == self.limits.chosen.get("claim_rate"):
+            return False
         giving, _ = self._lanes_of(())
         due = min([*self.scheduled.values(), *self.retrying.values()], default=told_due)
         return not self.is_paused and bool(self.ready() or set(giving) & set(self.held.values()) or due < told_due)
 
     # Steps of transitions.
+
+    def _count_new(self, batch: Sequence[NewTask]) -> int:
+        """How many of them meet no task, and no key that is held, also not in the batch."""
+        new_ids: set[str] = set()
+        taken: set[str] = set()
+        for new in batch:
+            is_held = bool(self.holder_of(new.unique_key)) or new.unique_key in taken
+            if new.id not in self.tasks and new.id not in new_ids and not is_held:
+                new_ids.add(new.id)
+                taken |= {new.unique_key} - {""}
+        return len(new_ids)
 
     def _make_ready(self, task_id: str, since: int, at_head: bool = False) -> None:
         since = _as_written(task_id, since)
