@@ -24,7 +24,7 @@ local met, fields, elements, in_batch, ready_now = {}, {}, {}, {}, 0
 local has_struck_out = call('SCARD', removed) > 0
 local earliest = nil
 local later, ahead, by_name = {}, {}, {}
-local keys, holders, windows, ends = {}, {}, {}, {}
+local keys, holders, timed_keys, windows, ends = {}, {}, {}, {}, {}
 
 local function meet(id, state, holder)
   if state == 'prioritized' or state == 'struck out' then state = 'ready' end
@@ -37,11 +37,14 @@ local function is_unique(id, key, window)
   local holder = holders[key] or holder_of(key)
   if not holder then
     holders[key] = id
-    keys[#keys + 1] = key
-    keys[#keys + 1] = fmt('%s %.0f', id, window > 0 and now + window or 0)
     if window > 0 then
+      timed_keys[#timed_keys + 1] = key
+      timed_keys[#timed_keys + 1] = fmt('%s %.0f', id, now + window)
       windows[#windows + 1] = fmt('%.0f', now + window)
       windows[#windows + 1] = key
+    else
+      keys[#keys + 1] = key
+      keys[#keys + 1] = id .. ' 0'
     end
     return true
   end
@@ -113,7 +116,7 @@ if limits_text and entering > 0 then
     return redis.error_reply(fmt('RATE %s %.0f %.0f %.0f %.0f', control, bucket.capacity, bucket.period, entering, wait))
   end
 end
-if #keys > 0 or #ends > 0 or #ahead > 0 or #later > 0 then
+if #keys > 0 or #windows > 0 or #ends > 0 or #ahead > 0 or #later > 0 then
   wrong = check_types('hash', unique, 'zset', unique_expiring, 'zset', expiring, 'list', ready, 'zset', prioritized,
     'zset', scheduled, 'zset', retrying)
   if wrong then return wrong end
@@ -133,17 +136,7 @@ if entering > 0 then
   if bucket then call('HSET', control, 'enqueue_rate_full', full_after(bucket, entering)) end
   if #ends > 0 then call('ZADD', expiring, unpack(ends)) end
   if #keys > 0 then
-    if #windows > 0 then
-      -- Keys whose time is over go, a few more than come.
-      for _, key in ipairs(call('ZRANGEBYSCORE', unique_expiring, '-inf', now, 'LIMIT', 0, #windows + 8)) do
-        if not holder_of(key) then call('HDEL', unique, key) end
-        call('ZREM', unique_expiring, key)
-      end
-      call('ZADD', unique_expiring, unpack(windows))
-    end
-    for i = 1, #keys, 2 do
-      if sub(keys[i + 1], -2) == ' 0' then call('ZREM', unique_expiring, keys[i]) end
-    end
+    for i = 1, #keys, 2 do call('ZREM', unique_expiring, keys[i]) end
     call('HSET', unique, unpack(keys))
   end
   if #ahead > 0 then call('ZADD', prioritized, unpack(ahead)) end
@@ -153,6 +146,16 @@ if entering > 0 then
   end
   -- The envelopes last: an id that has one and stands nowhere would be lost, and met when it is sent again.
   call('HSET', tasks, unpack(fields))
+  if #windows > 0 then
+    -- Behind their tasks: a key that is held for a time is met whether its task is there or not. Those whose time is
+    -- over go, a few more than come.
+    for _, key in ipairs(call('ZRANGEBYSCORE', unique_expiring, '-inf', now, 'LIMIT', 0, #windows + 8)) do
+      if not holder_of(key) then call('HDEL', unique, key) end
+      call('ZREM', unique_expiring, key)
+    end
+    call('ZADD', unique_expiring, unpack(windows))
+    call('HSET', unique, unpack(timed_keys))
+  end
   count('enqueued', entering)
   for name, number in pairs(by_name) do count_name('enqueued', name, number) end
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end

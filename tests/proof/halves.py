@@ -14,12 +14,19 @@ READING = (
 )  # fmt: skip
 _PRELUDE = """
 local writes_left, reading = %d, {%s}
-local function redis_call(command, ...)
+local function come_to(command)
   if not reading[command] then
     if writes_left == 0 then error('HALFWAY') end
     writes_left = writes_left - 1
   end
+end
+local function redis_call(command, ...)
+  come_to(command)
   return redis.call(command, ...)
+end
+local function redis_pcall(command, ...)
+  come_to(command)
+  return redis.pcall(command, ...)
 end
 """
 
@@ -32,7 +39,7 @@ def changed(script: Script, text: str) -> Script:
 def stopping_after(script: Script, writes: int) -> Script:
     """The script, but it fails instead of its next write after so many."""
     first_line, _, body = script.text.partition("\n")
-    body, count = re.subn(r"\bredis\.call\b", "redis_call", body)
+    body, count = re.subn(r"\bredis\.(p?call)\b", r"redis_\1", body)
     assert count, f"{script.name} does not write as expected"
     prelude = _PRELUDE % (writes, ",".join(f"{command}=1" for command in READING))
     return changed(script, f"{first_line}\n{prelude}{body}")
