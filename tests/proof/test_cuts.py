@@ -1,33 +1,44 @@
-"""Every connection may be cut before and after every single round trip of every operation: it is sent again, its answer
-and what comes of it are the same, and nothing is lost or there twice."""
+"""Every connection may be cut before and after every single round trip of every operation, and the server may forget
+its scripts before any of them: it is sent again, its answer and what comes of it are the same, and nothing is lost or
+there twice."""
 
 from __future__ import annotations
 
-import asyncio
+import inspect
+import itertools
+import random
+import secrets
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
 
-from queue_core import Taskyard, connection, fsck, protocol
-from queue_core.aio import AsyncClient
+from queue_core import Taskyard, connection, keys, listening, protocol, results, scripts
 from queue_core.client import Client
+from queue_core.consumer import Claim, Lease
 from queue_core.control import Control
 from queue_core.inspector import Inspector
-from queue_core.protocol import Held, ReleasedTask
+from queue_core.operations import Operations
+from queue_core.protocol import Call, Held, ReleasedTask, Session
 from queue_core.snapshot import State
-from tests.engine import IDLE_PLACES, LEASE_MS, Engine, places_of, problems_of
+from queue_core.yard import Queue, Task, TaskHandle
+from tests.engine import IDLE_PLACES, LEASE_MS, Engine, problems_of
 from tests.engine import State as QueueState
+from tests.proof.operations import OPERATIONS, Doing, Operation
 from tests.proxy import Fate, Proxy, proxy
 
-Operation = Callable[[Engine, Client], Callable[[], Any]]
-"""Seeds a queue, and returns what is then done through the client that gets cut."""
-ACT: dict[str, Any] = {"by": "ada", "action_id": "form-1", "reason": "test"}
+MOST_REQUESTS = 200
 
 
 @pytest.fixture(autouse=True)
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def without_waiting_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hint that is lost is not made up for by looking again after a while."""
     monkeypatch.setattr(connection, "backoff_seconds", lambda attempt, chance: 0.0)
+    monkeypatch.setattr(listening, "AFTER_ERROR_SECONDS", 0.01)
+    for module in (listening, results):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 60.0)
+    monkeypatch.setattr(random, "random", lambda: 0.5)
+    monkeypatch.setattr(secrets, "randbelow", lambda below: 7)
 
 
 @pytest.fixture
@@ -43,148 +54,16 @@ def cutting(redis_url: str) -> Iterator[Proxy]:
         yield running
 
 
-def yard_of(client: Client) -> Taskyard:
-    yard = Taskyard(client.url, namespace=client.namespace)
-    yard._client = client
-    return yard
-
-
-def enqueue_many(engine: Engine, client: Client) -> Callable[[], Any]:
-    yard = yard_of(client)
-
-    @yard.task(queue="email")
-    def send(number: int) -> None: ...
-
-    messages = [send.message(number) for number in range(600)]
-
-    def run() -> Any:
-        handles = yard.enqueue_many(messages)
-        assert places_of(engine.state())["ready"] == [handle.id for handle in handles]
-        return len(handles)
-
-    return run
-
-
-def consume(engine: Engine, client: Client) -> Callable[[], Any]:
-    for number in range(5):
-        engine.enqueue(f"order-{number}", max_retries=0)
-
-    def run() -> Any:
-        with yard_of(client).queue("email").claim(5, worker_id="w1") as leases:
-            leases[0].complete()
-            leases[1].fail("no answer")
-            leases[2].release()
-            leases[3].extend(60)
-        return [lease.id for lease in leases]
-
-    return run
-
-
-def repair(engine: Engine, client: Client) -> Callable[[], Any]:
-    first, _, last = engine.enqueue_many(3)
-    engine.redis.zadd(engine.queue.scheduled, {first: engine.now})
-    engine.redis.lrem(engine.queue.ready, 0, last)
-    engine.redis.hincrby(engine.queue.stats, "completed", 3)
-    return lambda: list(fsck.check(client, "email", repair=True))
-
-
-def requeue_fault(engine: Engine, client: Client) -> Callable[[], Any]:
-    ids = engine.enqueue_many(300)
-    for _ in range(2):
-        claimed = engine.claim(256)
-        failed = [engine.failed(Held(task.id, claimed.fence), protocol.DEAD) for task in claimed.tasks]
-        engine.run(protocol.fail(engine.queue, failed))
-        engine.later(1)
-    (fault,) = engine.state()["faults_seen"]
-
-    def run() -> Any:
-        outcome = Control(client=client).requeue_fault("email", fault, until=engine.now, **ACT)
-        assert sorted(outcome.done) == sorted(ids)
-        return len(outcome.done)
-
-    return run
-
-
-def act(verb: str, *more: Any) -> Operation:
-    """An action on tasks in every place, and on more than one batch of them."""
-
-    def operation(engine: Engine, client: Client) -> Callable[[], Any]:
-        ids = [engine.seed(place) for place in IDLE_PLACES] + engine.enqueue_many(260, delay_ms=1_000)
-        if verb in ("restore", "delete"):
-            for start in range(0, len(ids), 256):
-                engine.trash(*ids[start : start + 256])
-        given: Sequence[Any] = list(engine.state()["dead"].items()) if verb == "requeue" else ids
-        return lambda: getattr(Control(client=client), verb)("email", given, *more, **ACT)
-
-    return operation
-
-
-def switch(verb: str, *more: Any) -> Operation:
-    def operation(engine: Engine, client: Client) -> Callable[[], Any]:
-        engine.seed("held")
-        if verb == "resume":
-            engine.run(protocol.pause(engine.queue, "ada", ""))
-        return lambda: getattr(Control(client=client), verb)("email", *more, **ACT)
-
-    return operation
-
-
 def look(read: Callable[[Inspector, str], Any]) -> Operation:
-    def operation(engine: Engine, client: Client) -> Callable[[], Any]:
-        client.register("email")
+    def operation(engine: Engine) -> Doing:
+        engine.client.register("email")
         ids = [engine.seed(place) for place in IDLE_PLACES]
-        return lambda: read(Inspector(client=client), ids[1])
+        return lambda client: read(Inspector(client=client), ids[1])
 
     return operation
 
 
-def exchange(engine: Engine, client: Client) -> Callable[[], Any]:
-    """What a worker sends: one pipeline that settles the last batch and claims the next."""
-    held = [engine.lease() for _ in range(3)]
-    engine.enqueue_many(3)
-    calls: list[protocol.Call[Any]] = [
-        protocol.complete(engine.queue, held[:1]),
-        protocol.fail(engine.queue, [engine.failed(held[1])]),
-        protocol.release(engine.queue, [ReleasedTask(held[2].id, held[2].fence)]),
-        protocol.claim(engine.queue, "w1", 2, LEASE_MS, is_fair=True),
-    ]
-    return lambda: asyncio.run(asynchronously(client, lambda own: own.run_all(calls)))
-
-
-def one_by_one(engine: Engine, client: Client) -> Callable[[], Any]:
-    held = [engine.lease() for _ in range(3)]
-
-    async def settle(own: AsyncClient) -> list[Any]:
-        return [
-            await own.run(protocol.extend(engine.queue, held, LEASE_MS)),
-            await own.run(protocol.complete(engine.queue, held[:1])),
-            await own.run(protocol.complete(engine.queue, held[1:2])),
-            await own.run(protocol.enqueue(engine.queue, [engine.new_task("more")])),
-            await own.run(protocol.claim(engine.queue, "w1", 2, LEASE_MS)),
-        ]
-
-    return lambda: asyncio.run(asynchronously(client, settle))
-
-
-async def asynchronously(client: Client, use: Callable[[AsyncClient], Any]) -> Any:
-    own = AsyncClient(client.url, client.namespace, clock=client.clock)
-    try:
-        return await use(own)
-    finally:
-        await own.close()
-
-
-OPERATIONS: dict[str, Operation] = {
-    "enqueue_many": enqueue_many,
-    "consumer": consume,
-    "exchange": exchange,
-    "async one by one": one_by_one,
-    "fsck --repair": repair,
-    "requeue_fault": requeue_fault,
-    **{verb: act(verb) for verb in ("requeue", "trash", "cancel", "restore", "delete", "promote")},
-    "move": act("move", "images"),
-    **{verb: switch(verb) for verb in ("pause", "resume")},
-    **{verb: switch(verb, "unknown:resize") for verb in ("close_lane", "open_lane")},
+READS: dict[str, Operation] = {
     "snapshot": look(lambda inspector, _: (inspector.snapshot().queues, inspector.snapshot().faults)),
     "queue": look(lambda inspector, _: inspector.queue("email")),
     "page": look(lambda inspector, _: inspector.tasks("email", State.DEAD)),
@@ -193,40 +72,124 @@ OPERATIONS: dict[str, Operation] = {
     "find": look(lambda inspector, task_id: inspector.find(task_id)),
     "faults": look(lambda inspector, _: inspector.faults("email")),
 }
+ALL = {**OPERATIONS, **READS}
 
 
+class Meeting:
+    """One operation, over and over on the same seeded queue, each time through a connection with another fate."""
+
+    def __init__(self, engine: Engine, cutting: Proxy, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._engine, self._cutting, self._name = engine, cutting, name
+        self._numbers = itertools.count()
+        monkeypatch.setattr(secrets, "token_urlsafe", lambda length: f"token-{next(self._numbers)}")
+        self._images = Engine(engine.url, engine.client.namespace, "images")
+        engine.start_over()
+        self._do = ALL[name](engine)
+        self._put_back = engine.keep()
+
+    def meet(self, fates: Sequence[Fate | Callable[[], None]] = ()) -> tuple[Any, QueueState, int, int]:
+        """What it says, what comes of it, how many requests it took, and how many of the fates none has met."""
+        self._put_back()
+        self._numbers = itertools.count(1_000)
+        client = Client(self._cutting.url, self._engine.client.namespace, clock=lambda: self._engine.now)
+        self._cutting.requests, self._cutting.fates = 0, fates
+        answer = self._do(client)
+        requests, left = self._cutting.requests, len(self._cutting.fates)
+        self._cutting.fates = ()
+        client.close()
+        return answer, self._everything(), requests, left
+
+    def _everything(self) -> QueueState:
+        engine, namespace = self._engine, self._engine.client.namespace
+        state = engine.state()
+        hints = ("nobody wakes", "tokens") if self._name == "fsck --repair" else ()
+        assert [problem for problem in problems_of(state) if not any(hint in problem for hint in hints)] == []
+        if self._name == "enqueue_many":  # its ids are new each time
+            state = {"tasks": len(state["tasks"]), "stats": state["stats"]}
+        moved = self._images.check_books()
+        audit = [facts for _, facts in engine.redis.xrange(keys.audit(namespace))]
+        return {
+            "email": state,
+            "images": moved,
+            "audit": audit,
+            "queues": engine.redis.smembers(keys.queues(namespace)),
+        }
+
+
+@pytest.mark.each_server
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("name", ALL)
 def test_operation_that_is_cut_at_any_round_trip_does_the_same_and_says_the_same(
-    engine: Engine, cutting: Proxy, name: str
+    request: pytest.FixtureRequest, engine: Engine, cutting: Proxy, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    meet(engine, cutting, name, [])  # the server gets to know the scripts
-    answer, state, requests = meet(engine, cutting, name, [])
+    """The two servers share the ways: each sends every operation again, at every request."""
+    kind = request.node.callspec.params["server"]
+    meeting = Meeting(engine, cutting, name, monkeypatch)
+    meeting.meet()  # the server gets to know the scripts
+    answer, state, requests, _ = meeting.meet()
     assert requests
-    for number in range(requests):
-        for fate in ("before", "after"):
-            again = meet(engine, cutting, name, [*["pass"] * number, fate])  # type: ignore[list-item]
-            where = f"{name}: cut {fate} the answer of request {number + 1}"
-            assert again[:2] == (answer, state), where
+    ways: dict[str, list[Fate | Callable[[], None]]] = {"cut before": ["before"], "cut after": ["after"]}
+    if kind == "redis":
+        ways = {"scripts forgotten before, and cut after": [engine.redis.script_flush, "after"]}
+    for way, fates in ways.items():
+        for number in range(MOST_REQUESTS):
+            again, after, _, left = meeting.meet([*["pass"] * number, *fates])  # type: ignore[list-item]
+            if left >= len(fates):
+                break
+            where = f"{name}: {way} request {number + 1}"
+            assert again == answer, where
+            assert after == state, where
+        assert number >= requests or "result" in name, f"{name}: fewer requests than before"
 
 
-def meet(engine: Engine, cutting: Proxy, name: str, fates: list[Fate]) -> tuple[Any, QueueState, int]:
-    """What an operation says, what comes of it, and how many requests it took."""
-    engine.start_over()
-    client = Client(cutting.url, engine.client.namespace, clock=lambda: engine.now)
-    run = OPERATIONS[name](engine, client)
-    cutting.requests, cutting.fates = 0, fates
-    answer = run()
-    requests = cutting.requests
-    assert not cutting.fates, "fewer requests than before"
-    cutting.fates = []
-    state = engine.state()
-    client.close()
-    hints = ("nobody wakes", "tokens") if name == "fsck --repair" else ()
-    assert [problem for problem in problems_of(state) if not any(hint in problem for hint in hints)] == []
-    if name == "enqueue_many":  # its ids are new each time
-        state = {"tasks": len(state["tasks"]), "stats": state["stats"]}
-    return answer, {key: value for key, value in state.items() if not key.startswith("action:")}, requests
+PUBLIC = (Taskyard, Task, TaskHandle, Queue, Claim, Lease, Control, Operations)
+CHANGE_NOTHING = {
+    "Taskyard.task", "Taskyard.task_status", "Taskyard.explain", "Taskyard.close",
+    "Task.message", "Task.options", "TaskHandle.of", "TaskHandle.status", "Queue.peek", "Queue.explain",
+    "Control.close", "Operations.close", "Operations.preview",
+}  # fmt: skip
+
+
+@pytest.mark.timeout(60)
+def test_whatever_changes_something_is_among_the_operations(
+    engine: Engine, cutting: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever adds a script, or a method to what users have, adds an operation that comes by it."""
+    called: set[str] = set()
+
+    def noting(name: str, function: Any) -> Any:
+        def note(*args: Any, **kwargs: Any) -> Any:
+            called.add(name)
+            return function(*args, **kwargs)
+
+        return note
+
+    public = {
+        f"{owner.__name__}.{name}"
+        for owner in PUBLIC
+        for name, function in vars(owner).items()
+        if inspect.isfunction(function) and (name[0] != "_" or name in ("__enter__", "__exit__"))
+    }
+    for owner in PUBLIC:
+        for name, function in list(vars(owner).items()):
+            if f"{owner.__name__}.{name}" in public:
+                monkeypatch.setattr(owner, name, noting(f"{owner.__name__}.{name}", function))
+    command = Session.command
+
+    def noting_scripts(session: Session, call: Call[Any], now_ms: int | None = None) -> Any:
+        called.add(call.script.name)
+        return command(session, call, now_ms)
+
+    monkeypatch.setattr(Session, "command", noting_scripts)
+    for name in OPERATIONS:
+        before = called.copy()
+        meeting = Meeting(engine, cutting, name, monkeypatch)
+        called &= before  # but for what seeds
+        meeting.meet()
+    writing = {name for name in scripts.names() if "no-writes" not in scripts.load(name).text.partition("\n")[0]}
+    assert writing - called == set(), "scripts that no operation sends"
+    assert public - called - CHANGE_NOTHING == set(), "methods that no operation calls"
+    assert {*public, "TaskHandle.of"} >= CHANGE_NOTHING, "methods that are gone"
 
 
 def test_settlement_that_comes_after_its_lease_was_given_to_another_changes_nothing(
@@ -240,6 +203,7 @@ def test_settlement_that_comes_after_its_lease_was_given_to_another_changes_noth
         lambda held: protocol.release(engine.queue, [ReleasedTask(held.id, held.fence)]),
         lambda held: protocol.extend(engine.queue, [held], LEASE_MS),
         lambda held: protocol.recover(engine.queue, LEASE_MS, held=[held]),
+        lambda held: protocol.progress(engine.queue, [protocol.Report(held.id, held.fence, b'{"done":1}')]),
     ]
     states: list[QueueState] = []
     for settle in settlements:
