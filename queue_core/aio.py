@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 
-from queue_core import connection, keys, settings
+from queue_core import connection, keys, protocol, settings
 from queue_core.client import REGISTER_SECONDS
-from queue_core.errors import TaskyardError
+from queue_core.errors import ServerFull, TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 
@@ -130,7 +130,9 @@ class AsyncClient:
         """Note the queue's name in the directory, once a minute."""
         now = time.monotonic()
         if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
-            await self.execute(("SADD", keys.queues(self.namespace), queue))
+            (answer,) = await self.execute(("SADD", keys.queues(self.namespace), queue))
+            if isinstance(answer, Exception) and isinstance(connection.translate(answer, self.url), ServerFull):
+                await self.run_all([protocol.register(self.queue(queue))])
             self._registered[queue] = now
 
     async def close(self) -> None:

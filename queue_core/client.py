@@ -7,13 +7,12 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 import redis
 
-from queue_core import connection, keys, settings
+from queue_core import connection, keys, protocol, settings
 from queue_core.errors import ServerFull
 from queue_core.listening import Listener
 from queue_core.protocol import Argument, Call, Session, with_text
@@ -90,8 +89,10 @@ class Client:
         """Note the queue's name in the directory, once a minute."""
         now = time.monotonic()
         if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
-            with suppress(ServerFull):  # what takes no room goes on all the same
+            try:
                 self._guarded(lambda: self.redis.sadd(keys.queues(self.namespace), queue))
+            except ServerFull:  # which refuses a command, not a script that says that it may
+                self.run(protocol.register(self.queue(queue)))
             self._registered[queue] = now
 
     def unregister(self, queue: str) -> None:

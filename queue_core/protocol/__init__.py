@@ -27,6 +27,7 @@ from queue_core.protocol.actions import (
 )
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, with_text
+from queue_core.protocol.directory import register
 from queue_core.protocol.moving import (
     TOO_LATE,
     Exported,
@@ -123,6 +124,7 @@ __all__ = [
     "promote",
     "recount",
     "recover",
+    "register",
     "release",
     "repair",
     "requeue",

@@ -401,5 +401,6 @@ OPERATIONS: dict[str, Operation] = {
     "bulk restore": bulk("restore", State.TRASHED),
     "bulk delete": bulk("delete", State.TRASHED),
     "bulk promote": bulk("promote", State.SCHEDULED),
+    "bulk cancel": bulk("cancel", State.SCHEDULED),
     "bulk work that is steered": steer,
 }

@@ -5,15 +5,12 @@ there twice."""
 from __future__ import annotations
 
 import inspect
-import itertools
-import random
-import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from queue_core import Taskyard, connection, keys, listening, protocol, results, scripts
+from queue_core import Taskyard, protocol, scripts
 from queue_core.client import Client
 from queue_core.consumer import Claim, Lease
 from queue_core.control import Control
@@ -22,23 +19,13 @@ from queue_core.operations import Operations
 from queue_core.protocol import Call, Held, ReleasedTask, Session
 from queue_core.snapshot import State
 from queue_core.yard import Queue, Task, TaskHandle
-from tests.engine import IDLE_PLACES, LEASE_MS, Engine, problems_of
+from tests.engine import IDLE_PLACES, LEASE_MS, Engine
 from tests.engine import State as QueueState
+from tests.proof.meeting import Meeting
 from tests.proof.operations import OPERATIONS, Doing, Operation
-from tests.proxy import Fate, Proxy, proxy
+from tests.proxy import Proxy, proxy
 
 MOST_REQUESTS = 200
-
-
-@pytest.fixture(autouse=True)
-def without_waiting_and_chance(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A hint that is lost is not made up for by looking again after a while."""
-    monkeypatch.setattr(connection, "backoff_seconds", lambda attempt, chance: 0.0)
-    monkeypatch.setattr(listening, "AFTER_ERROR_SECONDS", 0.01)
-    for module in (listening, results):
-        monkeypatch.setattr(module, "LOOK_SECONDS", 60.0)
-    monkeypatch.setattr(random, "random", lambda: 0.5)
-    monkeypatch.setattr(secrets, "randbelow", lambda below: 7)
 
 
 @pytest.fixture
@@ -75,47 +62,6 @@ READS: dict[str, Operation] = {
 ALL = {**OPERATIONS, **READS}
 
 
-class Meeting:
-    """One operation, over and over on the same seeded queue, each time through a connection with another fate."""
-
-    def __init__(self, engine: Engine, cutting: Proxy, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._engine, self._cutting, self._name = engine, cutting, name
-        self._numbers = itertools.count()
-        monkeypatch.setattr(secrets, "token_urlsafe", lambda length: f"token-{next(self._numbers)}")
-        self._images = Engine(engine.url, engine.client.namespace, "images")
-        engine.start_over()
-        self._do = ALL[name](engine)
-        self._put_back = engine.keep()
-
-    def meet(self, fates: Sequence[Fate | Callable[[], None]] = ()) -> tuple[Any, QueueState, int, int]:
-        """What it says, what comes of it, how many requests it took, and how many of the fates none has met."""
-        self._put_back()
-        self._numbers = itertools.count(1_000)
-        client = Client(self._cutting.url, self._engine.client.namespace, clock=lambda: self._engine.now)
-        self._cutting.requests, self._cutting.fates = 0, fates
-        answer = self._do(client)
-        requests, left = self._cutting.requests, len(self._cutting.fates)
-        self._cutting.fates = ()
-        client.close()
-        return answer, self._everything(), requests, left
-
-    def _everything(self) -> QueueState:
-        engine, namespace = self._engine, self._engine.client.namespace
-        state = engine.state()
-        hints = ("nobody wakes", "tokens") if self._name == "fsck --repair" else ()
-        assert [problem for problem in problems_of(state) if not any(hint in problem for hint in hints)] == []
-        if self._name == "enqueue_many":  # its ids are new each time
-            state = {"tasks": len(state["tasks"]), "stats": state["stats"]}
-        moved = self._images.check_books()
-        audit = [facts for _, facts in engine.redis.xrange(keys.audit(namespace))]
-        return {
-            "email": state,
-            "images": moved,
-            "audit": audit,
-            "queues": engine.redis.smembers(keys.queues(namespace)),
-        }
-
-
 @pytest.mark.each_server
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("name", ALL)
@@ -124,16 +70,25 @@ def test_operation_that_is_cut_at_any_round_trip_does_the_same_and_says_the_same
 ) -> None:
     """The two servers share the ways: each sends every operation again, at every request."""
     kind = request.node.callspec.params["server"]
-    meeting = Meeting(engine, cutting, name, monkeypatch)
-    meeting.meet()  # the server gets to know the scripts
-    answer, state, requests, _ = meeting.meet()
+    meeting = Meeting(engine, cutting.url, ALL[name], monkeypatch)
+
+    def meet(*fates: Any) -> tuple[Any, QueueState, int, int]:
+        """As `Meeting.meet`, each request with the next fate; and how many requests it took, and how many fates are
+        left."""
+        cutting.requests, cutting.fates = 0, fates
+        answer, state = meeting.meet()
+        left, cutting.fates = len(cutting.fates), ()
+        return answer, state, cutting.requests, left
+
+    meet()  # the server gets to know the scripts
+    answer, state, requests, _ = meet()
     assert requests
-    ways: dict[str, list[Fate | Callable[[], None]]] = {"cut before": ["before"], "cut after": ["after"]}
+    ways: dict[str, list[Any]] = {"cut before": ["before"], "cut after": ["after"]}
     if kind == "redis":
         ways = {"scripts forgotten before, and cut after": [engine.redis.script_flush, "after"]}
     for way, fates in ways.items():
         for number in range(MOST_REQUESTS):
-            again, after, _, left = meeting.meet([*["pass"] * number, *fates])  # type: ignore[list-item]
+            again, after, _, left = meet(*["pass"] * number, *fates)
             if left >= len(fates):
                 break
             where = f"{name}: {way} request {number + 1}"
@@ -183,10 +138,11 @@ def test_whatever_changes_something_is_among_the_operations(
     monkeypatch.setattr(Session, "command", noting_scripts)
     for name in OPERATIONS:
         before = called.copy()
-        meeting = Meeting(engine, cutting, name, monkeypatch)
+        meeting = Meeting(engine, cutting.url, OPERATIONS[name], monkeypatch)
         called &= before  # but for what seeds
         meeting.meet()
     writing = {name for name in scripts.names() if "no-writes" not in scripts.load(name).text.partition("\n")[0]}
+    called.add("register")  # on a full server only: test_full_server.py
     assert writing - called == set(), "scripts that no operation sends"
     assert public - called - CHANGE_NOTHING == set(), "methods that no operation calls"
     assert {*public, "TaskHandle.of"} >= CHANGE_NOTHING, "methods that are gone"

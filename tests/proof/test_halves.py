@@ -66,6 +66,14 @@ def chunk(verb: str, of: str, send: Callable[[Engine, Chunk], Call[Any]]) -> Sce
     return scenario
 
 
+def cancel_next(engine: Engine, chunk: Chunk) -> Call[Any]:
+    """It is told which are next, and ends those."""
+    named = engine.run(protocol.cancel(engine.queue, (), {"by": "ada"}, chunk)).chunk
+    assert named
+    assert len(named.ids) == 3
+    return protocol.cancel(engine.queue, named.ids, {"by": "ada"}, chunk)
+
+
 def repair(engine: Engine) -> Call[Any]:
     task_id, _ = engine.seed("retrying"), engine.seed("dead")
     engine.redis.zadd(engine.queue.dead, {task_id: engine.now})
@@ -101,6 +109,7 @@ ALL: dict[str, Scenario] = {
     "chunk of restore": chunk("restore", "trashed", lambda engine, chunk: protocol.restore(engine.queue, [], chunk)),
     "chunk of delete": chunk("delete", "trashed", lambda engine, chunk: protocol.delete(engine.queue, [], chunk=chunk)),
     "chunk of promote": chunk("promote", "scheduled", lambda engine, chunk: protocol.promote(engine.queue, [], chunk)),
+    "chunk of cancel": chunk("cancel", "scheduled", cancel_next),
     "repair": repair,
     "recount": recount,
     "balance": balance,
@@ -110,7 +119,7 @@ ALL: dict[str, Scenario] = {
 
 def test_every_script_that_writes_is_among_them() -> None:
     writing = {name for name in scripts.names() if "no-writes" not in scripts.load(name).text.partition("\n")[0]}
-    assert writing - ALL.keys() == {"audit"}, "audit, which has a test of its own"
+    assert writing - ALL.keys() == {"audit", "register"}, "the first has a test of its own, the second one write"
 
 
 @pytest.mark.each_server
