@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from queue_core import protocol
+from queue_core import connection, decoding, protocol
 from queue_core.client import Client
-from queue_core.inspector import Inspector
+from queue_core.inspector import Inspector, is_operation_id
+from queue_core.protocol.repairs import OutOfOrder
 
+T = TypeVar("T")
 SLICE = 250
 """Ids in one call: about a millisecond of the server."""
 LOOKS = 3
@@ -72,6 +75,8 @@ def check(
         # Whether it is in the list was seen at another moment than the rest: this looks at all of it in one.
         if client.run(protocol.repair(keys, task_id, only_look=True)):
             yield Breach(queue, task_id, what, client.run(protocol.repair(keys, task_id)) if repair else "")
+    yield from _check_unique(client, queue, repair)
+    yield from _check_operations(client, queue, repair)
     yield from _check_faults(client, queue, repair)
     yield from _check_books(client, queue, repair)
 
@@ -135,10 +140,47 @@ def _walk(client: Client, queue: str, on_progress: Callable[[str, int], None]) -
     return seen
 
 
-def _slices(ids: Iterable[str]) -> Iterator[list[str]]:
-    waiting = list(ids)
+def _slices(items: Iterable[T]) -> Iterator[list[T]]:
+    waiting = list(items)
     for start in range(0, len(waiting), SLICE):
         yield waiting[start : start + SLICE]
+
+
+def _check_unique(client: Client, queue: str, repair: bool) -> Iterator[Breach]:
+    """Each slice of keys is looked at in one moment, so one look tells; and so below."""
+    keys = client.queue(queue)
+    names = {*_members(client, "HSCAN", keys.unique), *_members(client, "ZSCAN", keys.unique_expiring)}
+    for some in _slices(names):
+        found = client.run(protocol.reclaim(keys, some, only_look=not repair))
+        yield from _told(queue, "unique key", found, repair)
+
+
+def _check_operations(client: Client, queue: str, repair: bool) -> Iterator[Breach]:
+    """Those that are listed, or left outcomes. (One that is neither cannot be found without a scan of the server.)"""
+    keys = client.queue(queue)
+    counted = (field.rpartition(b":")[0] for field in _members(client, "HSCAN", keys.outcomes))
+    names = {decoding.text(name) for name in (*_members(client, "ZSCAN", keys.operations), *counted)}
+    for some in _slices(filter(is_operation_id, names)):
+        found = client.run(protocol.relist(keys, some, only_look=not repair))
+        yield from _told(queue, "operation", found, repair)
+
+
+def _told(queue: str, about: str, found: Iterable[OutOfOrder], repair: bool) -> Iterator[Breach]:
+    for name, what, done in found:
+        yield Breach(queue, "", f"{about} {name} {what}", done if repair else "")
+
+
+def _members(client: Client, command: str, key: str) -> Iterator[bytes]:
+    """Of a hash or a sorted set, slice by slice."""
+    cursor: Any = 0
+    while True:
+        (answer,) = client.read((command, key, cursor, "COUNT", SLICE))
+        if isinstance(answer, Exception):
+            raise connection.translate(answer, client.url) from answer
+        cursor, found = answer
+        yield from (member if isinstance(member, bytes) else member[0] for member in found)
+        if not cursor:
+            return
 
 
 def _check_faults(client: Client, queue: str, repair: bool) -> Iterator[Breach]:

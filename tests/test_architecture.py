@@ -15,7 +15,7 @@ from queue_core.keys import QueueKeys
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for package in ("queue_core", "dashboard") for path in (ROOT / package).rglob("*.py"))
 KEYS = {name for name in vars(QueueKeys) if not name.startswith("_")} | {"queues", "workers", "worker", "audit"}
-FSCK = {"examine", "repair", "recount", "balance"}
+FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 NO_TASKS = {"mark", "audit", "register"}
 """They change no task."""
 TRANSITIONS = [

@@ -105,6 +105,44 @@ def damage_expiry_of_no_task(engine: Engine, placed: dict[str, str]) -> None:
     engine.redis.zadd(engine.queue.expiring, {placed["dead"]: engine.now, "nobody": engine.now})
 
 
+def damage_unique_key_of_no_task(engine: Engine, placed: dict[str, str]) -> None:
+    holders = {"of nobody": "nobody 0", "of another": f"{placed['first']} 0", "of garbage": "garbage"}
+    engine.redis.hset(engine.queue.unique, mapping=holders)
+
+
+def damage_windows_of_unique_keys(engine: Engine, placed: dict[str, str]) -> None:
+    over, later = engine.now - 1, engine.now + 60_000
+    engine.redis.hset(engine.queue.unique, mapping={"over": f"gone {over}", "not over": f"gone {later}"})
+    engine.redis.zadd(engine.queue.unique_expiring, {"of nobody": later})
+    held = engine.enqueue(unique_key="until done")
+    engine.redis.zadd(engine.queue.unique_expiring, {"until done": later})
+    assert held
+
+
+def damage_operation_that_is_gone(engine: Engine, placed: dict[str, str]) -> None:
+    begin(engine, "0123456789ab")
+    begin(engine, "1123456789ab")
+    engine.run(protocol.switch_operation(engine.queue, "1123456789ab", "cancel", ""))
+    engine.redis.delete(engine.queue.operation("0123456789ab"), engine.queue.operation("1123456789ab"))
+
+
+def damage_outcomes_of_an_operation_that_is_gone(engine: Engine, placed: dict[str, str]) -> None:
+    engine.redis.hset(engine.queue.outcomes, mapping={"0123456789ab:completed": 0, "0123456789ab:failed": 3})
+
+
+def damage_operation_that_is_not_listed(engine: Engine, placed: dict[str, str]) -> None:
+    for name in ("0123456789ab", "1123456789ab", "2123456789ab"):
+        begin(engine, name)
+    engine.run(protocol.switch_operation(engine.queue, "1123456789ab", "cancel", ""))
+    engine.redis.zrem(engine.queue.operations, "0123456789ab", "1123456789ab")
+    engine.redis.zadd(engine.queue.operations, {"2123456789ab": engine.now})
+
+
+def begin(engine: Engine, name: str) -> None:
+    facts = {"verb": "requeue", "of": "dead", "place": "dead", "until": engine.now, "count": 9}
+    assert engine.run(protocol.start_operation(engine.queue, name, facts, counts_outcome=True)).has_changed
+
+
 DAMAGES = {name.removeprefix("damage_"): make for name, make in dict(globals()).items() if name.startswith("damage_")}
 
 
@@ -147,6 +185,70 @@ def test_task_that_stood_nowhere_is_given_out_again(engine: Engine) -> None:
     (breach,) = [b for b in fsck.check(engine.client, "email", repair=True) if b.task_id]
     assert breach == Breach("email", placed["first"], "is a task and stands nowhere", "stood nowhere: ready again")
     assert placed["first"] in [task.id for task in engine.claim(10).tasks]
+
+
+def test_unique_key_that_nobody_gives_back_is_free(engine: Engine) -> None:
+    damage_unique_key_of_no_task(engine, full_queue(engine))
+    found = list(fsck.check(engine.client, "email", repair=True))
+    assert Breach("email", "", "unique key of nobody is held by nobody, which is no task", "given back") in found
+    assert len(found) == 3
+    assert "unique" not in engine.check_books()
+
+
+def test_windows_of_unique_keys_stand_in_both_places_or_none(engine: Engine) -> None:
+    damage_windows_of_unique_keys(engine, full_queue(engine))
+    assert len(list(fsck.check(engine.client, "email", repair=True))) == 4
+    state = engine.check_books()
+    assert state["unique_expiring"] == {"not over": engine.now + 60_000}
+    assert sorted(state["unique"]) == ["not over", "until done"]
+
+
+def test_unique_keys_of_healthy_holders_are_left_alone(engine: Engine) -> None:
+    for place in ("dead", "trashed", "running", "scheduled"):
+        engine.seed(place, unique_key=f"of {place}")
+    done = engine.lease(unique_key="for a time", unique_for=60)
+    engine.run(protocol.complete(engine.queue, [done]))
+    engine.later(60_000)  # the next such key drops it
+    before = engine.check_books()
+    assert list(fsck.check(engine.client, "email", repair=True)) == []
+    assert engine.state() == before
+
+
+def test_operations_are_listed_as_what_they_are_and_those_that_are_gone_are_forgotten(engine: Engine) -> None:
+    placed = full_queue(engine)
+    damage_operation_that_is_not_listed(engine, placed)
+    engine.redis.delete(engine.queue.operation("2123456789ab"))
+    assert len(list(fsck.check(engine.client, "email", repair=True))) == 3
+    state = engine.check_books()
+    assert state["operations"] == {"0123456789ab": -engine.now, "1123456789ab": engine.now}
+    assert {name.partition(":")[0] for name in state["outcomes"]} == {"0123456789ab", "1123456789ab"}
+
+
+def test_operation_that_ended_long_ago_may_still_be_listed(engine: Engine) -> None:
+    full_queue(engine)
+    begin(engine, "0123456789ab")
+    engine.run(protocol.switch_operation(engine.queue, "0123456789ab", "cancel", ""))
+    engine.redis.delete(engine.queue.operation("0123456789ab"))
+    engine.later(7 * 86_400_000 - 1)
+    assert len(list(fsck.check(engine.client, "email"))) == 1
+    engine.later(1)
+    assert list(fsck.check(engine.client, "email")) == []
+
+
+def test_operation_of_a_wrong_type_is_named(engine: Engine) -> None:
+    full_queue(engine)
+    begin(engine, "0123456789ab")
+    engine.redis.delete(engine.queue.operation("0123456789ab"))
+    engine.redis.set(engine.queue.operation("0123456789ab"), "text")
+    found = list(fsck.check(engine.client, "email", repair=True))
+    assert found == [Breach("email", "", "operation 0123456789ab is a string and should be a hash")]
+
+
+def test_thousands_of_unique_keys_are_walked_in_slices(engine: Engine) -> None:
+    full_queue(engine)
+    engine.redis.hset(engine.queue.unique, mapping={f"key {number}": "nobody 0" for number in range(3_000)})
+    assert len(list(fsck.check(engine.client, "email", repair=True))) == 3_000
+    assert "unique" not in engine.check_books()
 
 
 def test_fault_that_miscounts_says_what_it_said_and_what_is_right(engine: Engine) -> None:

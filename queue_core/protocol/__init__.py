@@ -39,7 +39,7 @@ from queue_core.protocol.moving import (
     import_,
 )
 from queue_core.protocol.operations import start_operation, switch_operation
-from queue_core.protocol.repairs import balance, examine, recount, repair
+from queue_core.protocol.repairs import balance, examine, reclaim, recount, relist, repair
 from queue_core.protocol.tasks import (
     CANCEL,
     DEAD,
@@ -122,10 +122,12 @@ __all__ = [
     "pause",
     "progress",
     "promote",
+    "reclaim",
     "recount",
     "recover",
     "register",
     "release",
+    "relist",
     "repair",
     "requeue",
     "restore",

@@ -8,6 +8,10 @@ from typing import Any
 from queue_core import scripts
 from queue_core.keys import QueueKeys
 from queue_core.protocol.call import Call, text
+from queue_core.protocol.operations import KEPT_MS
+
+OutOfOrder = tuple[str, str, str]
+"""What is not in order, what is wrong with it, what was done or is to be done; "" where nothing can be done."""
 
 
 def examine(
@@ -33,10 +37,26 @@ def recount(queue: QueueKeys, *, only_look: bool = False) -> Call[list[tuple[str
     """The faults count their tasks again. Shape: counter, what it says, what it is to say, of each that is wrong.
     Source: recount.lua."""
 
-    def read(answer: list[Any]) -> list[tuple[str, str, str]]:
-        return [(text(answer[i]), text(answer[i + 1]), text(answer[i + 2])) for i in range(0, len(answer), 3)]
+    return Call(scripts.load("recount"), queue, ("" if only_look else "1",), _read_out_of_order)
 
-    return Call(scripts.load("recount"), queue, ("" if only_look else "1",), read)
+
+def reclaim(queue: QueueKeys, unique_keys: Sequence[bytes], *, only_look: bool = False) -> Call[list[OutOfOrder]]:
+    """Unique keys that nobody gives back any more are free. Shape: those of these that are not in order.
+    Source: reclaim.lua."""
+    arguments = ("" if only_look else "1", *unique_keys)
+    return Call(scripts.load("reclaim"), queue, arguments, _read_out_of_order)
+
+
+def relist(queue: QueueKeys, operation_ids: Sequence[str], *, only_look: bool = False) -> Call[list[OutOfOrder]]:
+    """Operations that are there are listed, those that are gone are forgotten. Shape: those of these that are not in
+    order. Source: relist.lua."""
+    arguments = ("" if only_look else "1", KEPT_MS, *operation_ids)
+    keys = [queue.operation(operation_id) for operation_id in operation_ids]
+    return Call(scripts.load("relist"), queue, arguments, _read_out_of_order, keys)
+
+
+def _read_out_of_order(answer: list[Any]) -> list[OutOfOrder]:
+    return [(text(answer[i]), text(answer[i + 1]), text(answer[i + 2])) for i in range(0, len(answer), 3)]
 
 
 def balance(queue: QueueKeys) -> Call[int]:

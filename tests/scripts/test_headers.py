@@ -18,7 +18,7 @@ from tests.scripts.scenarios import SCENARIOS
 FOLDER = Path(scripts.__file__).parent
 VERBS = scripts.names()
 READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
-FSCK = {"examine", "repair", "recount", "balance"}
+FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 """What checks and repairs walks a queue, and says so."""
 OF_NO_QUEUE = {"audit", "register"}
 """Their keys are in slots of their own."""
