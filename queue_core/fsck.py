@@ -6,18 +6,21 @@ what looks wrong is looked at again, three times in all, and told only when it w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from queue_core import connection, decoding, protocol
 from queue_core.client import Client
 from queue_core.inspector import Inspector, is_operation_id
+from queue_core.protocol import Argument
 from queue_core.protocol.repairs import OutOfOrder
 
 T = TypeVar("T")
 SLICE = 250
 """Ids in one call: about a millisecond of the server."""
+SUSPECTS = 1_000
+"""Ids that are put in order in one call."""
 LOOKS = 3
 
 WALKS = (
@@ -47,9 +50,26 @@ class Breach:
 class _Seen:
     """What a check has met so far."""
 
+    last: bytes = b""
+    """The last element of `ready`: it is walked backwards from there."""
     in_list: dict[str, int] = field(default_factory=dict)
-    """id → how often its element was met in `ready`."""
+    """id → how many elements before the last its own was met."""
+    again: dict[str, list[int]] = field(default_factory=dict)
+    """The same of further elements of an id."""
+    foreign: dict[str, list[tuple[str, Argument]]] = field(default_factory=dict)
+    """id → place's letter and member, of `held` and `dead_by_fault`, that are not its own."""
     suspects: dict[str, str] = field(default_factory=dict)
+
+    def meet(self, task_id: str, position: int) -> None:
+        if self.in_list.setdefault(task_id, position) != position:
+            self.again.setdefault(task_id, []).append(position)
+
+    def positions(self, task_id: str) -> list[int]:
+        return [self.in_list[task_id], *self.again.get(task_id, ())] if task_id in self.in_list else []
+
+    def met(self, task_id: str) -> list[tuple[str, Argument]]:
+        """Where it was met, as `protocol.repair` wants it."""
+        return [*self.foreign.get(task_id, ()), *(("Q", position) for position in self.positions(task_id))]
 
 
 def check(
@@ -63,32 +83,41 @@ def check(
 
     With `repair`, each id is put in order, by a script that looks again first. Raises `UnknownQueue`, `CorruptQueue`.
     """
-    seen = _walk(client, queue, on_progress)
-    suspects = seen.suspects
-    for _ in range(LOOKS - 1):
+    suspects: Collection[str] | None = None
+    for _ in range(LOOKS):
+        seen = _walk(client, queue, on_progress, suspects)
+        suspects = seen.suspects
         if not suspects:
             break
-        again = _walk(client, queue, on_progress).suspects
-        suspects = {task_id: what for task_id, what in again.items() if task_id in suspects}
-    keys = client.queue(queue)
-    for task_id, what in suspects.items():
-        # Whether it is in the list was seen at another moment than the rest: this looks at all of it in one.
-        if client.run(protocol.repair(keys, task_id, only_look=True)):
-            yield Breach(queue, task_id, what, client.run(protocol.repair(keys, task_id)) if repair else "")
+    yield from _settle(client, queue, seen, repair)
     yield from _check_unique(client, queue, repair)
     yield from _check_operations(client, queue, repair)
     yield from _check_faults(client, queue, repair)
     yield from _check_books(client, queue, repair)
 
 
+def _settle(client: Client, queue: str, seen: _Seen, repair: bool) -> Iterator[Breach]:
+    """Where suspects stand was seen at several moments: this looks at all of it in one.
+
+    Those at the list's head come first: what leaves it there moves none of the others, which are found from its end.
+    """
+    order = sorted(seen.suspects, key=lambda task_id: (task_id in seen.again, -max(seen.positions(task_id), default=0)))
+    for some in _slices(order, SUSPECTS):
+        about = {task_id: seen.met(task_id) for task_id in some}
+        found = client.run(protocol.repair(client.queue(queue), about, seen.last, only_look=not repair))
+        for task_id, done in found.items():
+            yield Breach(queue, task_id, seen.suspects[task_id], done if repair else "")
+
+
 def judge(letters: str, seen_in_list: int) -> str:
     """What is wrong with an id that stands where the letters say (scripts/examine.lua); empty when nothing is."""
-    places = [name for letter, name in _PLACES.items() if letter in letters]
+    places = [name for letter, name in _PLACES.items() for _ in range(letters.count(letter))]
+    places += ["held"] * letters.count("h")
     if seen_in_list and "M" not in letters:
         places.append("ready")
     if "T" not in letters:
         rest = [name for letter, name in _BESIDES.items() if letter in letters]
-        found = places + rest + (["dead_by_fault"] if "F" in letters else [])
+        found = places + rest + (["dead_by_fault"] if "f" in letters else [])
         return f"is no task and stands in {', '.join(found)}" if found else ""
     if len(places) > 1:
         return f"stands in {' and '.join(places)}"
@@ -106,51 +135,57 @@ def judge(letters: str, seen_in_list: int) -> str:
         return "is dead and can expire"
     if ("X" in letters) != ("Y" in letters):
         return "is in the trash without its origin" if "X" in letters else "has an origin and is not in the trash"
-    if ("D" in letters) != ("F" in letters):
-        return "is a dead letter of no fault" if "D" in letters else "is a letter of a fault and not dead"
+    if "D" in letters and "F" not in letters:
+        return "is a dead letter of no fault"
+    if "f" in letters:
+        return f"is a letter of a fault {'that is not its own' if 'D' in letters else 'and not dead'}"
     return ""
 
 
-def _walk(client: Client, queue: str, on_progress: Callable[[str, int], None]) -> _Seen:
-    """One look at everything. Ids that look wrong in a slice are suspects."""
+def _walk(
+    client: Client, queue: str, on_progress: Callable[[str, int], None], only: Collection[str] | None = None
+) -> _Seen:
+    """One look at everything. Ids that look wrong in a slice are suspects; `only`: no others than these are."""
     seen = _Seen()
-    letters_of: dict[str, str] = {}
+    doubtful: dict[str, None] = {}
     for walk in WALKS:
         cursor, count = "0", 0
         while True:
-            cursor, found = client.run(protocol.examine(client.queue(queue), walk, cursor, SLICE))
-            for task_id, letters in found:
+            call = protocol.examine(client.queue(queue), walk, cursor, SLICE, last=seen.last)
+            cursor, found = client.run(call)
+            for position, (task_id, letters, member) in enumerate(found, count):
                 if walk == "ready":
-                    seen.in_list[task_id] = seen.in_list.get(task_id, 0) + 1
-                if judge(letters, seen.in_list.get(task_id, 0)):
-                    letters_of[task_id] = letters
+                    seen.last = seen.last or member
+                    seen.meet(task_id, position)
+                elif member:
+                    seen.foreign.setdefault(task_id, []).append((letters[-1], member))
+                if judge(letters, len(seen.positions(task_id))) and (only is None or task_id in only):
+                    doubtful[task_id] = None
             count += len(found)
             on_progress(walk, count)
             if cursor == "0":
                 break
     # The queue has moved on since some of these were met: as they stand now, in one moment each.
-    for ids in _slices(letters_of):
+    for ids in _slices(doubtful, SLICE):
         _, found = client.run(protocol.examine(client.queue(queue), "ids", "0", SLICE, ids))
-        for task_id, letters in found:
-            # Without its envelope nobody can tell its lane, and unless it is dead not its letter, but who met it there.
-            unseen = ("" if "T" in letters else "H") + ("" if "D" in letters else "F")
-            letters += "".join(letter for letter in unseen if letter in letters_of[task_id])
-            if what := judge(letters, seen.in_list.get(task_id, 0)):
+        for task_id, letters, _ in found:
+            letters += "".join(letter for letter, _ in seen.foreign.get(task_id, ()))
+            if what := judge(letters, len(seen.positions(task_id))):
                 seen.suspects[task_id] = what
     return seen
 
 
-def _slices(items: Iterable[T]) -> Iterator[list[T]]:
+def _slices(items: Iterable[T], size: int) -> Iterator[list[T]]:
     waiting = list(items)
-    for start in range(0, len(waiting), SLICE):
-        yield waiting[start : start + SLICE]
+    for start in range(0, len(waiting), size):
+        yield waiting[start : start + size]
 
 
 def _check_unique(client: Client, queue: str, repair: bool) -> Iterator[Breach]:
     """Each slice of keys is looked at in one moment, so one look tells; and so below."""
     keys = client.queue(queue)
     names = {*_members(client, "HSCAN", keys.unique), *_members(client, "ZSCAN", keys.unique_expiring)}
-    for some in _slices(names):
+    for some in _slices(names, SLICE):
         found = client.run(protocol.reclaim(keys, some, only_look=not repair))
         yield from _told(queue, "unique key", found, repair)
 
@@ -160,7 +195,7 @@ def _check_operations(client: Client, queue: str, repair: bool) -> Iterator[Brea
     keys = client.queue(queue)
     counted = (field.rpartition(b":")[0] for field in _members(client, "HSCAN", keys.outcomes))
     names = {decoding.text(name) for name in (*_members(client, "ZSCAN", keys.operations), *counted)}
-    for some in _slices(filter(is_operation_id, names)):
+    for some in _slices(filter(is_operation_id, names), SLICE):
         found = client.run(protocol.relist(keys, some, only_look=not repair))
         yield from _told(queue, "operation", found, repair)
 

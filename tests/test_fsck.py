@@ -10,7 +10,7 @@ import pytest
 from queue_core import fsck, protocol
 from queue_core.errors import UnknownQueue
 from queue_core.fsck import Breach, judge
-from queue_core.protocol import Session
+from queue_core.protocol import Argument, Session
 from tests.engine import PLACES, Engine
 
 Damage = Callable[[Engine, dict[str, str]], None]
@@ -139,7 +139,7 @@ def damage_operation_that_is_not_listed(engine: Engine, placed: dict[str, str]) 
 
 
 def begin(engine: Engine, name: str) -> None:
-    facts = {"verb": "requeue", "of": "dead", "place": "dead", "until": engine.now, "count": 9}
+    facts: dict[str, str | int] = {"verb": "requeue", "of": "dead", "place": "dead", "until": engine.now, "count": 9}
     assert engine.run(protocol.start_operation(engine.queue, name, facts, counts_outcome=True)).has_changed
 
 
@@ -173,10 +173,16 @@ def test_only_looking_says_what_is_to_be_done_and_changes_nothing(engine: Engine
     DAMAGES[name](engine, full_queue(engine))
     damaged = engine.state()
     ids = [breach.task_id for breach in fsck.check(engine.client, "email") if breach.task_id]
-    told = [engine.run(protocol.repair(engine.queue, task_id, only_look=True)) for task_id in ids]
+    places = {"h": damaged.get("held", {}), "f": damaged.get("dead_by_fault", {})}
+    met: dict[str, list[tuple[str, Argument]]] = {
+        task_id: [("Q", 0)] + [(p, member) for p in places for member in places[p] if member.endswith(task_id)]
+        for task_id in ids
+    }
+    told = engine.run(protocol.repair(engine.queue, met, b"", only_look=True))
     assert engine.state() == damaged
-    assert told == [engine.run(protocol.repair(engine.queue, task_id)) for task_id in ids]
-    assert all(told)
+    assert list(told) == ids
+    assert told == engine.run(protocol.repair(engine.queue, met, b""))
+    assert all(told.values())
 
 
 def test_task_that_stood_nowhere_is_given_out_again(engine: Engine) -> None:
@@ -269,6 +275,71 @@ def test_thousands_of_tasks_are_walked_in_slices(engine: Engine) -> None:
     assert (breach.task_id, seen["ready"], books.task_id) == (ids[400], len(ids) - 1, "")
 
 
+def test_list_is_walked_once_for_many_suspects(engine: Engine) -> None:
+    ids = engine.enqueue_many(2 * fsck.SUSPECTS)
+    engine.redis.hdel(engine.queue.tasks, *ids[::2])
+    engine.redis.config_resetstat()
+    found = [breach for breach in fsck.check(engine.client, "email", repair=True) if breach.task_id]
+    assert [breach.task_id for breach in found] == ids[::2]
+    slices = fsck.LOOKS * (len(ids) // fsck.SLICE + 1)
+    assert engine.redis.info("commandstats")["cmdstat_lrange"]["calls"] <= slices + len(ids) // 1_000 + 1
+    assert engine.redis.info("commandstats")["cmdstat_lrem"]["calls"] == 1
+    assert engine.redis.llen(engine.queue.ready) == len(ids) // 2
+    assert list(fsck.check(engine.client, "email")) == []
+
+
+def test_list_is_not_walked_for_suspects_that_are_not_in_it(engine: Engine) -> None:
+    ids = engine.kill(30)
+    engine.enqueue_many(3)
+    engine.redis.delete(engine.queue.dead_by_fault)
+    engine.redis.config_resetstat()
+    found = [breach for breach in fsck.check(engine.client, "email", repair=True) if breach.task_id]
+    assert sorted(breach.task_id for breach in found) == sorted(ids)
+    assert engine.redis.info("commandstats")["cmdstat_lrange"]["calls"] == fsck.LOOKS + 1  # and the snapshot's
+    engine.check_books()
+
+
+def test_member_of_a_lane_or_a_fault_that_is_not_its_own_leaves(engine: Engine) -> None:
+    placed = full_queue(engine)
+    engine.redis.zadd(engine.queue.held, {f"unknown:other/{placed['first']}": 0, "name:send/nobody": 0})
+    engine.redis.zadd(engine.queue.dead_by_fault, {f"0123456789ab:{engine.now}:{placed['dead']}": 0})
+    found = {breach.task_id: breach for breach in fsck.check(engine.client, "email", repair=True)}
+    assert found.keys() == {placed["first"], "nobody", placed["dead"]}
+    assert all(breach.repaired for breach in found.values())
+    engine.check_books()
+
+
+def test_long_list_is_put_in_order_while_it_moves(engine: Engine) -> None:
+    ids = engine.enqueue_many(21_000)
+    moved: set[int] = set()
+
+    def move(walk: str, count: int) -> None:
+        """Behind the walk over the list and before what it found is put in order, so that all of it has moved."""
+        if walk == "removed" and len(moved) < fsck.LOOKS:
+            moved.add(len(moved))
+            engine.later(1)
+            engine.enqueue_many(300)
+            claimed = engine.claim(100)
+            given_back = [protocol.ReleasedTask(task.id, claimed.fence) for task in claimed.tasks[:30]]
+            engine.run(protocol.release(engine.queue, given_back))
+
+    alone, nowhere, twice, elsewhere = ids[9_000:10_100:10], ids[11_000], ids[12_000], ids[13_000]
+    engine.redis.hdel(engine.queue.tasks, *alone)
+    engine.redis.lrem(engine.queue.ready, 1, nowhere)
+    engine.redis.linsert(engine.queue.ready, "before", ids[19_000], twice)
+    engine.redis.zadd(engine.queue.scheduled, {elsewhere: engine.now + 3_600_000})
+    engine.redis.config_resetstat()
+    found = {b.task_id: b for b in fsck.check(engine.client, "email", repair=True, on_progress=move) if b.task_id}
+    assert moved == set(range(fsck.LOOKS))
+    assert found.keys() == {*alone, nowhere, twice, elsewhere}
+    assert all(breach.repaired for breach in found.values())
+    assert list(fsck.check(engine.client, "email")) == []
+    state = engine.check_books()
+    assert state["ready"].count(twice) == 1
+    assert state["ready"][-1] == nowhere
+    assert elsewhere not in state["ready"]
+
+
 def test_queue_that_works_meanwhile_has_no_breach(engine: Engine) -> None:
     """Tasks that move between two slices are not called lost."""
     engine.enqueue_many(2_000)
@@ -329,7 +400,12 @@ def test_unknown_queue_is_said(engine: Engine) -> None:
         ("TDFE", 0, "is dead and can expire"),
         ("E", 0, "is no task and stands in expiring"),
         ("TD", 0, "is a dead letter of no fault"),
-        ("TSF", 0, "is a letter of a fault and not dead"),
+        ("TSf", 0, "is a letter of a fault and not dead"),
+        ("TDFf", 0, "is a letter of a fault that is not its own"),
+        ("f", 0, "is no task and stands in dead_by_fault"),
+        ("Th", 0, ""),
+        ("THh", 0, "stands in held and held"),
+        ("h", 0, "is no task and stands in held"),
     ],
 )
 def test_judgement(letters: str, in_list: int, what: str) -> None:
