@@ -109,10 +109,15 @@ class AsyncClient:
         finally:
             if channel is None:
                 self._idle.append(own)
-        return [
-            connection.translate(answer, self.url) if isinstance(answer, Exception) else call.result(answer)
-            for call, answer in zip(calls, answers, strict=True)
-        ]
+        return [self._result(call, answer) for call, answer in zip(calls, answers, strict=True)]
+
+    def _result(self, call: Call[Any], answer: Any) -> Any:
+        if isinstance(answer, Exception):
+            return connection.translate(answer, self.url)
+        try:
+            return call.result(answer)
+        except TaskyardError as error:
+            return error
 
     async def execute(self, *commands: Sequence[Argument], channel: AsyncChannel | None = None) -> list[Any]:
         """Send plain commands that may be sent twice, in one round trip. An error stands in its answer's place."""

@@ -468,7 +468,10 @@ class Inspector:
 
     def _value_of(self, call: Call[Any], answer: Any) -> Any:
         if not isinstance(answer, Exception):
-            return call.read(answer)
+            try:
+                return call.result(answer)
+            except TaskyardError as unreadable:
+                return unreadable
         error = connection.translate(answer, self._client.url)
         if isinstance(error, UnknownQueue):
             return UnknownQueue(f"there is no queue {call.queue.queue}", queue=call.queue.queue)

@@ -13,7 +13,7 @@ import pytest
 from queue_core import connection, protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import ConfigurationError, CorruptQueue, ServerFull, ServerUnavailable
-from queue_core.protocol import Held
+from queue_core.protocol import Held, Session
 from tests.engine import LEASE_MS, Engine
 from tests.proxy import Fate, Proxy, proxy
 from tests.scripts.scenarios import SCENARIOS
@@ -113,6 +113,29 @@ def test_error_of_one_call_stands_in_its_place(engine: Engine, namespace: str) -
     claimed, lost = asyncio.run(run())
     assert isinstance(claimed, CorruptQueue)
     assert lost == []
+
+
+def test_answer_that_cannot_be_read_fails_its_own_call_only(engine: Engine, namespace: str) -> None:
+    held = engine.lease()
+    session = Session("ours")
+    engine.redis.set(engine.queue.session("ours.complete"), b"1 \xa7garbage")
+    calls: list[protocol.Call[Any]] = [
+        protocol.complete(engine.queue, [held]),  # is given back what its session answered
+        protocol.release(engine.queue, [protocol.ReleasedTask(held.id, held.fence)]),
+    ]
+
+    async def run() -> list[Any]:
+        client = AsyncClient(engine.url, namespace)
+        channel = client.channel(session)
+        answers = await client.run_all(calls, channel)
+        await channel.drop()
+        await client.close()
+        return answers
+
+    completed, lost = asyncio.run(run())
+    assert isinstance(completed, CorruptQueue)
+    assert lost == []
+    assert engine.check_books()["ready"] == [held.id]
 
 
 @pytest.mark.each_server

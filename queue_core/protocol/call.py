@@ -36,7 +36,7 @@ class Call(Generic[T]):
             return self.read(answer)
         except TaskyardError:
             raise
-        except (TypeError, ValueError, LookupError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise CorruptQueue(
                 f"the queue's data is damaged: {self.script.name} got what is no answer to it: {answer!r:.100}"
             ) from error
