@@ -16,7 +16,7 @@ if replayed then return replayed end
 local STEP, NEAR = 1000, 4
 local WHOLE = 20000 -- a list that is no longer is looked at as a whole
 local RECENT = 10000 -- what may have come to an end of it since it was walked
-local GONE = ':\0' -- no id has it
+local GONE = ':fsck.gone0000000' -- an element of an id that none can be
 
 local is_repairing = ARGV[4] == '1'
 local ids, elements, met_in = {}, {}, {Q = {}, h = {}, f = {}}

@@ -8,7 +8,7 @@ import re
 from queue_core.scripts import Script
 
 READING = (
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "LLEN", "LRANGE", "SCARD", "SISMEMBER",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "LLEN", "LPOS", "LRANGE", "SCARD", "SISMEMBER",
     "SMISMEMBER", "TIME", "TYPE", "ZCARD", "ZCOUNT", "ZLEXCOUNT", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE",
     "ZREVRANGEBYSCORE", "ZSCORE", "HSTRLEN", "LINDEX", "PTTL", "TTL", "STRLEN", "XLEN", "XRANGE",
 )  # fmt: skip

@@ -78,7 +78,24 @@ def repair(engine: Engine) -> Call[Any]:
     task_id, _ = engine.seed("retrying"), engine.seed("dead")
     engine.redis.zadd(engine.queue.dead, {task_id: engine.now})
     engine.redis.zadd(engine.queue.scheduled, {task_id: engine.now})
-    return protocol.repair(engine.queue, task_id)
+    engine.redis.rpush(engine.queue.ready, task_id, task_id, "gone")
+    return protocol.repair(engine.queue, {task_id: [("Q", 1), ("Q", 2)], "gone": [("Q", 0)]}, b"gone")
+
+
+def reclaim(engine: Engine) -> Call[Any]:
+    engine.enqueue(unique_key="until done")
+    engine.redis.zadd(engine.queue.unique_expiring, {"until done": engine.now, "nobody's": engine.now})
+    engine.redis.hset(engine.queue.unique, mapping={"gone": "gone 0", "over": f"gone {engine.now}"})
+    return protocol.reclaim(engine.queue, [b"until done", b"nobody's", b"gone", b"over"])
+
+
+def relist(engine: Engine) -> Call[Any]:
+    engine.seed("dead")
+    for name in ("0123456789ab", "1123456789ab"):
+        engine.run(protocol.start_operation(engine.queue, name, TO_REQUEUE, counts_outcome=True))
+    engine.redis.zrem(engine.queue.operations, "0123456789ab")
+    engine.redis.delete(engine.queue.operation("1123456789ab"))
+    return protocol.relist(engine.queue, ["0123456789ab", "1123456789ab"])
 
 
 def recount(engine: Engine) -> Call[Any]:
@@ -111,6 +128,8 @@ ALL: dict[str, Scenario] = {
     "chunk of promote": chunk("promote", "scheduled", lambda engine, chunk: protocol.promote(engine.queue, [], chunk)),
     "chunk of cancel": chunk("cancel", "scheduled", cancel_next),
     "repair": repair,
+    "reclaim": reclaim,
+    "relist": relist,
     "recount": recount,
     "balance": balance,
     "mark": mark,
