@@ -8,9 +8,9 @@ import re
 from queue_core.scripts import Script
 
 READING = (
-    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "LLEN", "LPOS", "LRANGE", "SCARD", "SISMEMBER",
+    "EXISTS", "GET", "HEXISTS", "HGET", "HGETALL", "HKEYS", "HLEN", "HMGET", "LLEN", "LRANGE", "SCARD", "SISMEMBER",
     "SMISMEMBER", "TIME", "TYPE", "ZCARD", "ZCOUNT", "ZLEXCOUNT", "ZRANGE", "ZRANGEBYLEX", "ZRANGEBYSCORE",
-    "ZREVRANGEBYSCORE", "ZSCORE", "HSTRLEN", "LINDEX", "PTTL", "TTL", "STRLEN", "XLEN", "XRANGE",
+    "ZREVRANGEBYSCORE", "ZSCORE", "HSTRLEN", "LINDEX", "PTTL", "TTL", "STRLEN", "LPOS", "XLEN", "XRANGE",
 )  # fmt: skip
 _PRELUDE = """
 local writes_left, reading = %d, {%s}
