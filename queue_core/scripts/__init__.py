@@ -1,8 +1,9 @@
 """The transitions of a task, each one Lua script: its header says what becomes true, its keys, arguments and answer.
 
-`-- include a b` in a script stands for `lib/a.lua` and `lib/b.lua`, so that no rule is written twice. The keys of the
-header have their names in the script, those that the caller adds follow behind `KEYS[NAMED]`; `-- check keys` stands
-for the answer that one of another type gets before anything is written (keys behind a `;` are not looked at).
+`-- include a b` in a script stands for `lib/a.lua` and `lib/b.lua`, so that no rule is written twice; in a block it
+holds for the block. The keys of the header have their names in the script, those that the caller adds follow behind
+`KEYS[NAMED]`; `-- check keys` stands for the answer that one of another type gets before anything is written (keys
+behind a `;` are not looked at). Of `control` those fields are read that the script names, as `known.format`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ _FOLDER = Path(__file__).parent
 _HEADER = re.compile(r"^-- KEYS (.+?)(?:, then .+?)?\n-- ARGV", re.MULTILINE | re.DOTALL)
 _UNCHECKED = re.compile(r";.+", re.DOTALL)
 _KEY = re.compile(r"(\w+)\s(?:-- )?(HASH|LIST|SET|STREAM|STRING|ZSET)\b")
-_INCLUDE = re.compile(r"^-- include (.+)$", re.MULTILINE)
+_INCLUDE = re.compile(r"^ *-- include (.+)$", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
-_CHECK = "-- check keys"
+_KNOWN = re.compile(r"\bknown\.(\w+)")
+_NAMES, _CHECK, _FIELDS = "-- name keys", "-- check keys", "'<fields>'"
 _CALLERS_OWN = frozenset({"control", "session"})
 
 
@@ -37,9 +39,9 @@ def load(name: str) -> Script:
     """The script `name`.lua with its includes in place."""
     source = (_FOLDER / f"{name}.lua").read_text()
     keys = header_keys(source)
-    text = _INCLUDE.sub(lambda found: "\n".join([_locals(keys), *map(_library, found[1].split())]), source)
-    text = text.replace(_CHECK, _check(header_keys(source, only_checked=True)))
-    text = _without_unused(text)
+    text = _INCLUDE.sub(lambda found: "\n".join(map(_library, found[1].split())), source)
+    text = text.replace(_NAMES, _locals(keys)).replace(_CHECK, _check(header_keys(source, only_checked=True)))
+    text = _with_fields(_without_unused(text))
     own = tuple(key for key in keys if key not in _CALLERS_OWN)
     return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own)
 
@@ -66,6 +68,13 @@ def _without_unused(text: str) -> str:
     if not unused:
         return text
     return _without_unused(_FUNCTION.sub(lambda found: "" if found[1] in unused else found[0], text))
+
+
+def _with_fields(text: str) -> str:
+    """Reads the fields of `control` that the script names. A field costs as much as a small command."""
+    fields = list(dict.fromkeys(_KNOWN.findall(text)))
+    text = _KNOWN.sub(lambda found: f"known[{fields.index(found[1]) + 1}]", text)
+    return text.replace(_FIELDS, ", ".join(f"'{field}'" for field in fields))
 
 
 def _locals(keys: dict[str, str]) -> str:

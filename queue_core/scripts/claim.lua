@@ -112,9 +112,9 @@ for _, place in ipairs({scheduled, retrying}) do
   end
 end
 
-local fence = math.max((tonumber(known[3]) or 0) + 1, now_us)
+local fence = math.max((tonumber(known.fence) or 0) + 1, now_us)
 local fence_text = fmt('%.0f', fence)
-local turn = tonumber(known[4]) or 0
+local turn = tonumber(known.turn) or 0
 if paused then
   call('HSET', control, unpack(fields))
   return answer({fence_text, {}}) and report(fence_text, {})

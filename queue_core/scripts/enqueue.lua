@@ -2,7 +2,7 @@
 -- Tasks enter the queue, each exactly once: an id that is still in the queue is met, not doubled, and so is the task
 -- that holds a unique key. All of them or none: a queue that is full, or whose rate is used up, takes no part of a batch.
 -- A full server refuses this script, and no other (it alone lacks the flag allow-oom).
--- KEYS control HASH, session STRING, stats HASH, notify LIST; read before anything is written: tasks HASH, removed SET;
+-- KEYS control HASH, session STRING, stats HASH; read before anything is written: notify LIST, tasks HASH, removed SET;
 -- written first, or looked at where a task has need of it: ready LIST, prioritized ZSET, scheduled ZSET, retrying ZSET,
 -- unique HASH, unique_expiring ZSET, expiring ZSET; where an id is met, or there are limits: leases ZSET, held ZSET,
 -- dead ZSET, trash ZSET; for the statistics: telemetry HASH, names HASH
@@ -12,7 +12,7 @@
 -- now (0: no such time), or is unique (for that time from now; 0: until it ends)
 -- Returns a list: id, state, id, state … of those that were in the queue already. Behind the state of one whose key was
 -- met stands the id that holds it; its state is `ended` where the key outlives it.
--- include begin session figures count names envelope ready places unique limits wake
+-- include begin session figures count names envelope ready wake
 if replayed then return replayed end
 -- check keys
 
@@ -20,11 +20,8 @@ local ids, total = {}, (#ARGV - 3) / 3
 if total == 0 then return answer({}) end
 for i = 1, total do ids[i] = ARGV[1 + i * 3] end
 local known_envelopes = call('HMGET', tasks, unpack(ids))
-local met, fields, elements, in_batch, ready_now = {}, {}, {}, {}, 0
-local has_struck_out = call('SCARD', removed) > 0
-local earliest = nil
-local later, ahead, by_name = {}, {}, {}
-local keys, holders, timed_keys, windows, ends = {}, {}, {}, {}, {}
+local met, fields, elements, in_batch, by_name, ready_now = {}, {}, {}, {}, {}, 0
+local has_struck_out, tokens = call('SCARD', removed) > 0, call('LLEN', notify)
 
 local function meet(id, state, holder)
   if state == 'prioritized' or state == 'struck out' then state = 'ready' end
@@ -32,31 +29,58 @@ local function meet(id, state, holder)
   met[#met + 1] = holder and state .. ' ' .. holder or state
 end
 
--- Whether nobody holds the key, so that this task takes it; else its holder is met.
-local function is_unique(id, key, window)
-  local holder = holders[key] or holder_of(key)
-  if not holder then
-    holders[key] = id
-    if window > 0 then
-      timed_keys[#timed_keys + 1] = key
-      timed_keys[#timed_keys + 1] = fmt('%s %.0f', id, now + window)
-      windows[#windows + 1] = fmt('%.0f', now + window)
-      windows[#windows + 1] = key
-    else
-      keys[#keys + 1] = key
-      keys[#keys + 1] = id .. ' 0'
-    end
-    return true
+-- Most tasks are new, and ready at once in the list: what others need is made where there are some.
+local is_plain = true
+for i = 1, total do is_plain = is_plain and not known_envelopes[i] and ARGV[3 + i * 3] == '' end
+local none = {}
+local later, ahead, keys, windows, ends, earliest = none, none, none, none, none, nil
+local meet_known, is_unique, take_timed_keys
+if not is_plain then
+  -- include places unique
+  local holders, timed_keys = {}, {}
+  later, ahead, keys, windows, ends = {}, {}, {}, {}, {}
+
+  function meet_known(id, envelope)
+    meet(id, (place_of(id, envelope)))
   end
-  local envelope = not in_batch[holder] and call('HGET', tasks, holder)
-  meet(id, in_batch[holder] or envelope and place_of(holder, envelope) or 'ended', holder)
-  return false
+
+  -- Whether nobody holds the key, so that this task takes it; else its holder is met.
+  function is_unique(id, key, window)
+    local holder = holders[key] or holder_of(key)
+    if not holder then
+      holders[key] = id
+      if window > 0 then
+        timed_keys[#timed_keys + 1] = key
+        timed_keys[#timed_keys + 1] = fmt('%s %.0f', id, now + window)
+        windows[#windows + 1] = fmt('%.0f', now + window)
+        windows[#windows + 1] = key
+      else
+        keys[#keys + 1] = key
+        keys[#keys + 1] = id .. ' 0'
+      end
+      return true
+    end
+    local envelope = not in_batch[holder] and call('HGET', tasks, holder)
+    meet(id, in_batch[holder] or envelope and place_of(holder, envelope) or 'ended', holder)
+    return false
+  end
+
+  -- Behind their tasks: a key that is held for a time is met whether its task is there or not. Those whose time is over
+  -- go, a few more than come.
+  function take_timed_keys()
+    for _, key in ipairs(call('ZRANGEBYSCORE', unique_expiring, '-inf', now, 'LIMIT', 0, #windows + 8)) do
+      if not holder_of(key) then call('HDEL', unique, key) end
+      call('ZREM', unique_expiring, key)
+    end
+    call('ZADD', unique_expiring, unpack(windows))
+    call('HSET', unique, unpack(timed_keys))
+  end
 end
 
 for i = 1, total do
   local id, envelope, place = ids[i], ARGV[2 + i * 3], ARGV[3 + i * 3]
   if known_envelopes[i] then
-    meet(id, (place_of(id, known_envelopes[i])))
+    meet_known(id, known_envelopes[i])
   elseif in_batch[id] then
     meet(id, in_batch[id])
   else
@@ -103,18 +127,20 @@ for i = 1, total do
 end
 
 local entering = #fields / 2
-local bucket = nil
-if limits_text and entering > 0 then
+local rate_full = nil
+if known.limits and entering > 0 then
+  -- include limits
   local most = limit_of('max_length')
   local length = most and call('HLEN', tasks) - call('ZCARD', dead) - call('ZCARD', trash)
   if most and length + entering > most then
     return redis.error_reply(fmt('QUEUEFULL %s %.0f %.0f %.0f', control, most, length, entering))
   end
-  bucket = read_bucket('enqueue_rate')
+  local bucket = read_bucket('enqueue_rate')
   if bucket and entering > bucket.tokens then
     local wait = entering <= bucket.capacity and tokens_at(bucket, entering) - now or 0
     return redis.error_reply(fmt('RATE %s %.0f %.0f %.0f %.0f', control, bucket.capacity, bucket.period, entering, wait))
   end
+  rate_full = bucket and full_after(bucket, entering)
 end
 if #keys > 0 or #windows > 0 or #ends > 0 or #ahead > 0 or #later > 0 then
   wrong = check_types('hash', unique, 'zset', unique_expiring, 'zset', expiring, 'list', ready, 'zset', prioritized,
@@ -133,7 +159,7 @@ if entering > 0 then
   -- The list goes first: where it is none, nothing has been written.
   if #elements > 0 then call('RPUSH', ready, unpack(elements)) end
   begin_writing()
-  if bucket then call('HSET', control, 'enqueue_rate_full', full_after(bucket, entering)) end
+  if rate_full then call('HSET', control, 'enqueue_rate_full', rate_full) end
   if #ends > 0 then call('ZADD', expiring, unpack(ends)) end
   if #keys > 0 then
     for i = 1, #keys, 2 do call('ZREM', unique_expiring, keys[i]) end
@@ -141,24 +167,17 @@ if entering > 0 then
   end
   if #ahead > 0 then call('ZADD', prioritized, unpack(ahead)) end
   if #later > 0 then call('ZADD', scheduled, unpack(later)) end
-  for id, state in pairs(in_batch) do
-    if state == 'struck out' then call('SREM', removed, id) end
+  if has_struck_out then
+    for id, state in pairs(in_batch) do
+      if state == 'struck out' then call('SREM', removed, id) end
+    end
   end
   -- The envelopes last: an id that has one and stands nowhere would be lost, and met when it is sent again.
   call('HSET', tasks, unpack(fields))
-  if #windows > 0 then
-    -- Behind their tasks: a key that is held for a time is met whether its task is there or not. Those whose time is
-    -- over go, a few more than come.
-    for _, key in ipairs(call('ZRANGEBYSCORE', unique_expiring, '-inf', now, 'LIMIT', 0, #windows + 8)) do
-      if not holder_of(key) then call('HDEL', unique, key) end
-      call('ZREM', unique_expiring, key)
-    end
-    call('ZADD', unique_expiring, unpack(windows))
-    call('HSET', unique, unpack(timed_keys))
-  end
+  if #windows > 0 then take_timed_keys() end
   count('enqueued', entering)
   for name, number in pairs(by_name) do count_name('enqueued', name, number) end
   if earliest and not (first_due and first_due <= earliest) and ready_now == 0 then ready_now = 1 end
-  wake(ready_now)
+  wake(ready_now, tokens)
 end
 return answer(met)

@@ -15,7 +15,7 @@ for i = 4, #ARGV, 2 do
   if measured then
     if counted == 0 then
       begin_writing()
-      if is_new_hour then end_hour() end
+      if end_hour then end_hour() end
     end
     counted = counted + 1
     figures.add(times, {{}, measured[2], measured[3]})
@@ -25,8 +25,8 @@ for i = 4, #ARGV, 2 do
   end
 end
 if counted > 0 then
-  if is_new_minute then end_minute() end
-  local parts = figures.trimmed(figures.add(times, read_books(figures)))
+  if end_minute then end_minute() end
+  local parts = figures.trimmed(figures.add(times, figures.of_books()))
   call('HSET', stats, 'wait', table.concat(parts[2], ' '), 'run', table.concat(parts[3], ' '))
 end
 answer({counted})

@@ -49,7 +49,7 @@ local reply = {
   fmt('%.0f', now),
   {call('HLEN', tasks), ready_count(), call('ZCARD', held), call('ZCARD', scheduled), call('ZCARD', blocked), leased,
     call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen)},
-  counters, oldest_in_list(), oldest_of_each_priority(), due, paused or '', limits_text or '',
+  counters, oldest_in_list(), oldest_of_each_priority(), due, known.paused or '', known.limits or '',
 }
 if call('HLEN', closed) > 0 then
   local lanes = call('HGETALL', closed)

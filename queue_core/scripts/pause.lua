@@ -7,9 +7,9 @@
 if replayed then return replayed end
 -- check keys
 
-if not paused then
+if not known.paused then
   begin_writing()
   call('HSET', control, 'paused', cjson.encode({by = ARGV[4], reason = ARGV[5], at = now}))
   call('DEL', notify)
 end
-return answer({fmt('%.0f', now), paused and 0 or 1})
+return answer({fmt('%.0f', now), known.paused and 0 or 1})

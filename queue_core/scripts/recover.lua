@@ -37,7 +37,7 @@ if #ARGV > 10 then
 else
   local fields = signs_of_life(lease_ms)
   if fields[4] then call('HSET', control, unpack(fields)) end
-  if now >= tonumber(fields[4] or known[6] or 0) then
+  if now >= tonumber(fields[4] or known.grace or 0) then
     for _, id in ipairs(call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
       local claim = call('HGET', running, id) or ''
       local fence = match(claim, '^%d+')

@@ -26,7 +26,7 @@ for i = 6, #ARGV do books[i - 5] = call('HGET', stats, ARGV[i]) or '' end
 local minute, by_name = floor(now / 60000), tonumber(ARGV[5])
 local noted = call('HMGET', telemetry, 'since', 'last')
 return {
-  fmt('%.0f', now), known[7] or '', known[8] or '', noted[1] or '', books, noted[2] or '',
+  fmt('%.0f', now), known.minute or '', known.hour or '', noted[1] or '', books, noted[2] or '',
   by_name > 0 and call('HGETALL', names) or {},
   found('m', minute, tonumber(ARGV[3])), found('h', floor(minute / 60), tonumber(ARGV[4])),
   found('n', floor(minute / 60), by_name),

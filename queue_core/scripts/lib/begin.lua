@@ -1,5 +1,7 @@
 -- How every script begins: names for what all of them use, the clock (read once), the format check.
--- ARGV[1] is the format, ARGV[2] the time in ms, or '' for the server's own.
+-- ARGV[1] is the format, ARGV[2] the time in ms, or '' for the server's own. A call makes each of its functions anew, so
+-- what is seldom needed stands in a block of its own, with its include.
+-- name keys
 local call, fmt, floor = redis.call, string.format, math.floor
 local sub, find, byte, match = string.sub, string.find, string.byte, string.match
 local unpack = unpack or table.unpack
@@ -13,11 +15,11 @@ else
 end
 local now = floor(now_us / 1000)
 
-local known =
-  call('HMGET', control, 'format', 'paused', 'fence', 'turn', 'seen', 'grace', 'minute', 'hour', 'limits')
-local is_new, paused, limits_text = not known[1], known[2], known[9]
-if known[1] and known[1] ~= ARGV[1] then
-  return redis.error_reply('FORMAT ' .. known[1])
+-- Of `control` those fields that the script names, as `known.format`.
+local known = call('HMGET', control, '<fields>')
+local is_new = not known.format
+if known.format and known.format ~= ARGV[1] then
+  return redis.error_reply('FORMAT ' .. known.format)
 end
 
 -- Writing begins: the format version is there from the first write.

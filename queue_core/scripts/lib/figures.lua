@@ -1,4 +1,4 @@
--- Figures: what was counted in some time. Needs begin.lua.
+-- Figures: what was counted in some time. Needs begin.lua, and the name `stats` of the script's key.
 local LARGEST_NUMBER = 2 ^ 53
 
 local function whole(value)
@@ -25,6 +25,17 @@ local function make_figures()
       made[part] = list
     end
     return made
+  end
+
+  -- The books as they stand now. A histogram is one field of them: its buckets' counts, with spaces between.
+  function figures.of_books()
+    local values = call('HMGET', stats, 'wait', 'run', unpack(COUNTERS))
+    local parts = {{}, {}, {}}
+    for i = 1, #COUNTERS do parts[1][i] = values[i + 2] end
+    for part = 2, 3 do
+      for number in string.gmatch(values[part - 1] or '', '[^ ]+') do parts[part][#parts[part] + 1] = number end
+    end
+    return figures.of(parts)
   end
 
   -- Without the zeros at the end of each list.

@@ -5,8 +5,8 @@
 -- where calls are always that rare, silence means nothing, and leases that have run out must be recovered all the same.
 local function signs_of_life(lease_ms)
   local fields = {'seen', fmt('%.0f', now)}
-  local seen = tonumber(known[5])
-  if seen and now - seen > lease_ms / 3 and now >= (tonumber(known[6]) or 0) + lease_ms then
+  local seen = tonumber(known.seen)
+  if seen and now - seen > lease_ms / 3 and now >= (tonumber(known.grace) or 0) + lease_ms then
     fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
   end
   return fields

@@ -5,8 +5,8 @@ local GATHER_MS = 100
 local ROUNDING_MS = 0.001 -- a time in ms is a double, and good to a quarter of a µs
 
 local limits = {}
-if limits_text then
-  local ok, found = pcall(cjson.decode, limits_text)
+if known.limits then
+  local ok, found = pcall(cjson.decode, known.limits)
   if ok and type(found) == 'table' then limits = found end
 end
 

@@ -4,9 +4,9 @@ local EPOCH_MS, ID_MS = 1577836800000, 62 ^ 13 / 2 ^ 80
 local DIGITS = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 
 local function decode_base62(text, first, last)
-  local number = 0
-  for i = first, last do
-    local b = byte(text, i)
+  local number, bytes = 0, {byte(text, first, last)}
+  for i = 1, #bytes do
+    local b = bytes[i]
     number = number * 62 + (b < 58 and b - 48 or b < 91 and b - 55 or b - 61)
   end
   return number
@@ -16,7 +16,7 @@ end
 -- made in the same millisecond.
 local last_head, last_head_ms
 local function id_ms(id)
-  if #id ~= 22 or find(id, '[^0-9A-Za-z]') then return nil end
+  if #id ~= 22 or not find(id, '^%w+$') then return nil end
   local head = sub(id, 1, 9)
   if head ~= last_head then
     last_head, last_head_ms = head, floor(decode_base62(id, 1, 9) * ID_MS)
@@ -24,7 +24,10 @@ local function id_ms(id)
   return last_head_ms
 end
 
-local function time_digits(ms)
+-- The 7 digits that an element carries for a ready time, or '' where the id's own time says the same.
+local function own_time(id, ms)
+  local own = id_ms(id)
+  if own and ms - own <= 1000 and own - ms <= 1000 then return '' end
   local left, digits = ms - EPOCH_MS, {}
   if left < 0 then left = 0 end
   for i = 7, 1, -1 do
@@ -35,15 +38,8 @@ local function time_digits(ms)
   return table.concat(digits)
 end
 
--- The 7 digits that an element carries for a ready time, or '' where the id's own time says the same.
-local function own_time(id, ms)
-  local own = id_ms(id)
-  if own and ms - own <= 1000 and own - ms <= 1000 then return '' end
-  return time_digits(ms)
-end
-
 local function element_of(id, digits)
-  if digits == '' or (#id == 22 and not find(id, '[^0-9A-Za-z]')) then return id .. digits end
+  if digits == '' or (#id == 22 and find(id, '^%w+$')) then return id .. digits end
   return ':' .. id .. digits
 end
 
