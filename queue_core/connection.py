@@ -133,7 +133,7 @@ def check_eviction_policy(policy: str | None, url: str) -> None:
 
 def translate(error: Exception, url: str) -> TaskyardError:
     """What an error of redis-py means in ours. The original is for `raise … from`."""
-    text, url = str(error), mask_url(url)
+    text, url = str(error).partition(" script: ")[0], mask_url(url)  # which line of a script is no user's business
     if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
         return ServerFull(f"Redis at {url} is out of memory and takes no more tasks: {text}", url=url)
     if isinstance(error, WRONG_PASSWORD):

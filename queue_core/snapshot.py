@@ -260,7 +260,8 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """One worker as its supervisor last described it. `state`: running, quiet, stopping, reconnecting, stopped."""
+    """One worker as its supervisor last described it. `state`: running, quiet, stopping, reconnecting, refused
+    (the server answers and gives out nothing of any of its queues), stopped."""
 
     id: str
     host: str

@@ -15,12 +15,12 @@ from queue_core.snapshot import WorkerSnapshot, is_live
 blueprint = Blueprint("workers", __name__)
 
 COLUMNS = ("trouble", "name", "heartbeat", "busy", "completed", "failed", "memory", "started")
-_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "stopping": 3, "quiet": 4}
+_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "refused": 2, "stopping": 3, "quiet": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """`condition`: alive, quiet, stopping, reconnecting, stale or lost."""
+    """`condition`: alive, quiet, stopping, reconnecting, refused, stale or lost."""
 
     worker: WorkerSnapshot
     condition: str
@@ -37,7 +37,7 @@ class WorkerRow:
 
     @property
     def mark(self) -> str:
-        return {"lost": "bad", "stale": "warn", "reconnecting": "warn"}.get(self.condition, "good")
+        return {"lost": "bad", "stale": "warn", "reconnecting": "warn", "refused": "warn"}.get(self.condition, "good")
 
 
 @dataclass(frozen=True, slots=True)

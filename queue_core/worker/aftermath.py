@@ -66,7 +66,7 @@ class Aftermath:
                 for batch in batches(missing):
                     await self._client.run(protocol.release(queue_keys, batch))
             except TaskyardError as error:
-                self._complaints.say(queue, error)
+                self._complaints.say(queue, "aftermath", error)
             finally:
                 await channel.drop()
 

@@ -64,6 +64,8 @@ class Exchanger:
     ) -> None:
         self.queue = queue
         self.is_claiming = True
+        self.is_refused = False
+        """The server answers, and gives out nothing of this queue: its data is damaged, say."""
         self._client = client
         self._listening_client = listening_client
         self._keys = client.queue(queue)
@@ -175,7 +177,8 @@ class Exchanger:
                 answers = await self._client.run_all(calls, channel)
                 self._is_exchanging = False
                 if not any(isinstance(answer, Exception) for answer in answers):
-                    self._complaints.withdraw(self.queue)
+                    self.is_refused = False
+                    self._complaints.withdraw(self.queue, "exchange")
                 for (batch, waiting), answer in zip(done, answers, strict=False):
                     self._absorb_settled(batch, waiting, answer)
                 if measured:
@@ -197,8 +200,10 @@ class Exchanger:
                 ("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel
             )
             if isinstance(token, Exception):
-                self._complaints.say(self.queue, connection.translate(token, self._client.url))
+                self._complaints.say(self.queue, "listen", connection.translate(token, self._client.url))
                 await asyncio.sleep(AFTER_ERROR_SECONDS)
+            else:
+                self._complaints.withdraw(self.queue, "listen")
             self._may_listen.clear()
             self._get_hungry(has_hint=bool(token) and not isinstance(token, Exception))
 
@@ -311,7 +316,8 @@ class Exchanger:
 
     def _rest(self, error: Exception) -> None:
         """The server refuses: ask nothing of it for a while."""
-        self._complaints.say(self.queue, error)
+        self.is_refused = True
+        self._complaints.say(self.queue, "exchange", error)
         self._allocator.set_hungry(self.queue, False)
         if not self._is_resting:
             self._is_resting = True

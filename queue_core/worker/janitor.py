@@ -31,23 +31,25 @@ class Janitor:
 
     async def recover(self) -> None:
         """Tasks whose worker did not come back for them will run again, or are dead letters."""
-        await self._for_each_queue(self._recover)
+        await self._for_each_queue("recover", self._recover)
 
     async def end_outstayed(self) -> None:
         """Tasks that are not to begin any more have expired; dead letters that are too old or too many go."""
-        await self._for_each_queue(self._end_outstayed)
+        await self._for_each_queue("outstayed", self._end_outstayed)
 
     async def empty_trash(self) -> None:
         """What has been in the trash for its time is deleted for good."""
-        await self._for_each_queue(self._empty_trash)
+        await self._for_each_queue("trash", self._empty_trash)
 
-    async def _for_each_queue(self, tend: Callable[[str], Awaitable[None]]) -> None:
+    async def _for_each_queue(self, chore: str, tend: Callable[[str], Awaitable[None]]) -> None:
         """A queue whose data is damaged does not keep the others from being looked after."""
         for queue in self._queues:
             try:
                 await tend(queue)
             except TaskyardError as error:
-                self._complaints.say(queue, error)
+                self._complaints.say(queue, chore, error)
+            else:
+                self._complaints.withdraw(queue, chore)
 
     async def _recover(self, queue: str) -> None:
         again, buried = 0, 0

@@ -20,7 +20,7 @@ from pathlib import Path
 FREE, HELD, STARTED = 0, 1, 2
 
 _HEADER = struct.Struct("<QQQQ")
-"""completed, failed, process state (below), server trouble (1 while the server does not answer)."""
+"""completed, failed, process state and trouble (below)."""
 _SLOT = struct.Struct("<BBBBxxxxQQQ128s128s")
 """state, queue index, length of id, length of name; fence; claimed or started at, Unix ms of this host; the fence again
 once the supervisor has heard that the task was asked to stop (so that no later task of the slot is meant)."""
@@ -29,6 +29,8 @@ _HEADER_SIZE = 64
 _NUMBER = struct.Struct("<Q")
 
 STARTING, RUNNING, QUIET, STOPPING = 0, 1, 2, 3
+NO_TROUBLE, AWAY, REFUSED = 0, 1, 2
+"""AWAY: the server does not answer; REFUSED: it gives out nothing of any queue, for their data is damaged, say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +100,14 @@ class LeaseTable:
         """A claim with this number in its session is about to be sent."""
         _NUMBER.pack_into(self._memory, self._claim_at(queue_index), sequence)
 
-    def publish(self, completed: int, failed: int, state: int, has_trouble: bool) -> None:
-        _HEADER.pack_into(self._memory, 0, completed, failed, state, has_trouble)
+    def publish(self, completed: int, failed: int, state: int, trouble: int) -> None:
+        _HEADER.pack_into(self._memory, 0, completed, failed, state, trouble)
 
     # The supervisor's side.
 
-    def read_header(self) -> tuple[int, int, int, bool]:
+    def read_header(self) -> tuple[int, int, int, int]:
         completed, failed, state, trouble = _HEADER.unpack_from(self._memory, 0)
-        return completed, failed, state, bool(trouble)
+        return completed, failed, state, trouble
 
     def read_claims(self) -> list[int]:
         """For each queue the number of the last claim that was sent; 0: none was."""

@@ -352,7 +352,10 @@ class Process:
     # Told to the supervisor.
 
     def _publish(self) -> None:
-        self._table.publish(self._completed, self._failed, self._state, self._has_trouble)
+        trouble = leases.AWAY if self._has_trouble else leases.NO_TROUBLE
+        if not trouble and all(exchanger.is_refused for exchanger in self._exchangers.values()):
+            trouble = leases.REFUSED
+        self._table.publish(self._completed, self._failed, self._state, trouble)
         is_empty = not self._running and not self._waiting and all(e.is_settled for e in self._exchangers.values())
         if self._state == leases.STOPPING and is_empty:
             self._has_stopped.set()

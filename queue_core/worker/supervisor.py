@@ -53,6 +53,7 @@ _STATES = {
     leases.QUIET: "quiet",
     leases.STOPPING: "stopping",
 }
+_TROUBLES = {leases.AWAY: "reconnecting", leases.REFUSED: "refused"}
 
 
 def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
@@ -255,9 +256,9 @@ class Supervisor:
                     fences = {task.id: task.fence for task in batch}
                     cancelled.update((task_id, fences[task_id]) for task_id in extended.cancelled)
             except TaskyardError as error:
-                self._complaints.say(queue, error)
+                self._complaints.say(queue, "heartbeat", error)
             else:
-                self._complaints.withdraw(queue)
+                self._complaints.withdraw(queue, "heartbeat")
         if cancelled and self._child and self._child.table.cancel(cancelled):
             self._child.order(CANCEL)
         namespace, now_ms = self._client.namespace, self._now_ms()
@@ -274,7 +275,7 @@ class Supervisor:
 
     def _describe(self, held: Sequence[HeldTask], now_ms: int) -> str:
         child = self._child
-        completed, failed, state, child_has_trouble = child.table.read_header() if child else (0, 0, 0, False)
+        completed, failed, state, trouble = child.table.read_header() if child else (0, 0, 0, leases.NO_TROUBLE)
         if self._is_stopping:
             state = leases.STOPPING
         elif self._is_quiet:
@@ -297,7 +298,7 @@ class Supervisor:
                 "pid": os.getpid(),
                 "queues": self._queues,
                 "concurrency": self._settings.concurrency,
-                "state": "reconnecting" if child_has_trouble else _STATES.get(state, "running"),
+                "state": _TROUBLES.get(trouble) or _STATES.get(state, "running"),
                 "version": self._yard.version,
                 "started_at": self._started_at,
                 "heartbeat_at": now_ms,

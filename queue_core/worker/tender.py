@@ -28,7 +28,9 @@ class Tender:
         except ServerUnavailable:
             pass  # the heartbeat says so
         except TaskyardError as error:
-            self._complaints.say("(operations)", error)
+            self._complaints.say("(operations)", "tend", error)
+        else:
+            self._complaints.withdraw("(operations)", "tend")
 
     def close(self) -> None:
         self._operations.close()

@@ -219,6 +219,7 @@ def test_a_silent_worker_is_stale_then_lost_then_forgotten(silent_ms: int, state
         ("running", 0, "alive"),
         ("quiet", 0, "quiet"),
         ("reconnecting", 0, "reconnecting"),
+        ("refused", 0, "refused"),
         ("stopping", 20 * SECOND, "stale"),
         ("quiet", 2 * MINUTE, "lost"),
         ("stopped", 2 * MINUTE, "stopped"),

@@ -65,9 +65,9 @@ def test_slot_that_is_being_filled_is_not_read(table: LeaseTable) -> None:
 
 
 def test_header_tells_counters_state_and_trouble(table: LeaseTable) -> None:
-    assert table.read_header() == (0, 0, leases.STARTING, False)
-    table.publish(1 << 40, 3, leases.QUIET, True)
-    assert table.read_header() == (1 << 40, 3, leases.QUIET, True)
+    assert table.read_header() == (0, 0, leases.STARTING, leases.NO_TROUBLE)
+    table.publish(1 << 40, 3, leases.QUIET, leases.REFUSED)
+    assert table.read_header() == (1 << 40, 3, leases.QUIET, leases.REFUSED)
 
 
 def test_number_of_the_last_claim_of_each_queue_stands_behind_the_slots() -> None:
