@@ -14,7 +14,7 @@ import redis.asyncio
 
 from queue_core import connection, keys, protocol, settings
 from queue_core.client import REGISTER_SECONDS
-from queue_core.errors import ServerFull, TaskyardError
+from queue_core.errors import TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 
@@ -136,7 +136,7 @@ class AsyncClient:
         now = time.monotonic()
         if now - self._registered.get(queue, -REGISTER_SECONDS) >= REGISTER_SECONDS:
             (answer,) = await self.execute(("SADD", keys.queues(self.namespace), queue))
-            if isinstance(answer, Exception) and isinstance(connection.translate(answer, self.url), ServerFull):
+            if connection.is_full(answer):
                 await self.run_all([protocol.register(self.queue(queue))])
             self._registered[queue] = now
 

@@ -131,10 +131,15 @@ def check_eviction_policy(policy: str | None, url: str) -> None:
         )
 
 
+def is_full(answer: object) -> bool:
+    """Whether a command was refused for want of memory; a script that says that it may is not."""
+    return isinstance(answer, OutOfMemoryError) or (isinstance(answer, ResponseError) and str(answer).startswith("OOM"))
+
+
 def translate(error: Exception, url: str) -> TaskyardError:
     """What an error of redis-py means in ours. The original is for `raise … from`."""
     text, url = str(error).partition(" script: ")[0], mask_url(url)  # which line of a script is no user's business
-    if isinstance(error, OutOfMemoryError) or text.startswith("OOM"):
+    if is_full(error):
         return ServerFull(f"Redis at {url} is out of memory and takes no more tasks: {text}", url=url)
     if isinstance(error, WRONG_PASSWORD):
         return ServerRefused(f"Redis at {url} refused the user or password: {text}", url=url)

@@ -27,7 +27,7 @@ from queue_core.protocol.actions import (
 )
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, with_text
-from queue_core.protocol.directory import register
+from queue_core.protocol.directory import describe_worker, note_worker, register
 from queue_core.protocol.moving import (
     TOO_LATE,
     Exported,
@@ -107,6 +107,7 @@ __all__ = [
     "confirm",
     "delete",
     "delete_queue",
+    "describe_worker",
     "enqueue",
     "examine",
     "expire",
@@ -118,6 +119,7 @@ __all__ = [
     "import_",
     "limit",
     "measure",
+    "note_worker",
     "open_lane",
     "pause",
     "progress",

@@ -1,13 +1,28 @@
-"""The directory: which queues there are."""
+"""Which queues and workers there are: what notes them on a full server, which refuses plain commands."""
 
 from __future__ import annotations
 
 from queue_core import keys, scripts
 from queue_core.keys import QueueKeys
-from queue_core.protocol.call import Call
+from queue_core.protocol.call import Call, text
 
 
 def register(queue: QueueKeys) -> Call[int]:
-    """A queue is in the directory, also of a full server. Shape: 1 where it was not, else 0. Source: register.lua."""
+    """A queue is in the directory. Shape: 1 where it was not, else 0. Source: register.lua."""
     own = (keys.queues(queue.namespace),)
     return Call(scripts.load("register"), queue, (queue.queue,), int, own, has_session=False, is_global=True)
+
+
+def note_worker(queue: QueueKeys, worker_id: str, beat_ms: int, forget_ms: int) -> Call[int]:
+    """A worker of the queue was there at `beat_ms`. Shape: how many have gone, not heard of since `forget_ms`. Source:
+    note_worker.lua."""
+    own = (keys.workers(queue.namespace),)
+    arguments = (worker_id, beat_ms, forget_ms)
+    return Call(scripts.load("note_worker"), queue, arguments, int, own, has_session=False, is_global=True)
+
+
+def describe_worker(queue: QueueKeys, worker_id: str, description: str, keep_seconds: int) -> Call[str]:
+    """What a worker of the queue says of itself. Source: describe_worker.lua."""
+    own = (keys.worker(queue.namespace, worker_id),)
+    arguments = (description, keep_seconds)
+    return Call(scripts.load("describe_worker"), queue, arguments, text, own, has_session=False, is_global=True)

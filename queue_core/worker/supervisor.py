@@ -262,12 +262,21 @@ class Supervisor:
         if cancelled and self._child and self._child.table.cancel(cancelled):
             self._child.order(CANCEL)
         namespace, now_ms = self._client.namespace, self._now_ms()
+        description, forget_ms = self._describe(held, now_ms), now_ms - RECORD_SECONDS * 1000
         answers = await self._client.execute(
             ("TIME",),
             ("ZADD", keys.workers(namespace), now_ms, self.worker_id),
-            ("SET", keys.worker(namespace, self.worker_id), self._describe(held, now_ms), "EX", RECORD_SECONDS),
-            ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", now_ms - RECORD_SECONDS * 1000),
+            ("SET", keys.worker(namespace, self.worker_id), description, "EX", RECORD_SECONDS),
+            ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", forget_ms),
         )
+        if any(connection.is_full(answer) for answer in answers):
+            own = self._client.queue(self._names[0])
+            await self._client.run_all(
+                [
+                    protocol.note_worker(own, self.worker_id, now_ms, forget_ms),
+                    protocol.describe_worker(own, self.worker_id, description, RECORD_SECONDS),
+                ]
+            )
         if not isinstance(answers[0], Exception):
             self._note_time(answers[0])
         for queue in self._names:

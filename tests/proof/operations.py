@@ -284,6 +284,8 @@ def repair(engine: Engine) -> Doing:
     engine.redis.zadd(engine.queue.scheduled, {first: engine.now})
     engine.redis.lrem(engine.queue.ready, 0, last)
     engine.redis.hincrby(engine.queue.stats, "completed", 3)
+    engine.redis.hset(engine.queue.unique, "nobody's", "gone 0")
+    engine.redis.zadd(engine.queue.operations, {"0123456789ab": -engine.now})
     return lambda client: list(fsck.check(client, "email", repair=True))
 
 

@@ -131,11 +131,14 @@ def test_worker_refuses_a_server_that_may_throw_tasks_away(start_worker: StartWo
 def test_worker_goes_on_on_a_full_server(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
-    """What is there is worked off, or a full server could never be emptied."""
+    """What is there is worked off, or a full server could never be emptied; and the worker is seen to do it."""
     yard.enqueue_many(shop.do_nothing.message() for _ in range(200))
-    redis.config_set("maxmemory", "1mb")
-    start_worker()
+    redis.config_set("maxmemory", 1)
+    worker = start_worker(heartbeat_seconds=0.2)
     wait_until_completed(redis, 200, "slow")
+    first = wait_until(lambda: record_of(redis, worker), 5)["heartbeat_at"]
+    wait_until(lambda: record_of(redis, worker)["heartbeat_at"] > first, 5)
+    assert [seen.id for seen in yard.inspector.workers_of("slow")] == [worker.id]
     redis.config_set("maxmemory", 0)
     check_books()
 
