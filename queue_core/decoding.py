@@ -368,6 +368,7 @@ def operation(queue: str, found: Mapping[bytes, bytes], outcomes: Sequence[bytes
             since=moment(found.get(b"since")),
             until=moment(found.get(b"until")) if state is State.DEAD else None,
             highest=moment(found.get(b"top")),
+            to_queue=fact(b"to", 128),
         ),
         by=fact(b"by"),
         reason=fact(b"reason"),

@@ -10,12 +10,13 @@ from __future__ import annotations
 import secrets
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from queue_core import protocol
+from queue_core import connection, decoding, protocol
 from queue_core.client import Client
-from queue_core.protocol import Call, Session
+from queue_core.protocol import Call, Chunk, ChunkDone, Exported, Session
 
+T = TypeVar("T")
 BATCH = 128
 """Tasks that keep each of the calls within 3 ms of the server's time."""
 CALLED_BACK, RESTORED_BEFORE = "called back", "not in the trash"
@@ -32,8 +33,19 @@ class Moved:
     now_ms: int
 
 
-Steps = Generator[Call[Any], Any, Moved]
+Steps = Generator[Call[Any], Any, T]
 """The calls of a batch, one by one: each is given the answer to the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What the target did with what was put aside, by ticket. `left`: why not, those of which stay where they were;
+    `late`: they may still enter."""
+
+    come: list[str]
+    left: dict[str, str]
+    late: dict[str, str]
+    now_ms: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +73,45 @@ class Move:
         """Tasks that were put aside are where they were. Skipped: those that the target had taken already."""
         return self._run(self.calling_back(ids, secrets.token_urlsafe(9)), session_id)
 
-    def _run(self, steps: Steps, session_id: str) -> Moved:
+    def run_chunk(self, chunk: Chunk) -> ChunkDone:
+        """One chunk of an operation: tasks that it has put aside before, or else its next ones."""
+        key = self.client.queue(self.queue).operation(chunk.operation_id)
+        (found,) = self.client.read(("HGET", key, "confirm"))
+        if isinstance(found, Exception):
+            raise connection.translate(found, self.client.url) from found
+        forgotten = decoding.text(found).split()[:BATCH]
+        return self._run(self.moving_chunk(chunk, secrets.token_urlsafe(9), forgotten), None)
+
+    def _run(self, steps: Steps[T], session_id: str | None) -> T:
         answer = None
         while True:
             try:
                 call = steps.send(answer)
             except StopIteration as end:
-                moved: Moved = end.value
-                return moved
-            answer = self.client.run(call, Session(session_id))
+                result: T = end.value
+                return result
+            answer = self.client.run(call, None if session_id is None else Session(session_id))
 
-    def moving(self, ids: Sequence[str], token: str) -> Steps:
+    def moving_chunk(self, chunk: Chunk, token: str, forgotten: Sequence[str]) -> Steps[ChunkDone]:
+        """The calls of `run_chunk`. `token`: not used before; `forgotten`: tickets of the chunk before it.
+
+        What came of its tasks is counted where they are forgotten, so that a runner may die between any two calls.
+        """
+        source, target = self.client.queue(self.queue), self.client.queue(self.to_queue)
+        if forgotten:
+            yield protocol.confirm(target, forgotten)
+        exported = yield protocol.export_chunk(source, self.to_queue, token, self.by, self._why(), chunk)
+        if isinstance(exported, ChunkDone):
+            return exported
+        brought = yield from self._bring(exported, refuses=False)
+        done: ChunkDone = yield protocol.forget_chunk(source, brought.come, brought.left, chunk)
+        return done
+
+    def moving(self, ids: Sequence[str], token: str) -> Steps[Moved]:
         """The calls of `move`. `token`: not used before."""
         return self._carry(ids, token, refuses=False)
 
-    def calling_back(self, ids: Sequence[str], token: str) -> Steps:
+    def calling_back(self, ids: Sequence[str], token: str) -> Steps[Moved]:
         """The calls of `call_back`. `token`: not used before."""
         moved = yield from self._carry(ids, token, refuses=True)
         back = [task_id for task_id, why in moved.skipped.items() if why == CALLED_BACK]
@@ -83,30 +119,39 @@ class Move:
         skipped |= dict.fromkeys(moved.done, f"moved to {self.to_queue}")
         return Moved(tuple(back), skipped, moved.later, moved.now_ms)
 
-    def _carry(self, ids: Sequence[str], token: str, *, refuses: bool) -> Steps:
+    def _carry(self, ids: Sequence[str], token: str, *, refuses: bool) -> Steps[Moved]:
         source, target = self.client.queue(self.queue), self.client.queue(self.to_queue)
-        why = f"moving to {self.to_queue}" + (f": {self.reason}" if self.reason else "")
-        exported = yield protocol.export(source, ids, self.to_queue, token, self.by, why)
-        skipped, tickets = dict(exported.skipped), [task.ticket for task in exported.tasks]
-        if not tickets:
-            return Moved((), skipped, exported.later, exported.now_ms)
+        exported = yield protocol.export(source, ids, self.to_queue, token, self.by, self._why())
+        if not exported.tasks:
+            return Moved((), exported.skipped, exported.later, exported.now_ms)
+        brought = yield from self._bring(exported, refuses=refuses)
+        now_ms = max(exported.now_ms, brought.now_ms)
+        if brought.come:
+            forgotten = yield protocol.forget(source, brought.come)
+            now_ms = max(now_ms, forgotten.now_ms)
+        if brought.left or brought.come:
+            yield protocol.confirm(target, [*brought.left, *brought.come])
+        why_not = {protocol.id_of(ticket): why for ticket, why in {**brought.left, **brought.late}.items()}
+        done = tuple(protocol.id_of(ticket) for ticket in brought.come)
+        return Moved(done, exported.skipped | why_not, exported.later, now_ms)
+
+    def _bring(self, exported: Exported, *, refuses: bool) -> Steps[_Brought]:
+        """What was put aside enters the target; what it does not take, for good, is restored."""
+        source, target = self.client.queue(self.queue), self.client.queue(self.to_queue)
         if not refuses:
             self.client.register(self.to_queue)
         facts = {"from": self.queue, **(self.facts or {})}
         taken = yield protocol.import_(target, exported, facts, refuses=refuses)
         left = {ticket: why for ticket, why in taken.skipped.items() if why != protocol.TOO_LATE}
-        come = [ticket for ticket in tickets if ticket not in taken.skipped]
-        now_ms = max(exported.now_ms, taken.now_ms)
-        stays: dict[str, str] = {}
+        late = {ticket: why for ticket, why in taken.skipped.items() if why == protocol.TOO_LATE}
+        come = [task.ticket for task in exported.tasks if task.ticket not in taken.skipped]
+        now_ms = taken.now_ms
         if left:
             restored = yield protocol.restore(source, list(left))
             stays = {ticket: why for ticket, why in restored.skipped.items() if why != RESTORED_BEFORE}
             now_ms = max(now_ms, restored.now_ms)
-        if come:
-            forgotten = yield protocol.forget(source, come)
-            now_ms = max(now_ms, forgotten.now_ms)
-        if left or come:
-            yield protocol.confirm(target, [*left, *come])
-        skipped |= {protocol.id_of(ticket): why for ticket, why in taken.skipped.items()}
-        skipped |= {protocol.id_of(ticket): f"{why}; it is in the trash" for ticket, why in stays.items()}
-        return Moved(tuple(protocol.id_of(ticket) for ticket in come), skipped, exported.later, now_ms)
+            left |= {ticket: f"{why}; it is in the trash" for ticket, why in stays.items()}
+        return _Brought(come, left, late, now_ms)
+
+    def _why(self) -> str:
+        return f"moving to {self.to_queue}" + (f": {self.reason}" if self.reason else "")

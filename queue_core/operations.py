@@ -12,6 +12,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from queue_core import audit, connection, decoding, ids, keys, protocol, reading, settings
@@ -28,6 +29,7 @@ from queue_core.errors import (
 )
 from queue_core.inspector import Inspector, is_operation_id
 from queue_core.keys import QueueKeys
+from queue_core.moving import Move
 from queue_core.protocol import Acted, Argument, Call, Chunk, ChunkDone, Session
 from queue_core.protocol.operations import MAX_UNDER_WAY
 from queue_core.snapshot import Bound, FaultShare, Operation, Preview, State, TaskSummary
@@ -39,9 +41,10 @@ VERBS: dict[str, frozenset[State]] = {
     "delete": frozenset({State.TRASHED}),
     "promote": frozenset({State.SCHEDULED, State.RETRYING}),
     "cancel": frozenset({State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
+    "move": frozenset({State.DEAD, State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
 }
 """What can be done to a whole state."""
-DRIPPING = frozenset({"requeue", "restore", "promote"})
+DRIPPING = frozenset({"requeue", "restore", "promote", "move"})
 """Verbs that give workers something to do."""
 MAX_FAULTS = 1_200
 """Of one operation; a queue has no more."""
@@ -94,17 +97,21 @@ class Operations:
         faults: Sequence[str] = (),
         since: int | None = None,
         until: int | None = None,
+        to_queue: str = "",
     ) -> Preview:
         """What the operation would act on: a whole state, or the dead letters of some faults (none named: of all) that
-        died from `since` to `until`. Three or four round trips, each as long as what is shown."""
+        died from `since` to `until`; `to_queue`: where a move takes them. Three or four round trips, each as long as
+        what is shown."""
         _check_target(verb, state, faults, since, until)
+        _check_way(verb, queue, to_queue)
         known = self._client.queue(queue)
         now = self._inspector.server_ms()  # first: what arrives while this looks is later, though it may be counted
         seen = self._inspector.queue(queue)
         if state is State.DEAD:
-            return self._preview_letters(known, verb, tuple(sorted(set(faults))), since, min(now, until or now), now)
+            shown = self._preview_letters(known, verb, tuple(sorted(set(faults))), since, min(now, until or now), now)
+            return replace(shown, bound=replace(shown.bound, to_queue=to_queue))
         first, last = self._ends(known, state)
-        bound = Bound(queue, verb, state, now, int(getattr(seen.counts, state.value)), highest=last)
+        bound = Bound(queue, verb, state, now, int(getattr(seen.counts, state.value)), highest=last, to_queue=to_queue)
         by_fault: tuple[FaultShare, ...] = ()
         if state is State.RETRYING:
             shares = ((fault, fault.retrying) for fault in self._inspector.faults(queue))
@@ -304,7 +311,7 @@ class Operations:
         return [
             (queue, name, facts)
             for (queue, name), facts in zip(found, answers, strict=True)
-            if not isinstance(facts, Exception) and facts.get(b"state") == b"running"
+            if not isinstance(facts, Exception) and _goes_on(facts)
         ]
 
     def _run_chunk(self, queue: QueueKeys, name: str, facts: dict[bytes, bytes]) -> ChunkDone | None:
@@ -320,6 +327,8 @@ class Operations:
 
     def _send_chunk(self, queue: QueueKeys, name: str, facts: dict[bytes, bytes]) -> ChunkDone:
         chunk = Chunk(name, self._runner)
+        if facts.get(b"verb") == b"move":
+            return _move(self._client, queue.queue, facts, chunk).run_chunk(chunk)
         done = self._client.run(_chunk_call(queue, facts, chunk)).chunk
         if done and done.ids:
             done = self._client.run(_chunk_call(queue, facts, chunk, done.ids)).chunk
@@ -332,6 +341,16 @@ class Operations:
             if isinstance(answer, Exception):
                 raise connection.translate(answer, self._client.url) from answer
         return answers
+
+
+def _goes_on(facts: dict[bytes, bytes]) -> bool:
+    """Also one that was paused or cancelled while tasks of it were on their way to another queue."""
+    return facts.get(b"state") == b"running" or bool(facts.get(b"aside") or facts.get(b"confirm"))
+
+
+def _move(client: Client, queue: str, facts: dict[bytes, bytes], chunk: Chunk) -> Move:
+    to_queue, by, reason = (decoding.line(decoding.text(facts.get(name)), 500) for name in (b"to", b"by", b"reason"))
+    return Move(client, queue, to_queue, by, reason, history_facts(by, chunk.operation_id, reason))
 
 
 def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_ids: Sequence[str] = ()) -> Call[Acted]:
@@ -359,11 +378,12 @@ def _read_letter(member: bytes) -> tuple[int, str]:
 
 
 def _describe(bound: Bound) -> str:
+    to = f" to {bound.to_queue}" if bound.to_queue else ""
     if bound.state is not State.DEAD:
-        return f"all {bound.state.value} tasks"
+        return f"all {bound.state.value} tasks{to}"
     faults = f"of {len(bound.faults):,} faults" if len(bound.faults) > 1 else f"of fault {''.join(bound.faults)}"
     since = f" since {bound.since}" if bound.since else ""
-    return f"dead letters {faults if bound.faults else 'of all faults'}{since} until {bound.until}"
+    return f"dead letters {faults if bound.faults else 'of all faults'}{since} until {bound.until}{to}"
 
 
 def _check_target(verb: str, state: State, faults: Sequence[str], since: int | None, until: int | None) -> None:
@@ -384,9 +404,17 @@ def _check_target(verb: str, state: State, faults: Sequence[str], since: int | N
             check_ms(what, ms)
 
 
+def _check_way(verb: str, queue: str, to_queue: str) -> None:
+    if verb != "move" and to_queue:
+        raise InvalidArgument(f"to_queue {to_queue!r:.80} is not accepted: {verb} takes tasks to no other queue")
+    if verb == "move" and keys.check_name("queue", to_queue) == queue:
+        raise InvalidArgument(f"tasks of {queue} cannot be moved to {to_queue}: it is the same queue")
+
+
 def _check_bound(bound: Bound) -> dict[str, Argument]:
     """The facts of an operation's HASH, as operation.lua reads them."""
     _check_target(bound.verb, bound.state, bound.faults, bound.since, bound.until)
+    _check_way(bound.verb, bound.queue, bound.to_queue)
     for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
         if ms is not None or what == "taken_at":
             check_ms(what, ms)
@@ -394,7 +422,7 @@ def _check_bound(bound: Bound) -> dict[str, Argument]:
         raise InvalidArgument(f"count {bound.count!r:.40} is not accepted: there is something to do from 1 task on")
     until = min(bound.taken_at, bound.taken_at if bound.until is None else bound.until)
     top = until if bound.state is State.DEAD else bound.highest
-    return {
+    facts: dict[str, Argument] = {
         "verb": bound.verb,
         "of": bound.state.value,
         "place": "faults" if bound.faults else bound.state.value,
@@ -404,6 +432,9 @@ def _check_bound(bound: Bound) -> dict[str, Argument]:
         "top": "" if top is None else top,
         "count": bound.count,
     }
+    if bound.to_queue:
+        facts["to"] = bound.to_queue
+    return facts
 
 
 def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argument]:

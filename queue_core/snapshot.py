@@ -458,6 +458,8 @@ class Bound:
     until: int | None = None
     highest: int | None = None
     """The latest of the state's own times that were there: due, deleted for good."""
+    to_queue: str = ""
+    """Where a move takes them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -473,7 +473,8 @@ def _problems_of_operations(state: State) -> Iterable[str]:
         word, _, name = key.partition(":")
         if word != "operation":
             continue
-        is_over = facts["state"] in ("ended", "cancelled")
+        is_on_the_way = facts.get("aside") or facts.get("confirm")
+        is_over = facts["state"] in ("ended", "cancelled") and not is_on_the_way
         if name in state.get("operations", {}) and (state["operations"][name] > 0) != is_over:
             yield f"operation {name} is {facts['state']}, and its score is {state['operations'][name]}"
         count, looked, done = (int(facts.get(what, 0)) for what in ("count", "looked", "done"))

@@ -193,7 +193,7 @@ def test_what_was_shown_is_done_and_what_came_later_is_left_alone(
     before = seed(engine, state, 7)
     if state is State.READY:
         engine.trash(before.pop(0))
-    shown = operations.preview("email", verb, state=state)
+    shown = operations.preview("email", verb, state=state, to_queue="images" if verb == "move" else "")
     assert shown.count == len(before)
     operation = start(operations, shown)
     engine.later(2_000 if state is State.READY else 500)
@@ -206,7 +206,11 @@ def test_what_was_shown_is_done_and_what_came_later_is_left_alone(
     places = places_of(after)
     assert all(task_id in places[state.value] for task_id in later)
     goes_to = {"requeue": "ready", "trash": "trashed", "restore": "dead", "promote": "ready"}
-    if verb in ("delete", "cancel"):
+    if verb == "move":
+        arrived = Engine(engine.url, engine.client.namespace, "images")
+        assert set(before) == arrived.check_books()["tasks"].keys()
+        arrived.close()
+    if verb in ("delete", "cancel", "move"):
         assert not set(before) & after.get("tasks", {}).keys()
     else:
         assert set(before) <= set(places[goes_to[verb]])

@@ -35,6 +35,7 @@ class Bulk:
     reason: str
     drip: float | None = None
     canary: int = 0
+    to_queue: str = ""
     hint: str = ""
     """What to say where all of it is done."""
 
@@ -45,7 +46,7 @@ def act_on_all(bulk: Bulk, client: Client, *, yes: bool, no_wait: bool, as_json:
     if bulk.fault:
         inspector.fault(bulk.queue, bulk.fault)
     faults = [bulk.fault] if bulk.fault else []
-    preview = operations.preview(bulk.queue, bulk.verb, state=bulk.state, faults=faults)
+    preview = operations.preview(bulk.queue, bulk.verb, state=bulk.state, faults=faults, to_queue=bulk.to_queue)
     words = bulk.words
     if not preview.count:
         if as_json:
@@ -53,7 +54,8 @@ def act_on_all(bulk: Bulk, client: Client, *, yes: bool, no_wait: bool, as_json:
         else:
             say(f"0 {words.many} {words.participle}.")
         return 0
-    question = f"{words.name} {count(preview.count, words.one, words.many)} of {bulk.queue}"
+    to = f" to {bulk.to_queue}" if bulk.to_queue else ""
+    question = f"{words.name} {count(preview.count, words.one, words.many)} of {bulk.queue}{to}"
     ask(question, yes, details=_details(preview, inspector.server_ms()))
     found = operations.start(
         preview.bound,

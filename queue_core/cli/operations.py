@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import click
 
-from queue_core.cli.actions import actor, by_option, new_action_id, reason_option
+from queue_core.cli.actions import acting_options, actor, ask, new_action_id
 from queue_core.cli.options import connect, server_options
 from queue_core.cli.output import bold, paint, print_json, progress, safe, say
 from queue_core.cli.tables import table
@@ -26,16 +26,16 @@ SHOWN_IDS = 5
 @click.argument("operation_id", metavar="[ID]", required=False)
 @click.option("--wait", is_flag=True, help="With show: run it, or watch, until it has ended or is paused.")
 @click.option("--limit", "-n", type=click.IntRange(1, 200), default=20, show_default=True, help="Rows of the list.")
-@reason_option
-@by_option
+@acting_options
 @server_options
 def command(
     action: str,
     operation_id: str | None,
     wait: bool,
     limit: int,
-    by: str | None,
     reason: str,
+    by: str | None,
+    yes: bool,
     url: str | None,
     name: str | None,
     as_json: bool,
@@ -44,12 +44,13 @@ def command(
 
     Those under way come first. An operation goes on in the background as long as a worker, the console or a command
     that waits is there; pause and cancel take effect before its next chunk, and what was done stays.
+    Pause, resume and cancel ask first.
 
     \b
     Examples:
       taskyard operations
       taskyard operations show 3f9a0c17be52 --wait
-      taskyard operations pause 3f9a0c17be52 --reason "too fast for the partner"
+      taskyard operations pause 3f9a0c17be52 --reason "too fast for the partner" --yes
       taskyard operations --json | jq '.operations[] | select(.failed > 0) | .id'
     """
     if (action == "list") != (operation_id is None):
@@ -69,6 +70,7 @@ def command(
         if wait:
             operation = _follow(client, operation, as_json)
         elif action != "show":
+            ask(f"{action.capitalize()} operation {operation.id}", yes, details=[as_text(operation)])
             steer = getattr(Operations(client=client), action)
             operation = steer(
                 operation.id, operation.bound.queue, by=actor(by), reason=reason, action_id=new_action_id()
@@ -134,9 +136,10 @@ def _row(operation: Operation, now_ms: int) -> tuple[str, ...]:
 
 def _what(operation: Operation) -> str:
     bound = operation.bound
+    to = f" to {safe(bound.to_queue)}" if bound.to_queue else ""
     if bound.state is not State.DEAD:
-        return f"{bound.state.value} tasks"
-    return f"letters of {count(len(bound.faults), 'fault')}" if bound.faults else "dead letters"
+        return f"{bound.state.value} tasks{to}"
+    return f"letters of {count(len(bound.faults), 'fault')}{to}" if bound.faults else f"dead letters{to}"
 
 
 def _as_object(operation: Operation) -> dict[str, object]:

@@ -212,12 +212,19 @@ def _chunk(
     verb: str, queue: QueueKeys, arguments: Sequence[Argument], chunk: Chunk, records: Sequence[str] = ()
 ) -> Call[Acted]:
     def read(answer: list[Any]) -> Acted:
-        now_ms, word, next_ms, done, *ids = answer
-        chunk_done = ChunkDone(text(word), int(next_ms) if next_ms else None, int(done), tuple(texts(ids)))
-        return Acted(int(now_ms), {}, chunk=chunk_done)
+        return Acted(int(answer[0]), {}, chunk=read_chunk(answer))
 
-    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes, *records)
+    keys = (*chunk_keys(queue, chunk), *records)
     return Call(scripts.load(verb), queue, (*arguments, chunk.runner), read, keys)
+
+
+def chunk_keys(queue: QueueKeys, chunk: Chunk) -> tuple[str, ...]:
+    return (queue.operation(chunk.operation_id), queue.operations, queue.outcomes)
+
+
+def read_chunk(answer: list[Any]) -> ChunkDone:
+    _, word, next_ms, done, *ids = answer
+    return ChunkDone(text(word), int(next_ms) if next_ms else None, int(done), tuple(texts(ids)))
 
 
 def _read_acted(answer: list[Any]) -> Acted:

@@ -8,7 +8,7 @@ from typing import Any
 
 from queue_core import scripts, settings
 from queue_core.keys import QueueKeys, check_name
-from queue_core.protocol.actions import Acted
+from queue_core.protocol.actions import Acted, Chunk, ChunkDone, chunk_keys, read_chunk
 from queue_core.protocol.call import Argument, Call, check_batch, pairs, text, texts, to_json
 
 ASIDE_MS = 100 * 365 * 86_400_000
@@ -74,6 +74,28 @@ def export(
     return Call(scripts.load("export"), queue, arguments, _read_exported)
 
 
+def export_chunk(
+    queue: QueueKeys,
+    to_queue: str,
+    token: str,
+    by: str,
+    reason: str,
+    chunk: Chunk,
+    max_bytes: int = settings.MAX_PAYLOAD_BYTES,
+) -> Call[Exported | ChunkDone]:
+    """The next tasks of an operation are put aside, or told once more: those that are on their way already.
+
+    Shape: how it goes on, where there is nothing to bring. Source: export.lua.
+    """
+    check_name("queue", to_queue)
+
+    def read(answer: list[Any]) -> Exported | ChunkDone:
+        return _read_exported(answer) if isinstance(answer[1], list) else read_chunk(answer)
+
+    arguments: list[Argument] = [ASIDE_MS, by, reason, to_queue, token, max_bytes, LOOK_AT, chunk.runner]
+    return Call(scripts.load("export"), queue, arguments, read, chunk_keys(queue, chunk))
+
+
 def import_(queue: QueueKeys, exported: Exported, facts: Mapping[str, object], *, refuses: bool = False) -> Call[Acted]:
     """Tasks that another queue has put aside enter this one; with `refuses` they never will, unless they have entered.
 
@@ -94,6 +116,14 @@ def forget(queue: QueueKeys, tickets: Sequence[str]) -> Call[Acted]:
     """Tasks that another queue has taken leave this one. Skipped, by ticket: `not put aside`. Source: forget.lua."""
     check_batch(tickets)
     return Call(scripts.load("forget"), queue, tuple(tickets), _read_acted)
+
+
+def forget_chunk(queue: QueueKeys, tickets: Sequence[str], left: Mapping[str, str], chunk: Chunk) -> Call[ChunkDone]:
+    """The same for an operation's tasks, which are counted now. `left`: ticket → why, of those that were not taken.
+    Source: forget.lua."""
+    arguments = [*tickets, *(f"{ticket} {why}" for ticket, why in left.items())]
+    check_batch(arguments)
+    return Call(scripts.load("forget"), queue, [*arguments, chunk.runner], read_chunk, chunk_keys(queue, chunk))
 
 
 def confirm(queue: QueueKeys, tickets: Sequence[str]) -> Call[int]:

@@ -3,17 +3,19 @@
 -- restored or leave for good. What was put aside for the same queue before is told once more, under its first token.
 -- KEYS control HASH, session STRING, tasks HASH, leases ZSET, ready LIST, removed SET, prioritized ZSET, scheduled ZSET,
 -- retrying ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, faults_seen ZSET, trash ZSET,
--- trashed HASH, expiring ZSET
+-- trashed HASH, expiring ZSET, then for a chunk its operation HASH, `operations` ZSET and `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
 -- ARGV[6] why   ARGV[7] name of the other queue   ARGV[8] token   ARGV[9] bytes to stop at   ARGV[10] how many elements
--- at each end of `ready` are searched for ready times   then the ids
+-- at each end of `ready` are searched for ready times   then the ids; or for a
+-- chunk the runner's token: it puts the next ones aside, or tells those once more that are on their way
 -- Returns: now ms; list id, why: of those that were left alone (`running`, `in the trash`, `being moved to <queue>`,
 -- `gone`); list of ids for another call, which would be too many bytes for this one; list of six for each fault of
 -- theirs: fingerprint, JSON object, versions, frames, traceback, last seen in ms; then for each task: ticket (`id:token`),
 -- envelope ('' when it is no longer put aside under that token), place, time there in ms, history, traceback, time
 -- to begin in ms or ''. Places:
--- ready (since), scheduled (due), retrying (due), dead (died).
--- include begin session envelope ready places history retries origin trash
+-- ready (since), scheduled (due), retrying (due), dead (died). Of a chunk that puts nothing aside: now ms, how it goes on,
+-- when in ms or '', tasks done.
+-- include begin session envelope ready places history retries origin trash position operation
 local FAULT_FIELDS, TASK_BYTES = 6, 100
 
 -- When a task of the list became ready: searched for near both ends, read at most once; else by its id; else now.
@@ -72,28 +74,56 @@ local function report(refused, later, tickets, found)
   return reply
 end
 
+if replayed and type(replayed[2]) == 'string' then return replayed end
 if replayed then return report(replayed[1], replayed[2], replayed[3], {}) end
 -- check keys
 
--- As many as there is room for.
 local max_bytes, bytes, has_past = tonumber(ARGV[9]), 0, call('EXISTS', history) == 1
+
+-- Whether a task goes into this call, too; a large one goes alone.
+local function has_room(id)
+  local size = call('HSTRLEN', tasks, id) + TASK_BYTES
+  if has_past then size = size + call('HSTRLEN', history, id) + call('HSTRLEN', history, ':' .. id) end
+  if bytes > 0 and bytes + size > max_bytes then return false end
+  bytes = bytes + size
+  return true
+end
+
 local refused, later, ids, seen = {}, {}, {}, {}
-for i = 11, #ARGV do
-  local id = ARGV[i]
+local wanted, is_in = {}, has_room
+if operation then
+  local refusal = open_chunk('move')
+  if refusal then return refusal end
+  if op.aside ~= '' then
+    local tickets = {}
+    for ticket in string.gmatch(op.aside, '%S+') do tickets[#tickets + 1] = ticket end
+    call('HSET', operation, 'runner', runner, 'heard', fmt('%.0f', now))
+    return report(refused, later, tickets, {})
+  end
+  if op.confirm ~= '' then call('HDEL', operation, 'confirm') end
+  if op.state ~= 'running' then
+    if op.state == 'cancelled' then
+      call('ZADD', index, now, op.id)
+      call('PEXPIRE', operation, KEPT_MS)
+    end
+    return answer(told(op.state))
+  end
+  wanted = take({ready = ready, removed = removed, prioritized = prioritized, scheduled = scheduled, retrying = retrying,
+    held = held, dead = dead, dead_by_fault = dead_by_fault}, has_room)
+  is_in = function() return true end
+else
+  for i = 11, #ARGV do wanted[#wanted + 1] = ARGV[i] end
+end
+for _, id in ipairs(wanted) do
   if not seen[id] then
     seen[id] = true
-    local size = call('HSTRLEN', tasks, id)
-    if size == 0 then
+    if call('HEXISTS', tasks, id) == 0 then
       refused[#refused + 1] = id
       refused[#refused + 1] = 'gone'
+    elseif is_in(id) then
+      ids[#ids + 1] = id
     else
-      if has_past then size = size + call('HSTRLEN', history, id) + call('HSTRLEN', history, ':' .. id) end
-      if #ids == 0 or bytes + size + TASK_BYTES <= max_bytes then
-        bytes = bytes + size + TASK_BYTES
-        ids[#ids + 1] = id
-      else
-        later[#later + 1] = id
-      end
+      later[#later + 1] = id
     end
   end
 end
@@ -120,6 +150,12 @@ for i, id in ipairs(ids) do
     tickets[#tickets + 1] = id .. ':' .. origin.token
     found[id] = {envelopes[i], origin}
   end
+end
+if operation then
+  op.aside, op.taken = table.concat(tickets, ' '), #refused / 2
+  local progress = close_chunk(refused)
+  if #tickets == 0 then return answer(progress) end
+  call('HSET', operation, 'aside', op.aside)
 end
 answer({refused, later, tickets})
 return report(refused, later, tickets, found)

@@ -142,6 +142,35 @@ def test_cancel_of_all_in_a_state(here: Run, tasks: Tasks) -> None:
     assert here(*everything)[:2] == (0, "0 scheduled tasks cancelled.\n")
 
 
+def test_move_of_all_in_a_state_or_of_a_fault(here: Run, tasks: Tasks) -> None:
+    scheduled = tasks.enqueue(delay=3_600, count=3)
+    dead = tasks.die(count=2)
+    (other,) = tasks.die(error="something else")
+    everything = ("move", "--state", "scheduled", "--queue", "billing", "--to", "email")
+    assert "Move 3 scheduled tasks of billing to email? Nobody can be asked here" in here(*everything)[2]
+    assert here(*everything, "--yes")[:2] == (0, "3 scheduled tasks moved to email.\n")
+    assert {tasks.state(task_id, "email") for task_id in scheduled} == {State.SCHEDULED}
+    (operation,) = Inspector(client=tasks.yard.client).operations()
+    assert f"{operation.id} move of scheduled tasks to email in billing" in here("operations", "show", operation.id)[1]
+    fault = tasks.inspector.task("billing", dead[0]).fingerprint or ""
+    of_fault = (
+        "move",
+        "--fault",
+        fault,
+        "--queue",
+        "billing",
+        "--to",
+        "email",
+        "--per-minute",
+        "600",
+        "--yes",
+        "--json",
+    )
+    found = json.loads(here(*of_fault)[1])
+    assert (found["done"], found["drip"], found["bound"]["to_queue"]) == (2, 10.0, "email")
+    assert tasks.state(other) is State.DEAD
+
+
 def test_ids_are_read_from_standard_input(here: Run, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = tasks.die(count=2)
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join(dead)))
@@ -178,7 +207,9 @@ def test_pause_and_resume_of_one_task_name(here: Run, tasks: Tasks) -> None:
         "retry", "retry --all", "retry --fault f", "retry mine --all --queue billing",
         "retry --all --fault f --queue billing", "purge", "purge --state dead", "purge --state odd --queue billing",
         "purge --state running --queue billing", "restore", "restore --all", "run-now", "cancel", "pause", "resume",
-        "cancel --state ready", "cancel --state dead --queue billing", "cancel mine --state ready --queue billing",
+        "move --to email", "move --state dead --to email", "move --state dead --queue billing",
+        "move --state dead --queue billing --to billing", "cancel --state ready",
+        "cancel --state dead --queue billing", "cancel mine --state ready --queue billing",
     ],
 )  # fmt: skip
 def test_unclear_commands_are_refused(arguments: str, here: Run, tasks: Tasks) -> None:

@@ -51,13 +51,23 @@ def test_waits_until_it_has_ended_and_tells_what_came_of_it(here: Run, tasks: Ta
 
 def test_steers_one(here: Run, tasks: Tasks) -> None:
     operation = begin(tasks)
-    _, output, _ = here("operations", "pause", operation.id, "--by", "bob", "--reason", "too fast\x1b[31m")
+    _, output, _ = here("operations", "pause", operation.id, "--by", "bob", "--reason", "too fast\x1b[31m", "-y")
     assert output.startswith("Paused (bob: too fast")
     assert "\x1b" not in output
-    assert here("operations", "resume", operation.id)[1].startswith("Running: 0 of 3 tasks done\n")
-    assert here("operations", "cancel", operation.id, "--by", "bob")[1].startswith("Cancelled (bob)")
-    code, _, complaint = here("operations", "pause", operation.id)
+    assert here("operations", "resume", operation.id, "--yes")[1].startswith("Running: 0 of 3 tasks done\n")
+    assert here("operations", "cancel", operation.id, "--by", "bob", "-y")[1].startswith("Cancelled (bob)")
+    code, _, complaint = here("operations", "pause", operation.id, "--yes")
     assert (code, operation.id in complaint) == (1, True)
+
+
+@pytest.mark.parametrize("action", ["pause", "resume", "cancel"])
+def test_asks_before_it_steers_one(here: Run, tasks: Tasks, action: str) -> None:
+    operation = begin(tasks)
+    code, output, complaint = here("operations", action, operation.id)
+    assert (code, output) == (2, "")
+    assert f"{action.capitalize()} operation {operation.id}? Nobody can be asked here: add --yes." in complaint
+    assert tasks.inspector.operation(operation.id).progress == "running"
+    assert not [entry for entry in tasks.inspector.audit().rows if entry.verb.endswith("_operation")]
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,13 @@
 -- changes them, so that a runner that dies loses and doubles nothing. One at a time runs it: who has its token, until
 -- that one has been silent for too long. Of the caller: the operation's HASH, `operations` and `outcomes` behind the
 -- named keys, the runner's token as the last argument. Needs history.lua, ready.lua, origin.lua and position.lua where
--- it meets what they are about.
+-- it meets what they are about. A move takes several calls a chunk: `aside` are the tickets of tasks that are on their
+-- way, `confirm` those that the other queue may forget; both are seen to also when the operation was paused or cancelled.
 local operation, index, results = KEYS[NAMED + 1], KEYS[NAMED + 2], KEYS[NAMED + 3]
 local CHUNK, LOOK_AT_MOST, SILENT_MS, ASK_AGAIN_MS, KEPT_MS, MAX_LISTED = 128, 1024, 15000, 1000, 604800000, 100
 local OF_OPERATION = {'id', 'verb', 'state', 'place', 'faults', 'cursor', 'runner', 'since', 'top', 'until', 'count',
-  'looked', 'done', 'heard', 'canary', 'drip', 'next', 'listed', 'left'}
+  'looked', 'done', 'heard', 'canary', 'drip', 'next', 'listed', 'left', 'aside', 'confirm'}
+local IS_TEXT = {left = true, aside = true, confirm = true}
 local op, runner = {}, ARGV[#ARGV]
 
 local function told(word, come_ms, done)
@@ -20,14 +22,15 @@ local function open_chunk(verb)
   local values = call('HMGET', operation, unpack(OF_OPERATION))
   for i, name in ipairs(OF_OPERATION) do
     op[name] = values[i] or ''
-    if i > 9 and name ~= 'left' then op[name] = tonumber(values[i]) or 0 end
+    if i > 9 and not IS_TEXT[name] then op[name] = tonumber(values[i]) or 0 end
   end
   if op.state == '' then return told('gone') end
-  if op.state ~= 'running' then return told(op.state) end
+  if op.state ~= 'running' and op.aside .. op.confirm == '' then return told(op.state) end
   if op.verb ~= verb then return redis.error_reply('WRONGVERB the operation is to ' .. op.verb) end
   if op.runner ~= runner and op.runner ~= '' and now < op.heard + SILENT_MS then
     return told('busy', op.heard + SILENT_MS)
   end
+  if op.aside ~= '' or op.state ~= 'running' then return nil end
   if op.canary > 0 and op.done >= op.canary then
     local counts = call('HMGET', results, op.id .. ':failed', op.id .. ':completed', op.id .. ':ended')
     if (tonumber(counts[1]) or 0) > 0 then
@@ -122,8 +125,8 @@ local function take(places, accepts)
     return false
   end
 
-  -- From the tail, but for what is struck out (`key`): how far an element is from there changes with what arrives, which is met again and passed over, and
-  -- never with what claims take from the head, so that none is missed.
+  -- From the tail, but for what is struck out (`key`): how far an element is from there changes with what arrives, which
+  -- is met again and passed over, and never with what claims remove at the head, so that none is missed.
   local function from_tail(place, key)
     local length, nearer = call('LLEN', place), tonumber(score) or 0
     while nearer < length and not is_full() do
@@ -174,14 +177,14 @@ local function close_chunk(skipped)
   op.looked, op.done = op.looked + op.taken, op.done + done
   for i = 1, #skipped, 2 do
     local why = skipped[i + 1]
-    local reason = match(why, '^(.+) by %S+$') or match(why, '^(.+) to %S+$') or why -- without names
+    local reason = string.gsub(string.gsub(why, ' by [^%s;]+', ''), ' to [^%s;]+', '') -- without names
     reasons[reason] = (reasons[reason] or 0) + 1
     if op.listed < MAX_LISTED then
       op.listed = op.listed + 1
       op.left = op.left .. string.gsub(skipped[i], '%s', '?') .. ' ' .. why .. '\n'
     end
   end
-  local is_over = op.is_over or op.looked >= op.count
+  local is_over = op.aside == '' and not op.is_settling and (op.is_over or op.looked >= op.count)
   if is_over and op.looked < op.count then reasons.gone = (reasons.gone or 0) + op.count - op.looked end
   local fields = {'cursor', op.cursor, 'looked', fmt('%.0f', op.looked), 'done', fmt('%.0f', op.done), 'runner', runner,
     'heard', fmt('%.0f', now), 'canary', fmt('%.0f', op.canary), 'listed', op.listed, 'left', op.left}
@@ -196,6 +199,8 @@ local function close_chunk(skipped)
     set('ended', fmt('%.0f', now))
     call('ZADD', index, now, op.id)
     call('PEXPIRE', operation, KEPT_MS)
+  elseif op.state ~= 'running' then
+    word = 'more' -- of what is on its way
   elseif op.canary > 0 and op.done >= op.canary then
     word, come_ms = 'waiting', now + ASK_AGAIN_MS
   elseif op.drip > 0 then
