@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument
 from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
 from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
 
+T = TypeVar("T")
 PLACES = ("ready", "held", "scheduled", "blocked", "running", "retrying", "dead", "trashed")
 
 
@@ -214,12 +215,20 @@ def _chunk(
     def read(answer: list[Any]) -> Acted:
         return Acted(int(answer[0]), {}, chunk=read_chunk(answer))
 
-    keys = (*chunk_keys(queue, chunk), *records)
+    return chunk_call(verb, queue, arguments, chunk, read, records)
+
+
+def chunk_call(
+    verb: str,
+    queue: QueueKeys,
+    arguments: Sequence[Argument],
+    chunk: Chunk,
+    read: Callable[[list[Any]], T],
+    records: Sequence[str] = (),
+) -> Call[T]:
+    """A verb's script, called for an operation: with its keys and its runner behind the others."""
+    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes, *records)
     return Call(scripts.load(verb), queue, (*arguments, chunk.runner), read, keys)
-
-
-def chunk_keys(queue: QueueKeys, chunk: Chunk) -> tuple[str, ...]:
-    return (queue.operation(chunk.operation_id), queue.operations, queue.outcomes)
 
 
 def read_chunk(answer: list[Any]) -> ChunkDone:

@@ -8,7 +8,7 @@ from typing import Any
 
 from queue_core import scripts, settings
 from queue_core.keys import QueueKeys, check_name
-from queue_core.protocol.actions import Acted, Chunk, ChunkDone, chunk_keys, read_chunk
+from queue_core.protocol.actions import Acted, Chunk, ChunkDone, chunk_call, read_chunk
 from queue_core.protocol.call import Argument, Call, check_batch, pairs, text, texts, to_json
 
 ASIDE_MS = 100 * 365 * 86_400_000
@@ -92,8 +92,8 @@ def export_chunk(
     def read(answer: list[Any]) -> Exported | ChunkDone:
         return _read_exported(answer) if isinstance(answer[1], list) else read_chunk(answer)
 
-    arguments: list[Argument] = [ASIDE_MS, by, reason, to_queue, token, max_bytes, LOOK_AT, chunk.runner]
-    return Call(scripts.load("export"), queue, arguments, read, chunk_keys(queue, chunk))
+    arguments: list[Argument] = [ASIDE_MS, by, reason, to_queue, token, max_bytes, LOOK_AT]
+    return chunk_call("export", queue, arguments, chunk, read)
 
 
 def import_(queue: QueueKeys, exported: Exported, facts: Mapping[str, object], *, refuses: bool = False) -> Call[Acted]:
@@ -123,7 +123,7 @@ def forget_chunk(queue: QueueKeys, tickets: Sequence[str], left: Mapping[str, st
     Source: forget.lua."""
     arguments = [*tickets, *(f"{ticket} {why}" for ticket, why in left.items())]
     check_batch(arguments)
-    return Call(scripts.load("forget"), queue, [*arguments, chunk.runner], read_chunk, chunk_keys(queue, chunk))
+    return chunk_call("forget", queue, arguments, chunk, read_chunk)
 
 
 def confirm(queue: QueueKeys, tickets: Sequence[str]) -> Call[int]:
