@@ -270,6 +270,18 @@ def test_drip_keeps_its_pace(engine: Engine, images: Engine, operations: Operati
     assert 2_000 <= engine.now - first <= 4_000
 
 
+def test_dripping_move_that_is_cancelled_waits_for_no_turn_to_end(
+    engine: Engine, images: Engine, operations: Operations
+) -> None:
+    engine.enqueue_many(60)
+    operation = start(operations, drip=20)
+    assert operations.run_chunk(operation.id, "email").word == "due"
+    operations.cancel(operation.id, "email", by="bob", action_id="b1")
+    operations.tend(["email"])
+    assert engine.check_books()["operations"] == {operation.id: engine.now}
+    assert 0 < engine.redis.ttl(engine.queue.operation(operation.id)) <= 7 * 86_400
+
+
 def test_export_sent_twice_puts_nothing_more_aside(engine: Engine, images: Engine, operations: Operations) -> None:
     engine.enqueue_many(COUNT)
     operation = start(operations)
