@@ -101,6 +101,7 @@ def test_what_is_on_its_way_when_a_move_is_stopped_arrives_and_is_counted(
     has_ended = found(engine, operation).progress == "ended"
     if not has_ended:
         getattr(operations, verb)(operation.id, "email", by="bob", action_id="b1")
+    assert list(fsck.check(engine.client, "email")) == []
     engine.later(SILENT_MS)
     successor = Operations(client=engine.client)
     successor.tend(["email"])

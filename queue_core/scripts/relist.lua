@@ -35,8 +35,9 @@ for i = 6, #ARGV do
   elseif kind ~= 'hash' then
     tell(id, 'is a ' .. kind .. ' and should be a hash', '')
   else
-    local facts = call('HMGET', operation, 'state', 'began', 'ended')
-    local is_over = facts[1] == 'ended' or facts[1] == 'cancelled'
+    local facts = call('HMGET', operation, 'state', 'began', 'ended', 'aside', 'confirm')
+    local is_on_its_way = (facts[4] or '') .. (facts[5] or '') ~= '' -- a move that brings what it has put aside
+    local is_over = (facts[1] == 'ended' or facts[1] == 'cancelled') and not is_on_its_way
     local at = tonumber(facts[is_over and 3 or 2]) or now
     if not listed or (listed > 0) ~= is_over then
       write('ZADD', operations, is_over and at or -at, id)

@@ -346,7 +346,8 @@ def bulk(verb: str, state: State, count: int = 20) -> Operation:
             ids = engine.enqueue_many(count, delay_ms=60_000 if state is State.SCHEDULED else 0)
         if state is State.TRASHED:
             engine.trash(*ids)
-        bound = Operations(client=engine.client).preview("email", verb, state=state).bound
+        to = "images" if verb == "move" else ""
+        bound = Operations(client=engine.client).preview("email", verb, state=state, to_queue=to).bound
 
         def run(client: Client) -> Any:
             operations = Operations(client=client)
@@ -404,5 +405,6 @@ OPERATIONS: dict[str, Operation] = {
     "bulk delete": bulk("delete", State.TRASHED),
     "bulk promote": bulk("promote", State.SCHEDULED),
     "bulk cancel": bulk("cancel", State.SCHEDULED),
+    "bulk move": bulk("move", State.READY),
     "bulk work that is steered": steer,
 }
