@@ -7,7 +7,7 @@
 -- or '', score or '' (in the list).
 -- include begin envelope ready known
 -- check keys
-local LOOK_AT_MOST, STEP = 1024, 128
+local LOOK_AT_MOST, STEP, SPARE = 1024, 128, 14 -- to walk to the midst of a long list once is enough
 
 local rank, limit = tonumber(ARGV[3]), tonumber(ARGV[4])
 local lowest = fmt('%.0f', PRIORITY_STEP)
@@ -30,14 +30,19 @@ end
 
 if rank < higher then add_prioritized('-inf', '(0', rank) end
 local struck_out, looked_at = call('SCARD', removed) > 0, 0
+local step = limit - count + (struck_out and SPARE or 0)
 while rank >= higher and rank < before_lower and count < limit and looked_at < LOOK_AT_MOST do
-  local first = rank - higher
-  for _, element in ipairs(call('LRANGE', ready, first, first + (struck_out and STEP or limit - count) - 1)) do
-    if count == limit then break end
-    local id, digits = split_element(element)
-    rank, looked_at = rank + 1, looked_at + 1
-    if not (struck_out and call('SISMEMBER', removed, id) == 1) then add(id, digits, '') end
+  local ids, digits = {}, {}
+  for i, element in ipairs(call('LRANGE', ready, rank - higher, rank - higher + step - 1)) do
+    ids[i], digits[i] = split_element(element)
   end
+  local dropped = struck_out and call('SMISMEMBER', removed, unpack(ids)) or {}
+  for i, id in ipairs(ids) do
+    if count == limit then break end
+    rank, looked_at = rank + 1, looked_at + 1
+    if dropped[i] ~= 1 then add(id, digits[i], '') end
+  end
+  step = math.min(STEP, LOOK_AT_MOST - looked_at)
 end
 if rank >= before_lower and count < limit then add_prioritized(lowest, '+inf', rank - before_lower) end
 if rank < total then reply[3] = fmt('%.0f', rank) end

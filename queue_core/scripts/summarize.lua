@@ -12,9 +12,11 @@
 -- include begin envelope ready places known
 -- check keys
 
+local AT_ONCE = 10 -- envelopes that are in memory together
 local max_bytes, is_whole, look_at = tonumber(ARGV[3]), ARGV[4] == '1', tonumber(ARGV[5])
 
 local function entries_of(text)
+  if text == '' then return '', '' end
   local line, lines = match(text, '^([^\n]*)\n?(.*)$')
   if is_whole then return line, lines end
   local last = match(lines, '([^\n]*)\n?$')
@@ -40,9 +42,10 @@ local function find_digits(id)
   return digits_of[id] and '=' .. digits_of[id] or ''
 end
 
+local has_blocked = call('ZCARD', blocked) > 0
 local function describe(id, head, length, place, score, member, past)
   if place == 'ready' then
-    local waits = call('ZSCORE', blocked, id)
+    local waits = has_blocked and call('ZSCORE', blocked, id)
     if waits then place, score = 'blocked', waits end
   end
   local about = ''
@@ -70,9 +73,12 @@ local reply, ids = {fmt('%.0f', now)}, {}
 for i = 6, #ARGV do ids[i - 5] = ARGV[i] end
 if #ids == 0 then return reply end
 local heads, lengths = {}, {}
-for i, id in ipairs(ids) do
-  local envelope = call('HGET', tasks, id)
-  heads[i], lengths[i] = envelope and sub(envelope, 1, max_bytes) or '', envelope and #envelope or -1
+for first = 1, #ids, AT_ONCE do
+  local envelopes = call('HMGET', tasks, unpack(ids, first, math.min(first + AT_ONCE - 1, #ids)))
+  for i, envelope in ipairs(envelopes) do
+    heads[first + i - 1] = envelope and sub(envelope, 1, max_bytes) or ''
+    lengths[first + i - 1] = envelope and #envelope or -1
+  end
 end
 local places, pasts = places_of(ids, heads), call('HMGET', history, unpack(ids))
 for i, id in ipairs(ids) do
