@@ -1,4 +1,8 @@
-"""Whether costs stay the same from 1,000 to 1,000,000 tasks: server time a call, both sizes in turn, median of 5."""
+"""Whether costs stay the same from 1,000 to 1,000,000 tasks: server time a call, both sizes in turn, median of 5.
+
+A large process is slower at everything, an empty script included: its memory is in no cache, and each small page has to
+be found (TLB). So beside our calls stand controls, which do the same in a queue of any length.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from statistics import median
+from typing import Any
 
 from benchmarks.figures import Figure
 from benchmarks.payloads import email_tasks, in_batches
@@ -26,6 +31,15 @@ DEEP_PAGE_MS = 0.5
 RATIO = 1.3
 KEEP_MS = 86_400_000
 PAGE = 50
+CONTROLS = {
+    "control, an empty script": "return 1",
+    "control, ten commands on the queue's keys": """
+        for _, key in ipairs({KEYS[1], KEYS[4]}) do redis.call('HGET', key, ARGV[1]) end
+        for _, key in ipairs({KEYS[1], KEYS[4]}) do redis.call('HLEN', key) end
+        for _, key in ipairs({KEYS[2], KEYS[2]}) do redis.call('LRANGE', key, 0, 0) end
+        for _, key in ipairs({KEYS[3], KEYS[3]}) do redis.call('SISMEMBER', key, ARGV[1]) end
+        for _, key in ipairs({KEYS[5], KEYS[5]}) do redis.call('ZSCORE', key, ARGV[1]) end""",
+}
 STATES = (State.READY, State.SCHEDULED, State.DEAD, State.TRASHED)
 
 
@@ -35,14 +49,15 @@ def run() -> Iterator[Figure | str]:
             servers = [stack.enter_context(server_of(binary)) for _ in SIZES]
             small, large = (Filled(server.url, size) for server, size in zip(servers, SIZES, strict=True))
             yield f"{servers[0].product}: {SIZES[0]:,} and {SIZES[1]:,} tasks in each of {len(STATES)} states"
-            for name in small.calls:
+            for name in (*CONTROLS, *small.calls):
                 costs: list[list[float]] = [[], []]
                 for _ in range(ROUNDS):
                     for filled, found in zip((small, large), costs, strict=True):
                         found.append(filled.cost(name))
                 few, many = (median(found) for found in costs)
-                note = f"{few:.0f} µs at {SIZES[0]:,}, {many:.0f} at {SIZES[1]:,}"
-                yield Figure(f"{servers[0].product}: {name}", many / few, "×", RATIO, note=note)
+                note = f"{few:.1f} µs at {SIZES[0]:,}, {many:.1f} at {SIZES[1]:,}"
+                budget = None if name in CONTROLS else RATIO
+                yield Figure(f"{servers[0].product}: {name}", many / few, "×", budget, note=note)
                 if name == f"a page in the midst of {State.READY}":
                     yield Figure(f"{servers[0].product}: the same", many / 1_000, "ms", DEEP_PAGE_MS)
             small.client.close()
@@ -64,6 +79,7 @@ class Filled:
         self.leaving = self._enqueue(ROUNDS * CALLS)
         self.held: list[Held] = []
         self.ids: Iterator[str] = iter(())
+        self.controls: dict[str, Callable[[], object]] = {}
         self.calls: dict[str, Callable[[], object]] = {
             "enqueue": lambda: self._enqueue(1),
             "claim": self._claim,
@@ -79,6 +95,8 @@ class Filled:
             "fault counts": lambda: self.inspector.faults(State.DEAD),
             "counts and oldest wait": lambda: self.inspector.queue(State.READY),
         }
+        for name, text in CONTROLS.items():
+            self.controls[name] = self._control(text)
         for state in STATES:
             self.calls[f"first page of {state}"] = self._page(state, None)
             self.calls[f"a page in the midst of {state}"] = self._page(state, self._midst(state))
@@ -86,7 +104,7 @@ class Filled:
     def cost(self, name: str) -> float:
         """Server time of one call, in µs."""
         self.ids = iter(self.waiting)
-        call, count = self.calls[name], 50 if "page" in name else CALLS
+        call, count = self.calls.get(name) or self.controls[name], 50 if "page" in name else CALLS
         script_microseconds(self.client)
         for _ in islice(range(CALLS), count):
             call()
@@ -130,6 +148,14 @@ class Filled:
         (found,) = self.client.read(("ZRANGE", getattr(self.queues[state], key), middle, middle, "WITHSCORES"))
         member, score = found[0] if len(found) == 1 else found
         return str(Position("after", b"%.0f" % float(score), state, member))
+
+    def _control(self, text: str) -> Callable[[], object]:
+        """Bare commands, whose costs depend on no length."""
+        plain: Any = self.client.redis
+        queue = self.ready
+        sha = plain.script_load(text)
+        keys = (queue.tasks, queue.ready, queue.removed, queue.running, queue.leases)
+        return lambda: plain.execute_command("EVALSHA", sha, len(keys), *keys, next(self.ids))
 
     def _page(self, state: State, cursor: str | None) -> Callable[[], object]:
         return lambda: self.inspector.tasks(state, state, cursor=cursor, limit=PAGE)
