@@ -14,7 +14,7 @@ import redis.asyncio
 
 from queue_core import connection, keys, protocol, settings
 from queue_core.client import REGISTER_SECONDS
-from queue_core.errors import TaskyardError
+from queue_core.errors import CorruptQueue, TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 
@@ -109,15 +109,20 @@ class AsyncClient:
         finally:
             if channel is None:
                 self._idle.append(own)
-        return [self._result(call, answer) for call, answer in zip(calls, answers, strict=True)]
+        return [await self._result(call, answer) for call, answer in zip(calls, answers, strict=True)]
 
-    def _result(self, call: Call[Any], answer: Any) -> Any:
+    async def _result(self, call: Call[Any], answer: Any) -> Any:
         if isinstance(answer, Exception):
-            return connection.translate(answer, self.url)
+            error = connection.translate(answer, self.url)
+            if isinstance(error, CorruptQueue) and not error.key:
+                types = call.types()
+                found = await self.execute(*(("TYPE", key) for key in types))
+                return connection.which_is_damaged(error, types, found)
+            return error
         try:
             return call.result(answer)
-        except TaskyardError as error:
-            return error
+        except TaskyardError as unreadable:
+            return unreadable
 
     async def execute(self, *commands: Sequence[Argument], channel: AsyncChannel | None = None) -> list[Any]:
         """Send plain commands that may be sent twice, in one round trip. An error stands in its answer's place."""

@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeVar
 import redis
 
 from queue_core import connection, keys, protocol, settings
-from queue_core.errors import ServerFull
+from queue_core.errors import CorruptQueue, ServerFull
 from queue_core.listening import Listener
 from queue_core.protocol import Argument, Call, Session, with_text
 
@@ -103,6 +103,11 @@ class Client:
         if self._guarded(lambda: self.redis.exists(control)):
             self._guarded(lambda: self.redis.sadd(directory, queue))
 
+    def which_is_damaged(self, call: Call[Any], error: CorruptQueue) -> CorruptQueue:
+        """The error with the key whose type is wrong, where the server's answer does not tell."""
+        types = {} if error.key else call.types()
+        return connection.which_is_damaged(error, types, self.read(*(("TYPE", key) for key in types)))
+
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
@@ -174,6 +179,9 @@ class Started(Generic[T]):
         """Read the answer; when it is lost, send the call again. Raises as `Client.run`."""
         try:
             answer = self._client._receive(self._channel, self._call, self._command, self._is_sent)
+        except CorruptQueue as error:
+            self._channel.drop()
+            raise self._client.which_is_damaged(self._call, error) from error.__cause__
         except BaseException:
             self._channel.drop()
             raise

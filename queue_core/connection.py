@@ -6,7 +6,7 @@ here: a call is sent again by us, with the number that makes it safe (see `proto
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -165,9 +165,30 @@ def translate(error: Exception, url: str) -> TaskyardError:
             return OperationEnded()
         if word == "TOOMANY":
             return TooManyOperations(f"{rest} operations of this queue are under way already: no other is begun")
-        if word == "WRONGKEY" or "WRONGTYPE" in text:
-            return CorruptQueue(f"the queue's data is damaged: {rest if word == 'WRONGKEY' else text}")
+        if word == "WRONGKEY":
+            return damaged(rest.partition(" ")[0], rest)
+        if "WRONGTYPE" in text:  # by a command that does not say which key: see `which_is_damaged`
+            return CorruptQueue("the queue's data is damaged: one of its keys has a wrong type")
     return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)
+
+
+def damaged(key: str, what: str) -> CorruptQueue:
+    """`what` is wrong with a key, which it names."""
+    queue = key.partition("{")[2].partition("}")[0]
+    return CorruptQueue(
+        f"the queue's data is damaged: {what}. Rename that key or restore it, then: taskyard fsck {queue}",
+        queue=queue,
+        key=key,
+    )
+
+
+def which_is_damaged(error: CorruptQueue, types: Mapping[str, str], found: Sequence[Any]) -> CorruptQueue:
+    """The error with the first key (key → the type that it should have) that the server says (TYPE) has another."""
+    for (key, kind), answer in zip(types.items(), found, strict=True):
+        there = answer.decode() if isinstance(answer, bytes) else str(answer)
+        if not isinstance(answer, Exception) and there not in ("none", kind):
+            return damaged(key, f"{key} is a {there} and should be a {kind}")
+    return error
 
 
 def _limited(word: str, facts: str) -> TaskyardError:

@@ -160,6 +160,10 @@ class FormatMismatch(TaskyardError):
 class CorruptQueue(TaskyardError):
     """A key of the queue has a type, or a session an answer, that Taskyard did not give it."""
 
+    queue: str = ""
+    key: str = ""
+    """That of the wrong type, where it is known which."""
+
 
 class ConfigurationError(TaskyardError, ValueError):
     """A setting has a value that is not accepted."""

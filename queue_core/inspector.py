@@ -366,16 +366,23 @@ class Inspector:
         """A page of one place of a queue, or of all queues, merged.
 
         There a first look at each one's next row finds those that can have a part in this page; a queue that cannot be
-        read has none.
+        read has none, and is named.
         """
         is_one = queue is not None
         queues = {name: self._client.queue(name) for name in ([queue] if queue is not None else self._registered())}
+
+        unreadable: dict[str, str] = {}
 
         def look(names: Collection[str], most: int) -> dict[str, reading.Listed]:
             calls = [reading.list_sorted(queues[name], state, position, most, fingerprint) for name in names]
             answers, _ = self._ask(calls)
             if is_one:
                 answers = [_value(answers[0])]
+            unreadable.update(
+                (n, str(a))
+                for n, a in zip(names, answers, strict=True)
+                if isinstance(a, TaskyardError) and not isinstance(a, UnknownQueue)
+            )
             return {n: a for n, a in zip(names, answers, strict=True) if not isinstance(a, TaskyardError)}
 
         listed = look(queues, limit if is_one else 1)
@@ -405,7 +412,7 @@ class Inspector:
             newer = str(replace(position, side="before"))
         separator = b":" if fingerprint else b"/" if state is State.HELD else b""
         rows = self._rows(queues, is_one, state, [(name, member, separator) for name, member, _ in shown])
-        return Page(tuple(rows), total, older, newer)
+        return Page(tuple(rows), total, older, newer, unreadable)
 
     def _rows(
         self, queues: dict[str, keys.QueueKeys], is_one: bool, state: State, shown: list[tuple[str, bytes, bytes]]
@@ -476,7 +483,7 @@ class Inspector:
         if isinstance(error, UnknownQueue):
             return UnknownQueue(f"there is no queue {call.queue.queue}", queue=call.queue.queue)
         if "WRONGTYPE" in str(answer):  # every other key is looked at before
-            return CorruptQueue(f"the queue's data is damaged: {call.queue.control} is no hash")
+            return connection.damaged(call.queue.control, f"{call.queue.control} is no hash")
         return error
 
     def _now_ms(self, time: Any) -> int:

@@ -372,12 +372,14 @@ class TaskSummary:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of rows and where the next one begins. `older` is `None` on the last page."""
+    """A page of rows and where the next one begins. `older` is `None` on the last page. `unreadable`: of all queues,
+    those that have no part in it → why they cannot be read."""
 
     rows: tuple[TaskSummary, ...]
     total: int
     older: str | None = None
     newer: str | None = None
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import threading
@@ -11,9 +12,18 @@ from collections.abc import Iterator
 import pytest
 
 from queue_core import connection, protocol
+from queue_core.aio import AsyncClient
 from queue_core.client import Client
 from queue_core.embedded import EmbeddedServer
-from queue_core.errors import ConfigurationError, ServerFull, ServerRefused, ServerUnavailable, Stale, TaskyardError
+from queue_core.errors import (
+    ConfigurationError,
+    CorruptQueue,
+    ServerFull,
+    ServerRefused,
+    ServerUnavailable,
+    Stale,
+    TaskyardError,
+)
 from queue_core.protocol import Session
 from tests.engine import LEASE_MS, Engine, State
 from tests.proxy import Fate, Proxy, proxy
@@ -286,3 +296,28 @@ def test_wrong_password_is_refused_at_once_whatever_the_patience() -> None:
             stranger.read(("PING",))
         admin.redis.config_set("requirepass", "")
         admin.close()
+
+
+NEEDED = ("control", "stats", "notify", "tasks", "removed", "ready")
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_key_of_a_wrong_type_is_named_with_its_queue_and_what_to_do(engine: Engine, name: str) -> None:
+    engine.enqueue()
+    key = getattr(engine.queue, name)
+    engine.redis.delete(key)
+    engine.redis.set(key, "text")
+    call = protocol.enqueue(engine.queue, [engine.new_task()])
+
+    async def asynchronously() -> None:
+        client = AsyncClient(engine.url, engine.client.namespace)
+        try:
+            await client.run(call)
+        finally:
+            await client.close()
+
+    for enqueue in (lambda: engine.run(call), lambda: asyncio.run(asynchronously())):
+        with pytest.raises(CorruptQueue, match=f"{key} is a string and should be a .*taskyard fsck email") as raised:
+            enqueue()
+        assert (raised.value.queue, raised.value.key) == ("email", key)
+        assert "WRONGTYPE" not in str(raised.value)

@@ -6,6 +6,7 @@ import click
 
 from queue_core.cli.listing import print_page
 from queue_core.cli.options import after_option, connect, limit_option, server_options
+from queue_core.cli.output import note_unreadable
 from queue_core.inspector import Inspector
 from queue_core.snapshot import State
 
@@ -24,8 +25,10 @@ def command(
     url: str | None,
     name: str | None,
     as_json: bool,
-) -> None:
+) -> int:
     """List dead letters, newest first: of one queue or of all.
+
+    Exit code 1 where one of all queues cannot be read.
 
     \b
     Examples:
@@ -42,3 +45,4 @@ def command(
         page = inspector.letters(queue, fingerprint=fault, cursor=after, limit=limit)
         now_ms = inspector.server_ms()
     print_page(page, State.DEAD, queue, as_json=as_json, now_ms=now_ms)
+    return note_unreadable("dead", page.unreadable)

@@ -53,6 +53,13 @@ def note(text: str) -> None:
     click.echo(visible(text), err=True)
 
 
+def note_unreadable(command: str, queues: Mapping[str, str]) -> int:
+    """Queues that have no part in an answer about all, and why. Returns the exit code: 1 where there are any."""
+    for queue, why in queues.items():
+        note(f"taskyard {command}: queue {queue} cannot be read: {why}")
+    return int(bool(queues))
+
+
 def terminal_width() -> int | None:
     """Columns into which tables are cut; `None` where nobody looks: a pipe and a file get all of it."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None

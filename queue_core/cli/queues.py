@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from queue_core.cli.options import connect, server_options
-from queue_core.cli.output import note, print_json, say
+from queue_core.cli.output import note_unreadable, print_json, say
 from queue_core.cli.tables import table
 from queue_core.formats import count, duration
 from queue_core.inspector import Inspector
@@ -32,8 +32,7 @@ def command(url: str | None, name: str | None, as_json: bool) -> None:
         print_json(as_objects(snapshot))
     else:
         say(as_table(snapshot))
-    for queue, why in snapshot.unreadable.items():
-        note(f"taskyard queues: queue {queue} cannot be read: {why}")
+    note_unreadable("queues", snapshot.unreadable)
 
 
 def as_table(snapshot: Snapshot) -> str:

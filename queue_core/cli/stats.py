@@ -9,7 +9,7 @@ from dataclasses import asdict
 import click
 
 from queue_core.cli.options import connect, server_options
-from queue_core.cli.output import bold, note, print_json, safe, say
+from queue_core.cli.output import bold, note_unreadable, print_json, safe, say
 from queue_core.cli.tables import table
 from queue_core.errors import InvalidArgument, TaskyardError
 from queue_core.formats import clock as clock_time
@@ -79,9 +79,7 @@ def command(
         say(as_table(found))
         for statistics in found if names else ():
             say(f"\n{bold(safe(statistics.queue))}\n{names_table(statistics)}")
-    for one, why in unreadable.items():
-        note(f"taskyard stats: queue {one} cannot be read: {why}")
-    return int(bool(unreadable))
+    return note_unreadable("stats", unreadable)
 
 
 # For people.

@@ -30,6 +30,11 @@ class Call(Generic[T]):
     is_global: bool = False
     """It has no key of its queue: another slot has what it changes."""
 
+    def types(self) -> dict[str, str]:
+        """Those of its keys that its script's header names → type, as TYPE says it."""
+        own = {} if self.is_global else {self.queue.control: "hash"}
+        return own | dict(zip(self.queue.named(self.script.keys), self.script.types, strict=True))
+
     def result(self, answer: Any) -> T:
         """What an answer says. Raises what `read` does, and `CorruptQueue`: a damaged session answers with anything."""
         try:

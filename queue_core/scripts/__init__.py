@@ -32,6 +32,8 @@ class Script:
     sha: str
     keys: tuple[str, ...]
     """Names of the keys in the header, as `QueueKeys` has them, but for `control` and `session`."""
+    types: tuple[str, ...]
+    """Of the same, as TYPE says it."""
 
 
 @cache
@@ -43,7 +45,8 @@ def load(name: str) -> Script:
     text = text.replace(_NAMES, _locals(keys)).replace(_CHECK, _check(header_keys(source, only_checked=True)))
     text = _with_fields(_without_unused(text))
     own = tuple(key for key in keys if key not in _CALLERS_OWN)
-    return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own)
+    types = tuple(keys[key].lower() for key in own)
+    return Script(name, text, hashlib.sha1(text.encode()).hexdigest(), own, types)
 
 
 def header_keys(source: str, *, only_checked: bool = False) -> dict[str, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.cli.harness import Run
 from tests.console import Tasks
 
@@ -38,3 +40,31 @@ def test_json_has_a_stable_shape(here: Run, tasks: Tasks) -> None:
         "attempts", "dead", "retrying", "versions", "is_overflow",
     }  # fmt: skip
     assert here("faults", "absent")[0] == 1
+
+
+@pytest.mark.parametrize("command", ["faults", "dead", "stats"])
+@pytest.mark.parametrize("damage", ["wrong type", "unknown format"])
+def test_queue_that_cannot_be_read_is_named_and_the_others_are_shown(
+    here: Run, tasks: Tasks, command: str, damage: str
+) -> None:
+    tasks.die("billing", name="charge")
+    tasks.die("email", name="charge")
+    keys, redis = tasks.yard.client.queue("billing"), tasks.yard.client.redis
+    if damage == "wrong type":
+        for key in (keys.dead, keys.faults, keys.stats):
+            redis.delete(key)
+            redis.set(key, "text")
+    else:
+        redis.hset(keys.control, "format", "9")
+    code, output, said = here(command)
+    assert (code, said.count("\n")) == (1, 1)
+    assert said.startswith(f"taskyard {command}: queue billing cannot be read: ")
+    assert "email" in output
+    assert "billing" not in output
+    code, output, again = here(command, "--json")
+    assert (code, again) == (1, said)
+    assert "email" in output
+    assert "billing" not in output
+    code, output, said = here(command, "billing")
+    assert (code, output) == (1, "")
+    assert said.startswith(f"taskyard {command}: the queue")

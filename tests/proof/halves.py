@@ -33,7 +33,7 @@ end
 
 def changed(script: Script, text: str) -> Script:
     """The script with another text, under its own name."""
-    return Script(script.name, text, hashlib.sha1(text.encode()).hexdigest(), script.keys)
+    return Script(script.name, text, hashlib.sha1(text.encode()).hexdigest(), script.keys, script.types)
 
 
 def stopping_after(script: Script, writes: int) -> Script:
