@@ -103,7 +103,7 @@ def decode_result(data: bytes) -> Any:
     """Raises `UnreadableEnvelope`: what is stored may be anything."""
     try:
         return _payload_decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise UnreadableEnvelope(f"the result is not JSON: {error}") from error
 
 
@@ -152,7 +152,7 @@ def decode_payload(payload: bytes) -> tuple[list[Any], dict[str, Any]]:
     """Positional and named arguments. Raises `UnreadableEnvelope`."""
     try:
         value = _payload_decoder.decode(payload)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise UnreadableEnvelope(f"the payload is not JSON: {error}") from error
     if isinstance(value, dict):
         return [], value
@@ -190,7 +190,7 @@ def decode_envelope(envelope: bytes) -> Envelope:
         return Envelope(checked, DEFAULT_OPTIONS, payload)
     try:
         options = _options_decoder.decode(options_json)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
         raise UnreadableEnvelope(f"the envelope's options cannot be read: {error}") from error
     if not -MAX_PRIORITY <= options.priority <= MAX_PRIORITY:
         raise UnreadableEnvelope(f"the envelope's priority {options.priority} is outside of ±{MAX_PRIORITY}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -162,3 +163,15 @@ def test_envelope_that_is_none_is_unreadable_with_its_reason(envelope: bytes) ->
 )  # fmt: skip
 def test_name_is_found_even_in_a_broken_envelope(envelope: bytes, name: str) -> None:
     assert codec.name_of(envelope) == name
+
+
+@pytest.mark.parametrize("digits", [20, 4_300, 4_301, 100_000])
+def test_number_of_many_digits_is_a_number_or_unreadable(digits: int) -> None:
+    number = b"7" * digits
+    for read in (
+        lambda: codec.decode_payload(b'{"a":' + number + b"}"),
+        lambda: codec.decode_envelope(b'send {"priority":' + number + b"}\n{}"),
+        lambda: codec.decode_result(number),
+    ):
+        with suppress(UnreadableEnvelope):
+            read()

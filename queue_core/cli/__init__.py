@@ -25,6 +25,9 @@ SECTIONS = {
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 """Each is a module here (`run-now`: run_now.py), which holds it under the name `command`."""
 
+MAY_BE_EMPTY = frozenset({"by", "reason", "words", "json_args"})
+"""Texts that name nothing; the last two are looked at by their command."""
+
 NOT_DONE = 1
 """Exit code: what was asked for is not there, was refused, or the server does not answer."""
 USER_ERROR = 2
@@ -42,6 +45,9 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
+        for parameter in command.params:
+            if isinstance(parameter.type, click.types.StringParamType) and parameter.name not in MAY_BE_EMPTY:
+                parameter.callback = _refuse_empty
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -90,6 +96,13 @@ class Commands(click.Group):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails once more at its end
             code = 1
         sys.exit(code or 0)
+
+
+def _refuse_empty(ctx: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    """An empty word is not the same as none: `taskyard tasks "$QUEUE"` must not mean all queues."""
+    if "" in (value if isinstance(value, tuple) else (value,)):
+        raise click.BadParameter("it is empty; leave it out or say which.", ctx, parameter)
+    return value
 
 
 def _complain(command: str, message: str, code: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -136,7 +137,11 @@ def _json(text: str) -> Any:
     """The value; `None` where there is none. NaN and the like are no JSON."""
     try:
         return json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
+        if "integer string conversion" in str(error):
+            raise click.UsageError(
+                f"{text!r:.40}… has a number of more than {sys.get_int_max_str_digits():,} digits."
+            ) from None
         return None
 
 

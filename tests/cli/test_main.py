@@ -70,7 +70,7 @@ def test_help_needs_no_console() -> None:
         ("worker good:yard --log-level loud", "taskyard worker: Invalid value for '--log-level'"),
         ("demo --port 0", "taskyard demo: Invalid value for '--port'"),
         ("worker ../good:yard", "taskyard worker: '../good:yard' names no yard"),
-        ("worker good:yard --queues=", "taskyard worker: queues '' name no queue"),
+        ("worker good:yard --queues=", "taskyard worker: Invalid value for '--queues': it is empty"),
         ("demo --rate nan", "taskyard demo: --rate and --seconds take numbers."),
         ("demo --rate -1", "taskyard demo: Invalid value for '--rate'"),
         ("demo --seconds 0", "taskyard demo: Invalid value for '--seconds'"),
@@ -91,6 +91,33 @@ def test_bad_input_is_one_clear_line(arguments: str, complaint: str, run: Run) -
     assert output == ""
     assert said.startswith(complaint)
     assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["tasks", ""], ["dead", ""], ["faults", ""], ["peek", ""], ["stats", ""], ["pause", ""], ["resume", ""],
+        ["limit", ""], ["delete-queue", ""], ["fsck", "email", ""], ["task", ""], ["explain", ""], ["retry", ""],
+        ["retry", "--fault", "", "--queue", "email"], ["cancel", "id", ""], ["purge", "id", "--queue", ""],
+        ["move", "id", "--to", ""], ["operations", "show", ""], ["pause", "email", "--task", ""], ["enqueue", ""],
+        ["enqueue", "greet", "--queue", ""], ["enqueue", "greet", "--id", ""], ["enqueue", "greet", "--unique-key", ""],
+        ["queues", "--redis-url", ""], ["queues", "--namespace", ""], ["tasks", "email", "--after", ""], ["worker", ""],
+    ],
+)  # fmt: skip
+def test_empty_word_is_not_taken_for_none(run: Run, arguments: list[str]) -> None:
+    code, output, said = run(*arguments, TASKYARD_REDIS_URL=NOBODY)
+    assert (code, output) == (2, "")
+    assert said.startswith(f"taskyard {arguments[0]}: ")
+    assert re.search("empty|''", said)
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["number=" + "7" * 4_301], ["--json-args", '{"number": ' + "7" * 4_301 + "}"]])
+def test_number_of_too_many_digits_is_said(run: Run, words: list[str]) -> None:
+    code, output, said = run("enqueue", "greet", *words, TASKYARD_REDIS_URL=NOBODY)
+    assert (code, output) == (2, "")
+    assert said.startswith("taskyard enqueue: '")
+    assert said.endswith("… has a number of more than 4,300 digits.\n")
 
 
 def test_server_that_is_not_there_is_one_clear_line(run: Run) -> None:
