@@ -74,7 +74,11 @@ class AsyncClient:
         self._pool = connection.async_pool(self.url, answer_seconds)
         self._idle: list[AsyncChannel] = []
         self._registered: dict[str, float] = {}
-        self.queue = lru_cache(maxsize=4096)(self._queue_keys)
+        self._known_queues = lru_cache(maxsize=4096)(self._queue_keys)
+
+    def queue(self, name: str) -> keys.QueueKeys:
+        """The keys of a queue. Raises `InvalidName`."""
+        return self._known_queues(name) if isinstance(name, str) else self._queue_keys(name)
 
     def _queue_keys(self, name: str) -> keys.QueueKeys:
         return keys.QueueKeys(self.namespace, name)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from queue_core import decoding, protocol
 from queue_core.client import Client
-from queue_core.errors import InvalidArgument
+from queue_core.errors import InvalidArgument, shown
 from queue_core.protocol import Argument
 
 MAX_ACTOR, MAX_ACTION_ID, MAX_REASON, MAX_TARGET = 200, 200, 500, 300
@@ -53,13 +53,15 @@ def record(client: Client, queue: str, act: Act, target: str, count: int = 0) ->
 def check_text(what: str, value: str, most: int) -> str:
     """On one line and without control characters."""
     if not isinstance(value, str) or len(value) > most:
-        raise InvalidArgument(f"{what} {value!r:.40} is not accepted: a text of at most {most} characters")
+        raise InvalidArgument(f"{what} {shown(value)} is not accepted: a text of at most {most} characters")
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise InvalidArgument(f"{what} {value!r:.40} is not accepted: half of a surrogate pair is no character")
+        raise InvalidArgument(f"{what} {shown(value)} is not accepted: half of a surrogate pair is no character")
     return " ".join(decoding.line(value, most).split())
 
 
 def check_action_id(action_id: str) -> str:
     if not isinstance(action_id, str) or not 1 <= len(action_id) <= MAX_ACTION_ID or not action_id.isprintable():
-        raise InvalidArgument(f"action id {action_id!r:.40} is not accepted: 1 to {MAX_ACTION_ID} printable characters")
+        raise InvalidArgument(
+            f"action id {shown(action_id)} is not accepted: 1 to {MAX_ACTION_ID} printable characters"
+        )
     return action_id

@@ -45,7 +45,11 @@ class Client:
         self._lock = threading.Lock()
         self._registered: dict[str, float] = {}
         self._pid = os.getpid()
-        self.queue = lru_cache(maxsize=4096)(self._queue_keys)
+        self._known_queues = lru_cache(maxsize=4096)(self._queue_keys)
+
+    def queue(self, name: str) -> keys.QueueKeys:
+        """The keys of a queue. Raises `InvalidName`."""
+        return self._known_queues(name) if isinstance(name, str) else self._queue_keys(name)
 
     def _queue_keys(self, name: str) -> keys.QueueKeys:
         return keys.QueueKeys(self.namespace, name)

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from queue_core.errors import InvalidArgument, InvalidPayload, InvalidResult, PayloadTooLarge, UnreadableEnvelope
+from queue_core.errors import InvalidArgument, InvalidPayload, InvalidResult, PayloadTooLarge, UnreadableEnvelope, shown
 from queue_core.keys import MAX_PRIORITY, check_name
 from queue_core.settings import MAX_PAYLOAD_BYTES, MAX_RESULT_SECONDS, MIN_RESULT_SECONDS
 
@@ -113,17 +113,17 @@ def encode_progress(done: float, total: float | None, note: str) -> bytes:
     if total is not None:
         facts["total"] = _check_amount("total", total)
     if not isinstance(note, str):
-        raise InvalidArgument(f"note {note!r:.40} is not accepted: a text")
+        raise InvalidArgument(f"note {shown(note)} is not accepted: a text")
     if note:
-        shown = note if len(note) <= MAX_NOTE else note[: MAX_NOTE - 1] + "…"
-        facts["note"] = shown.encode("utf-8", "replace").decode()
+        kept = note if len(note) <= MAX_NOTE else note[: MAX_NOTE - 1] + "…"
+        facts["note"] = kept.encode("utf-8", "replace").decode()
     return _encoder.encode(facts)
 
 
 def _check_amount(what: str, amount: float) -> float:
     is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
     if not is_number or not math.isfinite(amount) or not 0 <= amount < MAX_AMOUNT:
-        raise InvalidArgument(f"{what} {amount!r:.40} is not accepted: a number from 0 to 2⁵³")
+        raise InvalidArgument(f"{what} {shown(amount)} is not accepted: a number from 0 to 2⁵³")
     return amount
 
 
@@ -141,9 +141,9 @@ def _misfit(value: Any) -> str:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                return f" has the key {key!r:.40}, which is no text"
+                return f" has the key {shown(key)}, which is no text"
             if type(item) not in _PLAIN and (misfit := _misfit(item)):
-                return f"[{key!r:.40}]{misfit}"
+                return f"[{shown(key)}]{misfit}"
         return ""
     return f" is a {type(value).__name__}"
 

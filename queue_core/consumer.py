@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from queue_core import codec, protocol, reading, verdict
 from queue_core.client import Client
-from queue_core.errors import Cancelled, InvalidArgument, InvalidResult, LeaseLost, UnreadableEnvelope
+from queue_core.errors import Cancelled, InvalidArgument, InvalidResult, LeaseLost, UnreadableEnvelope, shown
 from queue_core.keys import QueueKeys
 from queue_core.protocol import ClaimedTask, Held, Report, Result
 
@@ -188,5 +188,5 @@ class Claim:
 
 def _milliseconds(seconds: Any) -> int:
     if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 < seconds <= 86_400:
-        raise InvalidArgument(f"lease of {seconds!r:.80} s is not accepted: more than 0 s, at most 24 h")
+        raise InvalidArgument(f"lease of {shown(seconds, 80)} s is not accepted: more than 0 s, at most 24 h")
     return max(1, round(seconds * 1000))

@@ -25,6 +25,8 @@ from queue_core.errors import (
     TaskyardError,
     UnknownFault,
     UnknownQueue,
+    check_several,
+    shown,
 )
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
@@ -33,7 +35,10 @@ from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
 from queue_core.snapshot import Outcome
+from queue_core.task import check_integer
 
+MAX_TASKS = 10**12
+"""More than any queue has."""
 MAX_IDS = 10_000
 """In one action."""
 HISTORY_BYTES = 240
@@ -69,7 +74,11 @@ class Control:
         act = Act.check("requeue", by, action_id, reason)
         facts = _facts(act)
         died: dict[str, int] = {}
-        for task_id, died_at in letters:
+        check_several("letters", letters)
+        for letter in letters:
+            if not isinstance(letter, tuple | list) or len(letter) != 2 or not isinstance(letter[0], str):
+                raise InvalidArgument(f"letter {shown(letter, 80)} is not accepted: an id and its time of death")
+            task_id, died_at = letter
             died[task_id] = max(check_ms("time of death", died_at), died.get(task_id, 0))
 
         def call(keys: QueueKeys, ids: Sequence[str]) -> Call[Acted]:
@@ -160,11 +169,11 @@ class Control:
         Raises `UnknownFault`.
         """
         act, until = Act.check("requeue", by, action_id, reason), check_ms("until", until)
-        if not isinstance(limit, int) or not 1 <= limit <= MAX_IDS:
-            raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_IDS:,} letters")
+        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_IDS:
+            raise InvalidArgument(f"limit {shown(limit, 20)} is not accepted: 1 to {MAX_IDS:,} letters")
         keys = self._client.queue(queue)
         if not reading.is_fingerprint(fingerprint):
-            raise UnknownFault(f"there is no fault {fingerprint!r:.80} in {queue}: no fingerprint looks like that")
+            raise UnknownFault(f"there is no fault {shown(fingerprint, 80)} in {queue}: no fingerprint looks like that")
         letters = _Letters(keys, fingerprint, until)
         exists, stored, is_known, count = self._read(
             ("EXISTS", keys.control),
@@ -293,8 +302,8 @@ class Control:
         still; with their next claim it is there again, empty.
         """
         act = Act.check("delete_queue", by, action_id, reason)
-        if at_most is not None and (not isinstance(at_most, int) or at_most < 0):
-            raise InvalidArgument(f"at_most {at_most!r:.20} is not accepted: a number of tasks, 0 or more")
+        if at_most is not None:
+            check_integer("at_most", at_most, 0, MAX_TASKS)
         keys = self._client.queue(queue)
         (exists,) = self._read(("EXISTS", keys.control))
         if exists:
@@ -339,12 +348,16 @@ class Control:
 
     def _wanted(self, act: Act, queue: str, ids: Sequence[str], where: str = "") -> tuple[dict[str, str], list[str]]:
         """Those that can be no ids, with why; and the others, each once, of which the audit stream has heard."""
+        check_several("ids", ids)
         if not ids:
             raise InvalidArgument(f"no id was given to {act.verb}")
         if len(ids) > MAX_IDS:
             raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_IDS:,} in one action")
         self._known(queue)
-        skipped = {decoding.line(str(task_id), 300): NO_ID for task_id in ids if not is_task_id(task_id)}
+        for task_id in ids:
+            if not isinstance(task_id, str):
+                raise InvalidArgument(f"id {shown(task_id, 80)} is not accepted: a text")
+        skipped = {decoding.line(task_id, 300): NO_ID for task_id in ids if not is_task_id(task_id)}
         wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
         if wanted:
             audit.record(self._client, queue, act, _target(wanted) + where, len(wanted))
@@ -499,12 +512,13 @@ def _shorten(text: str) -> str:
 
 def check_keep_seconds(keep_seconds: float) -> int:
     """How long the trash is to keep something, in ms."""
-    if not 1 <= keep_seconds <= 366 * 86_400:
-        raise InvalidArgument(f"keep_seconds {keep_seconds!r:.40} is not accepted: 1 second to a year")
+    is_number = isinstance(keep_seconds, int | float) and not isinstance(keep_seconds, bool)
+    if not is_number or not 1 <= keep_seconds <= 366 * 86_400:
+        raise InvalidArgument(f"keep_seconds {shown(keep_seconds)} is not accepted: 1 second to a year")
     return int(keep_seconds * 1000)
 
 
 def check_ms(what: str, ms: int | None) -> int:
-    if not isinstance(ms, int) or not 0 <= ms < 10**13:
-        raise InvalidArgument(f"{what} {ms!r:.40} is not accepted: it is in milliseconds since 1970")
+    if not isinstance(ms, int) or isinstance(ms, bool) or not 0 <= ms < 10**13:
+        raise InvalidArgument(f"{what} {shown(ms)} is not accepted: it is in milliseconds since 1970")
     return ms

@@ -5,7 +5,23 @@ The docstring of a class is its default message. Facts are attributes, so that n
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Collection
 from inspect import cleandoc
+
+
+def shown(value: object, most: int = 40) -> str:
+    """A value that is not accepted, for the message that says so: any value, also a number of thousands of digits."""
+    try:
+        return repr(value)[:most]
+    except ValueError:
+        return f"a number of more than {sys.get_int_max_str_digits():,} digits"
+
+
+def check_several(what: str, values: object) -> None:
+    """Raises `InvalidArgument` for what is no list, tuple, set or the like: also for one text, a common slip."""
+    if not isinstance(values, Collection) or isinstance(values, str | bytes):
+        raise InvalidArgument(f"{what} {shown(values, 80)} are not accepted: a list of them")
 
 
 class TaskyardError(Exception):

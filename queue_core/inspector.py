@@ -22,6 +22,8 @@ from queue_core.errors import (
     UnknownOperation,
     UnknownQueue,
     UnknownTask,
+    check_several,
+    shown,
 )
 from queue_core.ids import is_task_id
 from queue_core.protocol import Argument, Call, Session, with_text
@@ -156,13 +158,15 @@ class Inspector:
         retrying ones by when they are due, held ones by lane, dead and trashed ones newest first.
         """
         limit, position = _check_limit(limit), Position.parse(cursor)
+        if not isinstance(state, State):
+            raise InvalidArgument(f"state {shown(state, 80)} is not accepted: one of `State`")
         if state is State.READY:
             return self._ready_page(queue, position, limit)
         if state is State.RUNNING:
             return self._running_page(queue, position, limit)
         if state in reading.SORTED_STATES:
             return self._sorted_page(queue, state, position, limit)
-        raise InvalidArgument(f"state {str(state)!r:.80} is not accepted: no queue keeps tasks in it")
+        raise InvalidArgument(f"state {shown(str(state), 80)} is not accepted: no queue keeps tasks in it")
 
     def peek(self, queue: str, count: int = 10) -> tuple[TaskSummary, ...]:
         """The next ready tasks in the order in which a strict claim would give them. Two round trips."""
@@ -171,9 +175,10 @@ class Inspector:
     def summaries(self, queue: str, ids: Sequence[str]) -> tuple[TaskSummary, ...]:
         """What became of exactly these (at most 200), in their order. Those that ended are there where they left a
         record; unknown ones are missing. One round trip."""
+        check_several("ids", ids)
         if len(ids) > MAX_ROWS:
             raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_ROWS} at once")
-        known = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
+        known = list(dict.fromkeys(task_id for task_id in ids if is_task_id(task_id)))
         found = self._one(reading.describe(self._client.queue(queue), known, finds_ready_time=True))
         return tuple(reading.summary(queue, task) for task_id in known if (task := found.get(task_id.encode())))
 
@@ -184,7 +189,7 @@ class Inspector:
         """
         known = self._client.queue(queue)
         if not is_task_id(task_id):
-            raise UnknownTask(f"there is no task {task_id!r:.80} in {queue}: no id looks like that")
+            raise UnknownTask(f"there is no task {shown(task_id, 80)} in {queue}: no id looks like that")
         (found,), (time,) = self._ask(
             [reading.describe(known, [task_id], is_whole=True, finds_ready_time=True)], ("TIME",)
         )
@@ -197,8 +202,7 @@ class Inspector:
 
     def find(self, task_id: str) -> tuple[str, ...]:
         """The registered queues that know this task. Two round trips."""
-        if not is_task_id(task_id):
-            raise InvalidArgument(f"task id {task_id!r:.80} is not accepted: 1 to 128 letters, digits, _ and -")
+        _check_id(task_id)
         names = self._registered()
         commands: list[tuple[Argument, ...]] = []
         for name in names:
@@ -212,6 +216,7 @@ class Inspector:
         """About how many ready tasks a strict claim gives out before this one; `None` where it is not ready, and in the
         midst of a long list, where counting them would mean to walk it. One round trip."""
         known = self._client.queue(queue)
+        _check_id(task_id)
         return reading.ahead(task_id, self._client.read(*reading.line(known, task_id)))
 
     def next_claim_at(self, queue: QueueSnapshot) -> int | None:
@@ -243,7 +248,7 @@ class Inspector:
         """One fault and its newest traceback. One round trip. Raises `UnknownFault`."""
         known = self._client.queue(queue)
         if not reading.is_fingerprint(fingerprint):
-            raise UnknownFault(f"there is no fault {fingerprint!r:.80} in {queue}: no fingerprint looks like that")
+            raise UnknownFault(f"there is no fault {shown(fingerprint, 80)} in {queue}: no fingerprint looks like that")
         (found,), (traceback,) = self._ask(
             [reading.list_faults(known, 1, fingerprint)], ("HGET", known.faults, f"{fingerprint}:traceback")
         )
@@ -260,7 +265,9 @@ class Inspector:
         if fingerprint is None:
             return self._sorted_page(queue, State.DEAD, position, limit)
         if queue is None or not reading.is_fingerprint(fingerprint):
-            raise InvalidArgument(f"fingerprint {fingerprint!r:.80} is not accepted: it is one of a fault of a queue")
+            raise InvalidArgument(
+                f"fingerprint {shown(fingerprint, 80)} is not accepted: it is one of a fault of a queue"
+            )
         return self._sorted_page(queue, State.DEAD, position, limit, fingerprint)
 
     def trash(self, queue: str | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
@@ -289,7 +296,7 @@ class Inspector:
             for found in self._operations([(self._client.queue(name), operation_id) for name in names]):
                 return found
         raise UnknownOperation(
-            f"there is no operation {operation_id!r:.80}{f' in {queue}' if queue else ''}, "
+            f"there is no operation {shown(operation_id, 80)}{f' in {queue}' if queue else ''}, "
             "or it ended more than seven days ago",
             operation_id=operation_id,
         )
@@ -312,8 +319,8 @@ class Inspector:
     def audit(self, limit: int = 50, before: str | None = None) -> AuditPage:
         """What was done, newest first; `before`: the entries before that one. One round trip."""
         limit = _check_limit(limit)
-        if before is not None and not _ENTRY_ID.match(before):
-            raise InvalidArgument(f"entry {before!r:.80} is not accepted: it is not one of the audit stream's own")
+        if before is not None and not (isinstance(before, str) and _ENTRY_ID.match(before)):
+            raise InvalidArgument(f"entry {shown(before, 80)} is not accepted: it is not one of the audit stream's own")
         key = keys.audit(self._client.namespace)
         (answer,) = self._client.read(("XREVRANGE", key, f"({before}" if before else "+", "-", "COUNT", limit + 1))
         rows = [decoding.audit_entry(entry_id, facts) for entry_id, facts in self._checked(answer, key)]
@@ -565,9 +572,14 @@ def _value(answer: T | TaskyardError) -> T:
     return answer
 
 
+def _check_id(task_id: str) -> None:
+    if not is_task_id(task_id):
+        raise InvalidArgument(f"task id {shown(task_id, 80)} is not accepted: 1 to 128 letters, digits, _ and -")
+
+
 def _check_limit(limit: int) -> int:
-    if not isinstance(limit, int) or not 1 <= limit <= MAX_ROWS:
-        raise InvalidArgument(f"limit {limit!r:.20} is not accepted: 1 to {MAX_ROWS} rows")
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_ROWS:
+        raise InvalidArgument(f"limit {shown(limit, 20)} is not accepted: 1 to {MAX_ROWS} rows")
     return limit
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 
-from queue_core.errors import InvalidName
+from queue_core.errors import InvalidName, shown
 
 FORMAT = 1
 """Version of everything below. It stands in `control` from the first write, and every script checks it."""
@@ -30,7 +30,7 @@ def check_name(kind: str, name: object) -> str:
     if isinstance(name, str) and _NAME.match(name):
         return name
     raise InvalidName(
-        f"{kind} name {name!r:.150} is not allowed: 1 to 128 letters, digits and _ . : -, "
+        f"{kind} name {shown(name, 150)} is not allowed: 1 to 128 letters, digits and _ . : -, "
         "beginning with a letter, a digit or _",
         kind=kind,
         name=name,

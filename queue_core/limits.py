@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import Final
 
-from queue_core.errors import InvalidArgument
+from queue_core.errors import InvalidArgument, shown
 from queue_core.task import check_integer, seconds_of
 
 MOST = 10**9
@@ -76,15 +76,15 @@ def _told(name: str, value: object) -> str:
 
 def _rate(name: str, rate: object) -> list[int]:
     if not isinstance(rate, tuple | list) or len(rate) != 2:
-        raise InvalidArgument(f"{name} {rate!r:.80} is not accepted: how many tasks, and in how many seconds")
+        raise InvalidArgument(f"{name} {shown(rate, 80)} is not accepted: how many tasks, and in how many seconds")
     count, seconds = rate
     return [check_integer(f"{name}: number of tasks", count, 1, MOST), _milliseconds(f"{name}: time", seconds, 0.001)]
 
 
 def _milliseconds(what: str, given: object, least: float) -> int:
     seconds = seconds_of(given) if isinstance(given, int | float | timedelta) and not isinstance(given, bool) else None
-    if seconds is None or not math.isfinite(seconds) or not least <= seconds <= MOST:
+    if seconds is None or not least <= seconds <= MOST:
         raise InvalidArgument(
-            f"{what} {given!r:.80} is not accepted: seconds, or a timedelta, from {least:g} to {MOST:,}"
+            f"{what} {shown(given, 80)} is not accepted: seconds, or a timedelta, from {least:g} to {MOST:,}"
         )
     return math.ceil(seconds * 1000)

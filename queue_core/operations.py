@@ -26,6 +26,8 @@ from queue_core.errors import (
     TaskyardError,
     UnknownOperation,
     UnknownQueue,
+    check_several,
+    shown,
 )
 from queue_core.inspector import Inspector, is_operation_id
 from queue_core.keys import QueueKeys
@@ -184,6 +186,8 @@ class Operations:
 
         `drip`: at most so many tasks a second; `canary`: so many go first, and the others when those have completed.
         """
+        if not isinstance(bound, Bound):
+            raise InvalidArgument(f"bound {shown(bound, 80)} is not accepted: that of a preview")
         act = Act.check(bound.verb, by, action_id, reason)
         facts = _check_bound(bound) | _check_pace(bound, drip, canary)
         facts |= {"by": act.by, "reason": act.reason, "action": act.action_id}
@@ -387,18 +391,20 @@ def _describe(bound: Bound) -> str:
 
 
 def _check_target(verb: str, state: State, faults: Sequence[str], since: int | None, until: int | None) -> None:
-    if verb not in VERBS:
-        raise InvalidArgument(f"verb {verb!r:.40} is not accepted: it is one of {', '.join(VERBS)}")
-    if state not in VERBS[verb]:
+    if not isinstance(verb, str) or verb not in VERBS:
+        raise InvalidArgument(f"verb {shown(verb)} is not accepted: it is one of {', '.join(VERBS)}")
+    if not isinstance(state, State) or state not in VERBS[verb]:
         states = ", ".join(sorted(VERBS[verb]))
-        raise InvalidArgument(f"state {str(state)!r:.40} is not accepted: {verb} is for {states} tasks")
+        given = shown(str(state) if isinstance(state, State) else state)
+        raise InvalidArgument(f"state {given} is not accepted: {verb} is for {states} tasks")
+    check_several("faults", faults)
     if state is not State.DEAD and (faults or since is not None or until is not None):
         raise InvalidArgument("faults and times are accepted for dead letters only")
     if len(faults) > MAX_FAULTS:
         raise InvalidArgument(f"{len(faults):,} faults are not accepted: at most {MAX_FAULTS:,}")
     for fault in faults:
         if not reading.is_fingerprint(fault):
-            raise InvalidArgument(f"fault {fault!r:.80} is not accepted: no fingerprint looks like that")
+            raise InvalidArgument(f"fault {shown(fault, 80)} is not accepted: no fingerprint looks like that")
     for what, ms in (("since", since), ("until", until)):
         if ms is not None:
             check_ms(what, ms)
@@ -418,8 +424,8 @@ def _check_bound(bound: Bound) -> dict[str, Argument]:
     for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
         if ms is not None or what == "taken_at":
             check_ms(what, ms)
-    if not isinstance(bound.count, int) or not 1 <= bound.count <= 10**12:
-        raise InvalidArgument(f"count {bound.count!r:.40} is not accepted: there is something to do from 1 task on")
+    if not isinstance(bound.count, int) or isinstance(bound.count, bool) or not 1 <= bound.count <= 10**12:
+        raise InvalidArgument(f"count {shown(bound.count)} is not accepted: there is something to do from 1 task on")
     until = min(bound.taken_at, bound.taken_at if bound.until is None else bound.until)
     top = until if bound.state is State.DEAD else bound.highest
     facts: dict[str, Argument] = {
@@ -442,9 +448,9 @@ def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argu
         if bound.verb not in DRIPPING:
             raise InvalidArgument(f"a drip is not accepted: {bound.verb} gives workers nothing to do")
         if not isinstance(drip, int | float) or not MIN_DRIP <= drip <= MAX_DRIP or math.isnan(drip):
-            raise InvalidArgument(f"drip {drip!r:.40} is not accepted: {MIN_DRIP} to {MAX_DRIP:,.0f} tasks per second")
-    if not isinstance(canary, int) or not 0 <= canary <= MAX_CANARY:
-        raise InvalidArgument(f"canary {canary!r:.40} is not accepted: 0 to {MAX_CANARY:,} tasks")
+            raise InvalidArgument(f"drip {shown(drip)} is not accepted: {MIN_DRIP} to {MAX_DRIP:,.0f} tasks per second")
+    if not isinstance(canary, int) or isinstance(canary, bool) or not 0 <= canary <= MAX_CANARY:
+        raise InvalidArgument(f"canary {shown(canary)} is not accepted: 0 to {MAX_CANARY:,} tasks")
     if canary and bound.verb != "requeue":
         raise InvalidArgument(f"a canary is not accepted: what becomes of tasks after {bound.verb} is not counted")
     return {"drip": "" if drip is None else float(drip), "canary": canary, "canary_size": canary}
@@ -452,5 +458,5 @@ def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argu
 
 def _check_id(name: str) -> str:
     if not is_operation_id(name):
-        raise UnknownOperation(f"there is no operation {name!r:.80}: no id looks like that", operation_id=name)
+        raise UnknownOperation(f"there is no operation {shown(name, 80)}: no id looks like that", operation_id=name)
     return name

@@ -12,7 +12,7 @@ from typing import Any
 
 from queue_core import decoding, scripts, settings
 from queue_core.codec import decode_envelope
-from queue_core.errors import InvalidArgument, UnreadableEnvelope
+from queue_core.errors import InvalidArgument, UnreadableEnvelope, shown
 from queue_core.ids import read_ready_element
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import Argument, Call
@@ -177,7 +177,9 @@ class Position:
                 raise ValueError
             return cls({b"a": "after", b"b": "before"}[side], score, queue.decode("ascii"), member)
         except (ValueError, KeyError, binascii.Error) as error:
-            raise InvalidArgument(f"cursor {cursor!r:.80} is not accepted: it is not one of a page's own") from error
+            raise InvalidArgument(
+                f"cursor {shown(cursor, 80)} is not accepted: it is not one of a page's own"
+            ) from error
 
     @property
     def order(self) -> float:

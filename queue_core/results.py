@@ -22,6 +22,7 @@ from queue_core.errors import (
     TaskExpired,
     TaskFailed,
     UnreadableEnvelope,
+    shown,
 )
 from queue_core.keys import QueueKeys
 from queue_core.listening import LOOK_SECONDS
@@ -86,7 +87,7 @@ class _Waiting:
     def __init__(self, queue: QueueKeys, task_id: str, timeout: float | None) -> None:
         is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
         if timeout is not None and not (is_number and timeout >= 0):
-            raise InvalidArgument(f"timeout {timeout!r:.40} is not accepted: seconds from 0, or None for ever")
+            raise InvalidArgument(f"timeout {shown(timeout)} is not accepted: seconds from 0, or None for ever")
         if timeout is not None and timeout >= _FOR_EVER_SECONDS:  # also a whole number that no float can hold
             timeout = None
         self._queue = queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from queue_core.errors import ConfigurationError
+from queue_core.errors import ConfigurationError, shown
 from queue_core.keys import check_name
 
 DEFAULT_URL = "redis://localhost:6379/0"
@@ -38,7 +38,7 @@ TRASH_SECONDS = 86_400
 def redis_url(given: str | None = None) -> str:
     """The server's address: as given, else `TASKYARD_REDIS_URL`, else the default."""
     if given is not None and not isinstance(given, str):
-        raise ConfigurationError(f"Redis URL {given!r:.80} is not accepted: it is a text, such as {DEFAULT_URL}")
+        raise ConfigurationError(f"Redis URL {shown(given, 80)} is not accepted: it is a text, such as {DEFAULT_URL}")
     url = given or os.environ.get("TASKYARD_REDIS_URL") or DEFAULT_URL
     if not re.match(r"(redis|rediss|unix)://", url):
         raise ConfigurationError(
@@ -58,7 +58,7 @@ def application_version(given: str | None = None) -> str:
     """The version of the user's application: as given, else `TASKYARD_VERSION`, else empty."""
     version = given or os.environ.get("TASKYARD_VERSION") or ""
     if not isinstance(version, str) or len(version) > 64 or not version.isprintable():
-        raise ConfigurationError(f"version {version!r:.80} is not accepted: at most 64 printable characters")
+        raise ConfigurationError(f"version {shown(version, 80)} is not accepted: at most 64 printable characters")
     return version
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from queue_core import codec, settings
 from queue_core.codec import Options
-from queue_core.errors import InvalidArgument, InvalidPayload
+from queue_core.errors import InvalidArgument, InvalidPayload, shown
 from queue_core.ids import is_task_id, new_id
 from queue_core.keys import MAX_PRIORITY, check_name
 from queue_core.settings import MAX_CRASHES, MAX_RETRIES
@@ -30,7 +30,7 @@ _KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_
 def check_integer(what: str, value: object, least: int, most: int) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and least <= value <= most:
         return value
-    raise InvalidArgument(f"{what} {value!r:.80} is not accepted: a whole number from {least} to {most}")
+    raise InvalidArgument(f"{what} {shown(value, 80)} is not accepted: a whole number from {least} to {most}")
 
 
 def check_seconds(what: str, value: object) -> float:
@@ -38,7 +38,7 @@ def check_seconds(what: str, value: object) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if is_number and 0.001 <= value <= MAX_DELAY_SECONDS:  # type: ignore[operator]
         return value  # type: ignore[return-value]
-    raise InvalidArgument(f"{what} {value!r:.80} is not accepted: seconds, or a timedelta, from 1 ms to 100 years")
+    raise InvalidArgument(f"{what} {shown(value, 80)} is not accepted: seconds, or a timedelta, from 1 ms to 100 years")
 
 
 def milliseconds(seconds: float | None) -> int:
@@ -107,19 +107,21 @@ class Sending:
         if self.max_retries is not None:
             check_integer("max_retries", self.max_retries, 0, MAX_ALLOWED_RETRIES)
         if not isinstance(self.delay, int | float) or isinstance(self.delay, bool):
-            raise InvalidArgument(f"delay {self.delay!r:.80} is not accepted: seconds, or a timedelta")
+            raise InvalidArgument(f"delay {shown(self.delay, 80)} is not accepted: seconds, or a timedelta")
         if not 0 <= self.delay <= MAX_DELAY_SECONDS:
-            raise InvalidArgument(f"delay of {self.delay!r:.80} s is not accepted: 0 s to 100 years")
+            raise InvalidArgument(f"delay of {shown(self.delay, 80)} s is not accepted: 0 s to 100 years")
         if self.eta is not None:
             if self.delay:
                 raise InvalidArgument("delay and eta were both given: say only one of them")
             if not isinstance(self.eta, datetime) or self.eta.tzinfo is None:
-                raise InvalidArgument(f"eta {self.eta!r:.80} is not accepted: a datetime with its time zone")
+                raise InvalidArgument(f"eta {shown(self.eta, 80)} is not accepted: a datetime with its time zone")
         if self.task_id is not None and not is_task_id(self.task_id):
-            raise InvalidArgument(f"task id {self.task_id!r:.150} is not accepted: 1 to 128 letters, digits, _ and -")
+            raise InvalidArgument(
+                f"task id {shown(self.task_id, 150)} is not accepted: 1 to 128 letters, digits, _ and -"
+            )
         if self.unique_key is not None and not _is_unique_key(self.unique_key):
             raise InvalidArgument(
-                f"unique_key {self.unique_key!r:.150} is not accepted: 1 to {MAX_UNIQUE_KEY} printable characters"
+                f"unique_key {shown(self.unique_key, 150)} is not accepted: 1 to {MAX_UNIQUE_KEY} printable characters"
             )
         if self.unique_for is not None:
             if self.unique_key is None:
@@ -275,11 +277,11 @@ def define(
 ) -> Definition:
     """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
     if not callable(handler):
-        raise InvalidArgument(f"task handler {handler!r:.80} cannot be called")
+        raise InvalidArgument(f"task handler {shown(handler, 80)} cannot be called")
     chosen = getattr(handler, "__name__", "") if name is None else name
     is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
     if timeout is not None and not (is_number and 0 < timeout <= MAX_DELAY_SECONDS):
-        raise InvalidArgument(f"timeout {timeout!r:.80} is not accepted: seconds, more than 0, at most 100 years")
+        raise InvalidArgument(f"timeout {shown(timeout, 80)} is not accepted: seconds, more than 0, at most 100 years")
     expires_seconds = None if expires is None else check_seconds("expires", seconds_of(expires))
     kept = None if result_ttl is None else seconds_of(result_ttl)
     if kept is not None and not (
@@ -287,14 +289,16 @@ def define(
         and not isinstance(kept, bool)
         and settings.MIN_RESULT_SECONDS <= kept <= settings.MAX_RESULT_SECONDS
     ):
-        raise InvalidArgument(f"result_ttl {result_ttl!r:.80} is not accepted: 1 second to 366 days")
+        raise InvalidArgument(f"result_ttl {shown(result_ttl, 80)} is not accepted: 1 second to 366 days")
     if inspect.isgeneratorfunction(handler) or inspect.isasyncgenfunction(handler):
-        raise InvalidArgument(f"task handler {chosen!r:.80} is a generator: called, it would run nothing")
+        raise InvalidArgument(f"task handler {shown(chosen, 80)} is a generator: called, it would run nothing")
     context = _context_parameter(handler)
     try:
         signature = inspect.signature(handler)
     except ValueError as error:
-        raise InvalidArgument(f"task handler {chosen!r:.80} does not tell its parameters: wrap it in a def") from error
+        raise InvalidArgument(
+            f"task handler {shown(chosen, 80)} does not tell its parameters: wrap it in a def"
+        ) from error
     positions = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
     parameters = [p for p in signature.parameters.values() if p.name != context]
     can_be_named = all(p.kind in _KEYWORDS for p in parameters)
@@ -324,7 +328,7 @@ def message_by_name(name: str, queue: str, arguments: Mapping[str, Any], sending
     """
 
     if not isinstance(arguments, Mapping):
-        raise InvalidPayload(f"arguments {arguments!r:.80} are not accepted: a mapping with their names as keys")
+        raise InvalidPayload(f"arguments {shown(arguments, 80)} are not accepted: a mapping with their names as keys")
 
     def unknown(**arguments: Any) -> None: ...
 

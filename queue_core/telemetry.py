@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from queue_core import decoding, scripts
-from queue_core.errors import InvalidArgument
+from queue_core.errors import InvalidArgument, shown
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call
 from queue_core.snapshot import COUNTERS, Figures, NameStatistics, Period, QueueSnapshot, Statistics
@@ -39,7 +39,7 @@ class Asked:
     def __post_init__(self) -> None:
         for unit, number, most in (("minutes", self.minutes, MAX_MINUTES), ("hours", self.hours, MAX_HOURS)):
             if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= most:
-                raise InvalidArgument(f"{number!r:.40} {unit} are not accepted: 1 to {most:,} {unit} are kept")
+                raise InvalidArgument(f"{shown(number)} {unit} are not accepted: 1 to {most:,} {unit} are kept")
         if bool(self.minutes) == bool(self.hours):
             raise InvalidArgument("either minutes or hours are asked for, at least one")
 

@@ -17,7 +17,7 @@ from queue_core.audit import MAX_REASON, check_text
 from queue_core.client import Client, Started
 from queue_core.consumer import Claim, process_name
 from queue_core.control import Control
-from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask
+from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask, shown
 from queue_core.explain import Explanation, explain, explain_queue
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
@@ -372,7 +372,7 @@ class Taskyard:
         """All that is known of a task, in `queue` or in any. Raises `UnknownTask`."""
         queues = (queue,) if queue else self.inspector.find(task_id)
         if not queues:
-            raise UnknownTask(f"no task {task_id!r:.150} in any queue", task_id=task_id)
+            raise UnknownTask(f"no task {shown(task_id, 150)} in any queue", task_id=task_id)
         return self.inspector.task(queues[0], task_id)
 
     def explain(self, task_id: str, queue: str | None = None) -> Explanation:
@@ -382,10 +382,10 @@ class Taskyard:
     def handle(self, task_id: str, queue: str | None = None) -> TaskHandle:
         """The handle of a task that somebody else enqueued, in `queue` or in any. Raises `UnknownTask`."""
         if not is_task_id(task_id):
-            raise UnknownTask(f"there is no task {task_id!r:.80}: no id looks like that", task_id=task_id)
+            raise UnknownTask(f"there is no task {shown(task_id, 80)}: no id looks like that", task_id=task_id)
         queues = (check_name("queue", queue),) if queue else self.inspector.find(task_id)
         if not queues:
-            raise UnknownTask(f"no task {task_id!r:.150} in any queue", task_id=task_id)
+            raise UnknownTask(f"no task {shown(task_id, 150)} in any queue", task_id=task_id)
         return TaskHandle(self, task_id, queues[0])
 
     def cancel(self, task_id: str, queue: str | None = None, reason: str = "") -> State | None:
@@ -452,7 +452,7 @@ Batch = list[tuple[int, NewTask]]
 def _checked(message: Message) -> Message:
     if isinstance(message, Message):
         return message
-    raise InvalidArgument(f"{message!r:.80} cannot be enqueued: pass what task.message(…) returns")
+    raise InvalidArgument(f"{shown(message, 80)} cannot be enqueued: pass what task.message(…) returns")
 
 
 def _batches(messages: Iterable[Message]) -> Iterator[tuple[str, Batch]]:

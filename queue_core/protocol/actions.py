@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from queue_core import scripts, settings
-from queue_core.errors import InvalidArgument
+from queue_core.errors import InvalidArgument, shown
 from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
 from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
 
@@ -202,9 +202,9 @@ def open_lane(queue: QueueKeys, lane: str, by: str) -> Call[Switched]:
 
 
 def check_lane(lane: str) -> str:
-    kind, _, name = lane.partition(":")
+    kind, _, name = lane.partition(":") if isinstance(lane, str) else ("", "", "")
     if kind not in ("name", "unknown"):
-        raise InvalidArgument(f"lane {lane!r:.150} is not accepted: it is name:<task> or unknown:<task>")
+        raise InvalidArgument(f"lane {shown(lane, 150)} is not accepted: it is name:<task> or unknown:<task>")
     check_name("task", name)
     return lane
 

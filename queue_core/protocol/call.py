@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from queue_core import scripts, settings
-from queue_core.errors import CorruptQueue, InvalidArgument, TaskyardError
+from queue_core.errors import CorruptQueue, InvalidArgument, TaskyardError, shown
 from queue_core.keys import FORMAT, QueueKeys
 
 T = TypeVar("T")
@@ -43,7 +43,7 @@ class Call(Generic[T]):
             raise
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise CorruptQueue(
-                f"the queue's data is damaged: {self.script.name} got what is no answer to it: {answer!r:.100}"
+                f"the queue's data is damaged: {self.script.name} got what is no answer to it: {shown(answer, 100)}"
             ) from error
 
 
@@ -85,7 +85,7 @@ def check_batch(tasks: Sequence[object]) -> None:
 
 def check_limit(verb: str, limit: object, least: int) -> None:
     if not isinstance(limit, int) or isinstance(limit, bool) or not least <= limit <= settings.MAX_BATCH:
-        raise InvalidArgument(f"{verb} limit {limit!r:.40} is not accepted: {least} to {settings.MAX_BATCH} tasks")
+        raise InvalidArgument(f"{verb} limit {shown(limit)} is not accepted: {least} to {settings.MAX_BATCH} tasks")
 
 
 # Reading answers, writing facts.
