@@ -24,10 +24,10 @@ else
 end
 local left, moved = {}, 0
 for _, id in ipairs(ids) do
-  local envelope = call('HGET', tasks, id)
+  local is_there = call('HEXISTS', tasks, id) == 1 -- an envelope may be 1 MiB
   local place, score, member
-  if envelope then place, score, member = place_of(id, envelope) end
-  local refusal = not envelope and 'gone' or place == 'running' and place or place == 'trashed' and 'in the trash'
+  if is_there then place, score, member = place_of(id) end
+  local refusal = not is_there and 'gone' or place == 'running' and place or place == 'trashed' and 'in the trash'
     or died_by and not (place == 'dead' and tonumber(score) <= died_by) and 'changed'
   if refusal then
     left[#left + 1] = id

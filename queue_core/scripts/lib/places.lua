@@ -1,7 +1,7 @@
 -- Where tasks are. Needs envelope.lua and the names of the places' keys.
 
--- For each of some ids, with its envelope or '': the place, its score there, its member in it. 'ready' is what is left
--- when it is nowhere else.
+-- For each of some ids, with its envelope (nil: it is read where it is needed): the place, its score there, its member in
+-- it. 'ready' is what is left when it is nowhere else.
 local function places_of(ids, envelopes)
   local found = {}
   for _, place in ipairs({{'running', leases}, {'prioritized', prioritized}, {'scheduled', scheduled},
@@ -17,7 +17,7 @@ local function places_of(ids, envelopes)
   local has_held = call('ZCARD', held) > 0
   for i, id in ipairs(ids) do
     if has_held and not found[i] then
-      local name = name_of(envelopes[i])
+      local name = name_of(envelopes[i] or call('HGET', tasks, id) or '')
       for _, lane in ipairs({'name:' .. name, 'unknown:' .. name}) do
         local score = call('ZSCORE', held, lane .. '/' .. id)
         if score then found[i] = {'held', score, lane .. '/' .. id} end
