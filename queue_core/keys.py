@@ -175,7 +175,8 @@ class QueueKeys:
     @cached_property
     def imported(self) -> str:
         """ZSET: `id:token` of a task that came from another queue, or that and `:refused` of one that is not to come →
-        when the mark may go, ms; +inf until the other queue has forgotten the task."""
+        when the mark may go, ms; +inf until the other queue has forgotten the task. It outlives the queue, with an
+        expiry where no mark is +inf."""
         return self._prefix + "imported"
 
     @cached_property

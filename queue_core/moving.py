@@ -7,6 +7,7 @@ the mark and goes on. What the target does not take is restored, once the target
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,7 +71,8 @@ class Move:
         return self._run(self.moving(ids, secrets.token_urlsafe(9)), session_id)
 
     def call_back(self, ids: Sequence[str], session_id: str) -> Moved:
-        """Tasks that were put aside are where they were. Skipped: those that the target had taken already."""
+        """Tasks that were put aside are where they were. Skipped: those that the target had taken already, and what
+        somebody else has restored or moved since this began (`not in the trash`)."""
         return self._run(self.calling_back(ids, secrets.token_urlsafe(9)), session_id)
 
     def run_chunk(self, chunk: Chunk) -> ChunkDone:
@@ -91,6 +93,8 @@ class Move:
                 result: T = end.value
                 return result
             answer = self.client.run(call, None if session_id is None else Session(session_id))
+            if session_id is not None and isinstance(answer, Exported):
+                session_id = session_behind(session_id, answer)
 
     def moving_chunk(self, chunk: Chunk, token: str, forgotten: Sequence[str]) -> Steps[ChunkDone]:
         """The calls of `run_chunk`. `token`: not used before; `forgotten`: tickets of the chunk before it.
@@ -148,10 +152,23 @@ class Move:
         now_ms = taken.now_ms
         if left:
             restored = yield protocol.restore(source, list(left))
-            stays = {ticket: why for ticket, why in restored.skipped.items() if why != RESTORED_BEFORE}
+            for ticket, why in restored.skipped.items():
+                if why != RESTORED_BEFORE:
+                    left[ticket] = f"{why}; it is in the trash"
+                elif refuses:
+                    left[ticket] = why
             now_ms = max(now_ms, restored.now_ms)
-            left |= {ticket: f"{why}; it is in the trash" for ticket, why in stays.items()}
         return _Brought(come, left, late, now_ms)
 
     def _why(self) -> str:
         return f"moving to {self.to_queue}" + (f": {self.reason}" if self.reason else "")
+
+
+def session_behind(session_id: str, exported: Exported) -> str:
+    """Id of the session of the calls behind `export`: it is that of these tickets.
+
+    When the session of `export` is over and theirs are not, there may be other tickets; an answer about the first ones,
+    in which these are missing, would say that they have come.
+    """
+    tickets = " ".join(task.ticket for task in exported.tasks)
+    return f"{session_id}.{hashlib.sha1(tickets.encode()).hexdigest()[:16]}"

@@ -6,6 +6,7 @@ import contextlib
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -200,6 +201,20 @@ def test_twin_of_that_id_in_the_target_stays_and_so_does_the_task(
     assert engine.claim().tasks[0].id == "order-1"
     assert whole(images)["tasks"]["order-1"].endswith('{"other":1}')
     assert move(control, ["order-1", other]) == outcome
+
+
+def test_same_form_whose_first_session_alone_is_over_loses_nothing(
+    engine: Engine, images: Engine, control: Control
+) -> None:
+    """Its runner slept between two calls, so the sessions do not end together."""
+    images.enqueue("order-1")
+    engine.enqueue("order-1")
+    outcome = move(control, ["order-1"])
+    assert outcome.skipped == {"order-1": "in that queue already, ready"}
+    engine.redis.delete(engine.queue.session("a1.0.export"))
+    engine.later(5)
+    assert move(control, ["order-1"]) == replace(outcome, server_ms=engine.now)
+    assert list(whole(engine)["tasks"]) == ["order-1"]
 
 
 def test_there_and_back_again(engine: Engine, images: Engine, control: Control) -> None:

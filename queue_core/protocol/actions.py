@@ -152,8 +152,8 @@ class QueueDeleted:
 def delete_queue(queue: QueueKeys, *, is_forced: bool = False, at_most: int | None = None) -> Call[QueueDeleted]:
     """A queue and everything in it is gone, if it is empty. Never while tasks run.
 
-    `is_forced`: also with tasks in it; `at_most`: unless they are more. Sessions, records and outcomes of actions
-    expire by themselves. Raises, on reading: `UnknownQueue`. Source: delete_queue.lua.
+    `is_forced`: also with tasks in it; `at_most`: unless they are more. Sessions, records, outcomes of actions
+    and marks of moved tasks expire by themselves. Raises, on reading: `UnknownQueue`. Source: delete_queue.lua.
     """
     script = scripts.load("delete_queue")
     others = queue.named(tuple(name for name in LASTING if name not in (*script.keys, "control")))

@@ -4,7 +4,7 @@
 -- KEYS control HASH, session STRING, imported ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long they stay, ms   then the tickets
 -- Returns now, ms.
--- include begin session
+-- include begin session marks
 if replayed then return replayed end
 -- check keys
 
@@ -15,4 +15,5 @@ local gone_at = fmt('%.0f', now + ARGV[4])
 for i = 5, #ARGV do
   for _, mark in ipairs({ARGV[i], ARGV[i] .. ':refused'}) do call('ZADD', imported, 'XX', gone_at, mark) end
 end
+expire_marks()
 return answer(fmt('%.0f', now))

@@ -9,7 +9,7 @@
 -- running, retrying, dead, trashed.
 -- include begin session
 if replayed then return replayed end
--- include known
+-- include known marks
 -- check keys
 
 local running_count = call('ZCARD', leases)
@@ -23,10 +23,10 @@ local counts = {
 local is_allowed = total == 0 or (ARGV[4] == '1' and (ARGV[5] == '' or total <= tonumber(ARGV[5])))
 if not is_allowed or running_count > 0 then return answer({fmt('%.0f', now), 0, total, unpack(counts)}) end
 
--- Whoever moved tasks here and died asks once more what became of them: marks that wait for that stay.
-local is_awaited = call('ZCOUNT', imported, '+inf', '+inf') > 0
+-- Whoever moved tasks here, and slept or died, asks once more what became of them: marks stay as long as elsewhere.
+local has_marks = expire_marks()
 for i = #KEYS, 1, -1 do
   local key = KEYS[i]
-  if key ~= session and not (key == imported and is_awaited) then call('UNLINK', key) end
+  if key ~= session and not (key == imported and has_marks) then call('UNLINK', key) end
 end
 return answer({fmt('%.0f', now), 1, total, unpack(counts)})

@@ -5,9 +5,10 @@
 -- retrying ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, faults_seen ZSET, trash ZSET,
 -- trashed HASH, expiring ZSET, then for a chunk its operation HASH, `operations` ZSET and `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
--- ARGV[6] why   ARGV[7] name of the other queue   ARGV[8] token   ARGV[9] bytes to stop at   ARGV[10] how many elements
--- at each end of `ready` are searched for ready times   then the ids; or for a
--- chunk the runner's token: it puts the next ones aside, or tells those once more that are on their way
+-- ARGV[6] why   ARGV[7] name of the other queue   ARGV[8] token; the time is put behind it, so that the same call made long
+-- after makes other tickets   ARGV[9] bytes to stop at   ARGV[10] how many elements at each end of `ready` are searched for
+-- ready times   then the ids; or for a chunk the runner's token: it puts the next ones aside, or tells those once more that
+-- are on their way
 -- Returns: now ms; list id, why: of those that were left alone (`running`, `in the trash`, `being moved to <queue>`,
 -- `gone`); list of ids for another call, which would be too many bytes for this one; list of six for each fault of
 -- theirs: fingerprint, JSON object, versions, frames, traceback, last seen in ms; then for each task: ticket (`id:token`),
@@ -144,7 +145,7 @@ for i, id in ipairs(ids) do
       if is_first then begin_writing() end
       is_first = false
       if place == 'ready' then score = fmt('%.0f', ready_since(id)) end
-      origin = {by = ARGV[5], reason = ARGV[6], to = to, token = ARGV[8]}
+      origin = {by = ARGV[5], reason = ARGV[6], to = to, token = fmt('%s.%.0f', ARGV[8], now)}
       put_in_trash(id, place, score, member, until_ms, origin)
     end
     tickets[#tickets + 1] = id .. ':' .. origin.token

@@ -104,5 +104,6 @@ count('imported', #entering)
 
 for _, task in ipairs(entering) do call('ZADD', imported, '+inf', ARGV[task[2]]) end
 for _, mark in ipairs(refused) do call('ZADD', imported, '+inf', mark) end
+if #entering + #refused > 0 then call('PERSIST', imported) end
 wake(#waiting + to_wake)
 return answer(reply)

@@ -104,7 +104,7 @@ def calls_of(
         lambda: protocol.measure(queue, {"send": Figures(completed=1, wait=Histogram((0, 1)), run=Histogram((1,)))}),
         lambda: protocol.export(queue, strange[:3], "images", "t1", "ada", ""),
         lambda: protocol.import_(queue, moved, {"by": "ada"}),
-        lambda: protocol.forget(queue, [f"{task_id}:t1" for task_id in strange[:2]]),
+        lambda: protocol.forget(queue, [f"{task_id}:t1.{engine.now}" for task_id in strange[:2]]),
         lambda: protocol.confirm(queue, [task.ticket for task in moved.tasks]),
         lambda: protocol.start_operation(queue, OPERATION, TO_REQUEUE, counts_outcome=True),
         lambda: protocol.requeue(queue, [(ids[1], engine.now)], {"by": "ada"}, protocol.Chunk(OPERATION, "w1")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,8 +96,25 @@ def test_marks_that_a_dead_mover_will_ask_for_stay(engine: Engine) -> None:
     assert delete_queue(engine, "a", force=True).is_gone
     assert engine.state() == {"imported": {"order-1:t1": float("inf"), "order-2:t1": float("inf")}}
     assert engine.run(protocol.import_(engine.queue, exported, {})).skipped == {}
-    engine.run(protocol.confirm(engine.queue, ["order-1:t1", "order-2:t1"]))
-    engine.enqueue()
+    assert engine.redis.ttl(engine.queue.imported) == -1
+
+
+def test_marks_stay_their_hour_for_a_mover_that_slept(engine: Engine) -> None:
+    """Also those of tasks that are not to come."""
+    tasks = tuple(ExportedTask(f"order-{n}:t1", b"send\n{}", "ready", b"1") for n in (1, 2))
+    exported = Exported(engine.now, tasks, {})
+    engine.run(protocol.import_(engine.queue, replace(exported, tasks=tasks[:1]), {"by": "ada"}))
+    engine.run(protocol.import_(engine.queue, replace(exported, tasks=tasks[1:]), {"by": "ada"}, refuses=True))
+    engine.run(protocol.confirm(engine.queue, [task.ticket for task in tasks]))
+    assert delete_queue(engine, "a", force=True).is_gone
+    assert 3_590_000 < engine.redis.pttl(engine.queue.imported) <= 3_600_000
+    assert engine.run(protocol.import_(engine.queue, exported, {})).skipped == {"order-2:t1": "called back"}
+    assert engine.state().keys() == {"imported"}
+
+    engine.run(protocol.import_(engine.queue, Exported(engine.now, (ExportedTask("order-3:t1"),), {}), {"by": "ada"}))
+    assert engine.redis.ttl(engine.queue.imported) == -1
+    engine.run(protocol.confirm(engine.queue, ["order-3:t1"]))
+    engine.later(3_600_000)
     assert delete_queue(engine, "b", force=True).is_gone
     assert engine.state() == {}
 

@@ -55,7 +55,7 @@ def test_task_is_in_the_trash_under_its_token_and_all_of_it_is_told(engine: Engi
         "reason": "moving to images",
         "at": engine.now,
         "to": "images",
-        "token": "t1",
+        "token": f"t1.{engine.now}",
     }
     faults = before.get("faults")
     if place in ("dead", "retrying"):
@@ -78,7 +78,7 @@ def test_task_is_in_the_trash_under_its_token_and_all_of_it_is_told(engine: Engi
     state, at = TOLD[place]
     history = before.get("history", {}).get(task_id, "").encode()
     envelope = before["tasks"][task_id].encode()
-    assert told == ExportedTask(f"{task_id}:t1", envelope, state, b"%d" % at, history)
+    assert told == ExportedTask(f"{task_id}:t1.{engine.now}", envelope, state, b"%d" % at, history)
     assert (told.id, exported.now_ms, exported.skipped, exported.later) == (task_id, engine.now, {}, ())
 
 
@@ -123,6 +123,16 @@ def test_task_that_is_put_aside_is_told_again_under_its_first_token(engine: Engi
     assert engine.state() == before
 
 
+def test_same_call_long_after_makes_another_ticket(engine: Engine) -> None:
+    """The other queue may have taken the first one since, and the task may have come back."""
+    task_id = engine.enqueue()
+    first = export(engine, task_id).tasks[0].ticket
+    engine.run(protocol.restore(engine.queue, [first]))
+    engine.later(600_000)
+    assert export(engine, task_id).tasks[0].ticket != first
+    assert engine.run(protocol.forget(engine.queue, [first])).skipped == {first: "not put aside"}
+
+
 def test_task_on_its_way_to_one_queue_does_not_go_to_another(engine: Engine) -> None:
     task_id = engine.seed("ready")
     export(engine, task_id)
@@ -157,8 +167,8 @@ def test_years_in_the_trash_do_not_delete_it(engine: Engine) -> None:
 def test_its_ticket_restores_it(engine: Engine, place: str) -> None:
     task_id = engine.seed(place)
     before = engine.check_books()
-    export(engine, task_id)
-    assert engine.run(protocol.restore(engine.queue, [f"{task_id}:t1"])).skipped == {}
+    ticket = export(engine, task_id).tasks[0].ticket
+    assert engine.run(protocol.restore(engine.queue, [ticket])).skipped == {}
     after = engine.check_books()
     for state in (before, after):
         state.pop("notify")
@@ -180,9 +190,10 @@ def test_answer_that_was_lost_is_read_again_as_it_is_by_then(engine: Engine) -> 
     kept, left = engine.enqueue_many(2)
     call = protocol.export(engine.queue, [kept, left, "gone"], "images", "t1", "ada", "")
     first = engine.client.run(call, Session("ours"))
-    engine.run(protocol.forget(engine.queue, [f"{left}:t1"]))
+    ticket = first.tasks[1].ticket
+    engine.run(protocol.forget(engine.queue, [ticket]))
     again = engine.client.run(call, Session("ours"))
-    assert again.tasks == (first.tasks[0], ExportedTask(f"{left}:t1"))
+    assert again.tasks == (first.tasks[0], ExportedTask(ticket))
     assert again.skipped == first.skipped == {"gone": "gone"}
 
 
