@@ -65,7 +65,8 @@ def export(
 ) -> Call[Exported]:
     """Put tasks aside for another queue. Skipped: `running`, `in the trash`, `being moved to <another>`, `gone`.
 
-    `token`: not used before; the ticket's own is that and the time. A task that was put aside for the same queue before is answered under its first one.
+    `token`: not used before; that of the tickets is this and the time. A task that was put aside for the same queue
+    before is answered under its first one.
     Source: export.lua.
     """
     check_batch(ids)

@@ -460,12 +460,12 @@ def live(
     done: Counter[str],
     runs: int,
     steps: int,
-    kind: type[QueueMachine] = QueueMachine,
+    kind: Callable[[Engine, Counter[str]], RuleBasedStateMachine] = QueueMachine,
     **how: Any,
 ) -> None:
     """So many random lives of so many steps: always the same ones, unless Hypothesis' settings `how` say otherwise."""
 
-    def machine() -> QueueMachine:
+    def machine() -> RuleBasedStateMachine:
         return kind(engine, done)
 
     options: dict[str, Any] = {"derandomize": True, "database": None, "deadline": None, **how}
@@ -479,7 +479,7 @@ def live(
 
 
 @st.composite
-def steps_of(draw: st.DrawFn, machine: QueueMachine) -> tuple[Any, dict[str, Chance]]:
+def steps_of(draw: st.DrawFn, machine: Any) -> tuple[Any, dict[str, Chance]]:
     """A rule that can be applied now and its chance: all of them in all runs, where Hypothesis would leave some out."""
     machine.steps += 1
     chance = Chance(draw(numbers) * 64 + machine.steps)  # a number that comes often means something else each time

@@ -1,0 +1,35 @@
+"""Two queues and moves between them do what their specification says, whatever dies midway: see `moving_machine`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from tests.engine import Engine
+from tests.proof.moving_machine import live_moving
+
+RUNS = {"valkey": 100, "redis": 50}
+STEPS = 60
+VERBS = {"export", "import", "forget", "confirm", "restore", "delete_queue", "enqueue", "claim", "complete", "fail"}
+
+
+@pytest.fixture
+def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
+    engine = Engine(redis_url, namespace)
+    yield engine
+    engine.close()
+
+
+@pytest.mark.each_server
+@pytest.mark.timeout(600)
+def test_two_queues_do_what_their_model_does(engine: Engine, request: pytest.FixtureRequest) -> None:
+    done: Counter[str] = Counter()
+    runs = RUNS[request.node.callspec.params["server"]]
+    try:
+        live_moving(engine, done, runs, STEPS)
+    finally:
+        print(dict(done))
+    assert done["steps"] >= runs * STEPS
+    assert not [verb for verb in VERBS if done[verb] < runs / 5]
