@@ -217,6 +217,27 @@ def test_same_form_whose_first_session_alone_is_over_loses_nothing(
     assert list(whole(engine)["tasks"]) == ["order-1"]
 
 
+def test_whoever_calls_back_and_slept_through_the_move_does_not_say_that_it_is_back(
+    engine: Engine, images: Engine, control: Control
+) -> None:
+    task_id = engine.enqueue()
+    engine.run(protocol.export(engine.queue, [task_id], "images", "t1", "ada", ""))
+
+    class Slow(Client):
+        def run(self, call: Call[Any], session: Session | None = None) -> Any:
+            if call.script.name == "import":
+                assert move(control, [task_id]).done == (task_id,)
+                engine.later(3_700_000)  # the mark goes with the next move
+                images.now = engine.now
+                images.run(protocol.confirm(images.queue, []))
+            return super().run(call, session)
+
+    slow = Slow(engine.url, engine.client.namespace, clock=lambda: engine.now)
+    moved = Move(slow, "email", "images").call_back([task_id], "a2")
+    assert (moved.done, moved.skipped) == ((), {task_id: "not in the trash"})
+    assert list(whole(images)["tasks"]) == [task_id]
+
+
 def test_there_and_back_again(engine: Engine, images: Engine, control: Control) -> None:
     ids = seed_all(engine)
     before = whole(engine)
