@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.exceptions import ResponseError
 
 from queue_core import protocol
-from queue_core.moving import Move, Moved, Steps
+from queue_core.moving import Move, Moved, Steps, session_behind
 from queue_core.protocol import Argument, Call, Exported, ExportedTask, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State
 from tests.proof.machine import WEIGHTS, Chance, QueueMachine, Sent, chances, live, rule_of, steps_of
@@ -38,7 +38,7 @@ FAULTS = (
 MOVING_WEIGHTS = {
     "something_else_happens": 10, "begin_to_move": 3, "begin_to_call_back": 2, "go_on": 12, "let_time_pass": 2,
 }  # fmt: skip
-SIDE_WEIGHTS = {**WEIGHTS, "enqueue": 6, "let_time_pass": 0, "send_stale": 1, "claim": 5}
+SIDE_WEIGHTS = {**WEIGHTS, "delete_queue": 2, "enqueue": 6, "let_time_pass": 0, "send_stale": 1, "claim": 5}
 
 
 class Side(QueueMachine):
@@ -70,11 +70,18 @@ class Side(QueueMachine):
     @precondition(lambda self: "control" in self.state)
     @rule(chance=chances)
     def delete_queue(self, chance: Chance) -> None:
-        is_forced, at_most = chance.is_so(0.3), chance.choice((None, None, 1, 10))
+        is_forced, at_most = chance.is_so(0.5), chance.choice((None, None, 1, 10))
         is_on_its_way = any(map(self.model.ticket_of, self.model.tasks))
         call = protocol.delete_queue(self.queue, is_forced=is_forced, at_most=at_most)
         self.do(chance, call, lambda: self.model.delete_queue(is_forced, at_most))
         self.done["queue deleted, its tasks on their way"] += is_on_its_way and not self.model.tasks
+
+    @precondition(lambda self: self.model.old_tickets())
+    @rule(chance=chances)
+    def forget_too_late(self, chance: Chance) -> None:
+        """By a mover that slept: others have forgotten or restored these."""
+        tickets = chance.some(self.model.old_tickets(), ["gone:t0"])
+        self.do(chance, protocol.forget(self.queue, tickets), lambda: self.model.forget(tickets))
 
     def carry_out(self, sent: Sent) -> None:
         """There has to be a queue to delete."""
@@ -138,9 +145,11 @@ class Mover:
     ids: list[str]
     is_calling_back: bool
     session_id: str
-    steps: Steps
-    next: tuple[Call[Any], str] | None = None
-    """Call and id of its session."""
+    steps: Steps[Moved]
+    call: Call[Any] | None = None
+    """The next one."""
+    session_behind: str = ""
+    """That of its calls behind `export`."""
     tickets: dict[str, str] = field(default_factory=dict)
     """Of its tasks."""
 
@@ -269,18 +278,19 @@ class MovingMachine(RuleBasedStateMachine):
         move = Move(here.engine.client, here.name, there.name, "ada", "test")
         token = f"t{self.made}"
         session_id = session_id or f"move{self.made}"
-        steps = (move.calling_back if is_calling_back else move.moving)(ids, session_id, token)
+        steps = (move.calling_back if is_calling_back else move.moving)(ids, token)
         mover = Mover(here, there, ids, is_calling_back, session_id, steps)
-        mover.next = next(steps)
+        mover.call = next(steps)
         self.movers.append(mover)
 
     def go_on_with(self, mover: Mover, chance: Chance) -> None:
         """One call, or a few."""
         for _ in range(chance.choice((1, 1, 2, 3, 5))):
-            if mover.next:
-                self.carry(mover, *mover.next, chance)
+            if mover.call:
+                self.carry(mover, mover.call, chance)
 
-    def carry(self, mover: Mover, call: Call[Any], session_id: str, chance: Chance) -> None:
+    def carry(self, mover: Mover, call: Call[Any], chance: Chance) -> None:
+        session_id = mover.session_behind or mover.session_id
         side = mover.here if call.queue is mover.here.queue else mover.there
         assert call.queue.tasks == side.queue.tasks
         self.touched.add(side)
@@ -295,13 +305,14 @@ class MovingMachine(RuleBasedStateMachine):
             side.carry_for_mover(sent, session_id)
         answer = call.result(side.answered)
         if isinstance(answer, Exported):
+            mover.session_behind = session_behind(mover.session_id, answer)
             mover.tickets = {task.id: task.ticket for task in answer.tasks}
         try:
-            mover.next = mover.steps.send(answer)
+            mover.call = mover.steps.send(answer)
         except StopIteration as end:
             self.movers.remove(mover)
             self.check_outcome(mover, end.value)
-            mover.next = None
+            mover.call = None
 
     def in_the_model(self, side: Side, call: Call[Any]) -> tuple[Callable[[], Any], Callable[[Any], Any]]:
         """What the model does at a mover's call, and what it answers to the same one again."""

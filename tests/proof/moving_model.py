@@ -220,6 +220,14 @@ class MovingModel(Model):
         was = self.trashed.get(task_id)
         return f"{task_id}:{was.token}" if isinstance(was, Aside) else ""
 
+    def old_tickets(self) -> list[str]:
+        """Of tasks that are here, but not put aside under these any more."""
+        return [
+            ticket
+            for ticket in self.journeys.put_aside
+            if (task_id := ticket.partition(":")[0]) in self.tasks and self.ticket_of(task_id) != ticket
+        ]
+
     # Steps of transitions.
 
     def _put_aside(self, task_id: str, to: str, token: str) -> None:
