@@ -561,7 +561,12 @@ def _rate_limited(around: Surroundings) -> Explanation | None:
     told = f"{queue.name} gives out at most {count(rate.tasks, 'task')} in {duration(rate.seconds)}"
     facts: dict[str, object] = {"rate": list(rate), "by": queue.limits.by, "next_claim_at": at}
     return Explanation(
-        Cause.RATE_LIMITED, f"{told}: the next one is due {until(at, around.now_ms)}.", tone="warn", facts=facts
+        Cause.RATE_LIMITED,
+        f"{told}: the next one is due {until(at, around.now_ms)}.",
+        "Let it give out more",
+        f"taskyard limit {queue.name} --claim-rate TASKS/SECONDS",
+        "warn",
+        facts,
     )
 
 

@@ -112,7 +112,7 @@ class _Waiting:
         if task is None:
             raise ResultExpired(
                 f"there is no task {self._id} in {self._queue.queue}: it never was there, or it ended, and its result "
-                "was not kept, or its time is over",
+                "was not kept, or its time is over; one moved to another queue is found by yard.task_status(id)",
                 task_id=self._id,
             )
         if task.is_ended or task.state is State.DEAD:
@@ -146,7 +146,8 @@ class _Waiting:
         if task.state is State.DEAD:
             error = decoding.error_of(entries)[0]
             raise TaskFailed(
-                f"task {self._id} is a dead letter: {error or 'nothing is known of why'}",
+                f"task {self._id} is a dead letter: {error or 'nothing is known of why'} "
+                f"(put it back: taskyard retry {self._id})",
                 task_id=self._id,
                 error=error,
                 error_class="WorkerCrashed" if entries and entries[-1].kind == "crashed" else error.partition(":")[0],

@@ -329,7 +329,7 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
             "It waits for its turn: nothing ahead of it. email gives out at most 2 tasks in 1 min 00 s: "
             "the next one is due in 30 s."
         ),
-        "",
+        "limit email --claim-rate TASKS/SECONDS",
     ),
     (in_a_limited_queue_that_has_tokens, Cause.STARTS_NOW, "It should start at once", ""),
     (before_all_others, Cause.STARTS_NOW, "It should start at once: nothing ahead of it, 1 of 4 slots busy.", ""),

@@ -288,7 +288,16 @@ def test_result_is_there_for_its_time(redis_url: str, namespace: str, yard: Task
         handle.result(timeout=0)
     assert yard.task_status(handle.id).result_json == ""
     engine.redis.delete(engine.queue.record(handle.id))
-    with pytest.raises(ResultExpired, match="never was there, or it ended"):
+    with pytest.raises(ResultExpired, match=r"never was there, or it ended.* one moved to another queue is found"):
+        handle.result(timeout=0)
+
+
+def test_dead_letter_without_a_result_says_that_it_died_and_what_to_do(yard: Taskyard) -> None:
+    task = yard.task(queue="email", name="plain", max_retries=0)(_add)
+    handle = task.enqueue(1, 2)
+    with yard.queue("email").claim() as (lease,):
+        lease.fail("no answer")
+    with pytest.raises(TaskFailed, match=f"is a dead letter: .*no answer.*taskyard retry {handle.id}"):
         handle.result(timeout=0)
 
 
