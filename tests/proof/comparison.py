@@ -93,8 +93,7 @@ def expected(model: Model) -> dict[str, Any]:
         "faults": dict(model.faults),
         "faults seen": model.seen_faults,
         "histories": {
-            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}"
-            + (f" {happened[i].operation}" if happened[i].operation else "")
+            i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint} {c.operation}".rstrip()
             for i, c in lines.items()
         },
         "last events": {task_id: task.events[-2:] for task_id, task in happened.items()},

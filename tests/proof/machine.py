@@ -56,7 +56,7 @@ TYPES = {
 
 FAULTS = (
     "lost answer", "sent again after others", "stale command", "sent again beyond the window", "wrong or lost fence",
-    "unknown id", "id twice in a batch", "lease ran out", "refused batch",
+    "unknown id", "id twice in a batch", "lease ran out", "refused batch", "another runner",
     "no token left",
 )  # fmt: skip
 """What goes wrong on purpose."""
@@ -106,7 +106,7 @@ chances = numbers.map(Chance)
 class QueueMachine(RuleBasedStateMachine):
     """`done` counts what was done in all runs of a test."""
 
-    weights: ClassVar[dict[str, int]] = WEIGHTS
+    weights: ClassVar[Mapping[str, float]] = WEIGHTS
     kind_of_model: ClassVar[type[Model]] = Model
 
     def __init__(self, engine: Engine, done: Counter[str]) -> None:
@@ -486,7 +486,7 @@ def steps_of(draw: st.DrawFn, machine: Any) -> tuple[Any, dict[str, Chance]]:
     return rule_of(machine, chance, machine.weights), {"chance": chance}
 
 
-def rule_of(machine: RuleBasedStateMachine, chance: Chance, weights: Mapping[str, int] = WEIGHTS) -> Any:
+def rule_of(machine: RuleBasedStateMachine, chance: Chance, weights: Mapping[str, float] = WEIGHTS) -> Any:
     """One that can be applied now."""
     rules = [rule for rule in machine.rules if all(is_met(machine) for is_met in rule.preconditions)]
     return chance.choices(rules, [weights.get(rule.function.__name__, 1) for rule in rules])[0]

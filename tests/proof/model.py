@@ -511,7 +511,8 @@ class Model:
 
     def counters_of(self, task_id: str) -> protocol.Counters:
         task = self.tasks[task_id]
-        return protocol.Counters(task.attempts, task.crashes, task.releases, task.before, task.fault)
+        counts = task.attempts, task.crashes, task.releases, task.before
+        return protocol.Counters(*counts, task.fault, task.operation)
 
     def somebody_must_wake(self, told_due: float, told_rate: object) -> bool:
         """Tasks can be given out now to whoever asks; or one is due before the time that the last claim was told. Where

@@ -12,8 +12,10 @@ from hypothesis import Phase
 from queue_core import scripts
 from queue_core.scripts import Script
 from tests.engine import Engine
+from tests.proof.bulk_machine import BulkMachine
+from tests.proof.counting_machine import CountingMachine
 from tests.proof.halves import changed
-from tests.proof.machine import live
+from tests.proof.machine import QueueMachine, live
 from tests.proof.test_halves import stops_of
 from tests.scripts.test_every_script import test_key_of_a_wrong_type_is_reported_and_nothing_changes as meet_wrong_types
 
@@ -21,13 +23,23 @@ RUNS, STEPS = 200, 60
 """At most, until a mutant is found."""
 
 
-def by_life(engine: Engine, verb: str) -> None:
+def by_life(engine: Engine, verb: str, kind: type[QueueMachine] = QueueMachine) -> None:
     """The state machine: random lives beside the model."""
     done: Counter[str] = Counter()
     try:
-        live(engine, done, RUNS, STEPS, phases=[Phase.generate], report_multiple_bugs=False, print_blob=False)
+        live(engine, done, RUNS, STEPS, kind, phases=[Phase.generate], report_multiple_bugs=False, print_blob=False)
     finally:
         print(f"{done['runs']} runs, {done['steps']} steps")
+
+
+def by_bulk(engine: Engine, verb: str) -> None:
+    """Random lives with operations."""
+    by_life(engine, verb, BulkMachine)
+
+
+def by_counting(engine: Engine, verb: str) -> None:
+    """Random lives whose statistics are read."""
+    by_life(engine, verb, CountingMachine)
 
 
 def by_halves(engine: Engine, verb: str) -> None:
@@ -108,6 +120,104 @@ MUTANTS = (
     Mutant("claim", "says nothing of tokens", "bucket.tokens < 1 and", "false and"),
     Mutant("limit", "a rate that ends keeps its bucket", "if changes[name] == false", "if false"),
     Mutant("limit", "nobody is woken", "if changes.claim_rate ~= nil then", "if false then"),
+    Mutant(
+        "start_operation", "one that was begun begins anew", "if call('EXISTS', operation) == 1 then",
+        "if false then", by_bulk,
+    ),
+    Mutant("start_operation", "any number at once", "if under_way >= tonumber(ARGV[7]) then", "if false then", by_bulk),
+    Mutant("start_operation", "the outcome is not asked for", "if ARGV[8] == '1' then", "if false then", by_bulk),
+    Mutant(
+        "start_operation", "the newest are forgotten", "call('ZRANGEBYSCORE', operations, '(0', '+inf', 'LIMIT', 0,",
+        "call('ZREVRANGEBYSCORE', operations, '+inf', '(0', 'LIMIT', 0,", by_bulk,
+    ),
+    Mutant(
+        "switch_operation", "what has ended can be resumed", "if state ~= 'running' and state ~= 'paused'",
+        "if false", by_bulk,
+    ),
+    Mutant("switch_operation", "a cancelled one still counts", "call('ZADD', operations, now, ARGV[4])", find=by_bulk),
+    Mutant("switch_operation", "the first are still waited for", "fields = {'canary', 0}", "fields = nil", by_bulk),
+    Mutant(
+        "switch_operation", "paused, it has another reason", "verb == 'pause' and state == 'running'",
+        "verb == 'pause'", by_bulk,
+    ),
+    Mutant(
+        "*", "open: whoever wants to runs it", "if op.runner ~= runner and op.runner ~= '' and",
+        "if false and", by_bulk,
+    ),
+    Mutant(
+        "*", "open: taken over a moment too soon", "now < op.heard + SILENT_MS then",
+        "now < op.heard + SILENT_MS - 1 then", by_bulk,
+    ),
+    Mutant("*", "open: paused, it goes on", "if op.state ~= 'running' then", "if op.state == 'ended' then", by_bulk),
+    Mutant(
+        "*", "open: the first are not waited for", "(tonumber(counts[3]) or 0) < op.done",
+        "(tonumber(counts[3]) or 0) < 0", by_bulk,
+    ),
+    Mutant(
+        "*", "open: no failure of the first counts", "if (tonumber(counts[1]) or 0) > 0 then",
+        "if false then", by_bulk,
+    ),
+    Mutant("*", "open: no pace", "if op.drip > 0 and now < op.next then", "if false then", by_bulk),
+    Mutant("*", "take: what came later, too", "return at ~= nil and at > op['until']", "return false", by_bulk),
+    Mutant("*", "take: not what came in the last moment", "at > op['until']", "at >= op['until']", by_bulk),
+    Mutant("*", "take: more than were shown", "math.min(CHUNK, op.count - op.looked)", "CHUNK", by_bulk),
+    Mutant(
+        "*", "take: more go first than were to", "then most = math.min(most, op.canary - op.done) end",
+        "then end", by_bulk,
+    ),
+    Mutant("*", "take: one is passed over", "at = less + own", "at = less + 1", by_bulk),
+    Mutant("*", "take: the end of the line is later", "and ready_ms(id, digits) <= op['until']", find=by_bulk),
+    Mutant("*", "close: what is left alone is done", "op.taken - #skipped / 2, {}", "op.taken, {}", by_bulk),
+    Mutant(
+        "*", "close: what was looked at is shown again", "op.looked + op.taken, op.done",
+        "op.looked, op.done", by_bulk,
+    ),
+    Mutant("*", "close: nothing is gone", "if is_over and op.looked < op.count then", "if false then", by_bulk),
+    Mutant("*", "close: what was late is made up for", "math.max(op.next, now - 1000)", "op.next", by_bulk),
+    Mutant(
+        "requeue", "a chunk sent again does the next", "return answer(close_chunk(left))",
+        "return close_chunk(left)", by_bulk,
+    ),
+    Mutant("*", "outcome: it fails twice", "has_failed and what == 'failed'", "false", by_bulk),
+    Mutant(
+        "*", "outcome: failed and completed, it counts in both", "if has_failed then call(",
+        "if false then call(", by_bulk,
+    ),
+    Mutant(
+        "complete", "the outcome is not told", "if is_asked then count_outcome(",
+        "if false then count_outcome(", by_bulk,
+    ),
+    Mutant("cancel", "the outcome is not told", "count_outcome(counters, 'ended')", find=by_bulk),
+    Mutant(
+        "requeue", "by hand, it still counts", "operation and op.id or ''",
+        "operation and op.id or counters.operation", by_bulk,
+    ),
+    Mutant(
+        "measure", "the minute before gets it", "if end_minute then end_minute() end\n  local parts",
+        "local parts", by_counting,
+    ),
+    Mutant("measure", "the hour before gets it", "if end_hour then end_hour() end", find=by_counting),
+    Mutant(
+        "measure", "only the last counts of a name", "figures.add_stored(measured, call('HGET', names, field))",
+        "measured", by_counting,
+    ),
+    Mutant(
+        "measure", "only the last counts in the books", "figures.add(times, figures.of_books())",
+        "times", by_counting,
+    ),
+    Mutant("measure", "what is sent again counts again", "if replayed then return replayed[1] end", find=by_counting),
+    Mutant("statistics", "the oldest is left out", "last - count + 1", "last - count + 2", by_counting),
+    Mutant(
+        "statistics", "hours are looked for among minutes", "found('h', floor(minute / 60),",
+        "found('h', minute,", by_counting,
+    ),
+    Mutant("statistics", "the running minute is not told", "noted[2] or '',", "'',", by_counting),
+    Mutant(
+        "statistics", "hours that have ended are not told by name", "found('n', floor(minute / 60), by_name)",
+        "{}", by_counting,
+    ),
+    Mutant("enqueue", "minutes are not ended", "if end_minute then end_minute() end", find=by_counting),
+    Mutant("cancel", "it counts in no name", "count_name('cancelled', name_of(envelope), 1)", find=by_counting),
     Mutant(
         "promote", "source before destination", "    make_ready(id, priority_of(envelope), own_time(id, now))\n",
         "    call('ZREM', place, id)\n    make_ready(id, priority_of(envelope), own_time(id, now))\n", by_halves,
