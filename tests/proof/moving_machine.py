@@ -23,7 +23,7 @@ from queue_core import protocol
 from queue_core.moving import Move, Moved, Steps, session_behind
 from queue_core.protocol import Argument, Call, Exported, ExportedTask, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State
-from tests.proof.machine import WEIGHTS, Chance, QueueMachine, Sent, chances, live, rule_of, steps_of
+from tests.proof.machine import WEIGHTS, Chance, QueueMachine, Sent, chances, rule_of, steps_of
 from tests.proof.moving_model import Journeys, MovingModel, Told, ToldTask
 
 SESSION_MS = 600_000
@@ -157,10 +157,11 @@ class Mover:
 class MovingMachine(RuleBasedStateMachine):
     weights: ClassVar[dict[str, int]] = MOVING_WEIGHTS
 
-    def __init__(self, engines: tuple[Engine, Engine], done: Counter[str]) -> None:
+    def __init__(self, engine: Engine, done: Counter[str]) -> None:
         super().__init__()
         self._rules_strategy: Any = steps_of(self)
         self.journeys = Journeys()
+        engines = engine, Engine(engine.url, engine.client.namespace, "images")
         self.sides = tuple(Side(engine, done, self.journeys) for engine in engines)
         self.touched = set(self.sides)
         engines[1]._made = 1 << 32  # ids of its own
@@ -260,6 +261,7 @@ class MovingMachine(RuleBasedStateMachine):
             side.state_is_the_models()
             side.teardown()
         self.done["runs"], self.done["steps"] = runs, steps
+        self.sides[1].engine.close()
 
     # How it is done.
 
@@ -359,12 +361,3 @@ def told_task(task: ExportedTask) -> ToldTask:
 def seen_faults(told: Sequence[Any]) -> dict[str, int]:
     """Fingerprint → last seen."""
     return {told[i].decode(): int(told[i + 5]) for i in range(0, len(told), 6)}
-
-
-def live_moving(engine: Engine, done: Counter[str], runs: int, steps: int, **how: Any) -> None:
-    """So many random lives of two queues: see `live`."""
-    other = Engine(engine.url, engine.client.namespace, "images")
-    try:
-        live(engine, done, runs, steps, lambda engine, done: MovingMachine((engine, other), done), **how)
-    finally:
-        other.close()

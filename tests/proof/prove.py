@@ -1,6 +1,6 @@
 """`make prove`: random lives beside the model for a stated time, with fresh seeds, on each server in turn.
 
-    python -m tests.proof.prove [--seconds 600] [--steps 60] [--seed NUMBER] [--kind bulk]
+    python -m tests.proof.prove [--seconds 600] [--steps 60] [--seed NUMBER] [--kind moves]
 
 Prints what was done and which faults were injected. A failure prints its seed, with which it comes again, and the
 shortest life in which it shows.
@@ -20,12 +20,15 @@ import hypothesis.core
 
 from queue_core.embedded import EmbeddedServer, find_bundled_binary
 from tests.engine import Engine
+from tests.proof import machine, moving_machine
 from tests.proof.bulk_machine import BulkMachine
-from tests.proof.machine import FAULTS, QueueMachine, live
+from tests.proof.machine import QueueMachine, live
+from tests.proof.moving_machine import MovingMachine
 
 RUNS = 100
 """With one seed, of each kind."""
-KINDS = {"queue": QueueMachine, "bulk": BulkMachine}
+KINDS = {"queue": QueueMachine, "bulk": BulkMachine, "moves": MovingMachine}
+FAULTS = (*machine.FAULTS, *moving_machine.FAULTS)
 
 
 def main() -> int:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.engine import Engine
-from tests.proof.moving_machine import live_moving
+from tests.proof.machine import live
+from tests.proof.moving_machine import MovingMachine
 
 RUNS = {"valkey": 100, "redis": 50}
 STEPS = 60
@@ -27,9 +28,6 @@ def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
 def test_two_queues_do_what_their_model_does(engine: Engine, request: pytest.FixtureRequest) -> None:
     done: Counter[str] = Counter()
     runs = RUNS[request.node.callspec.params["server"]]
-    try:
-        live_moving(engine, done, runs, STEPS)
-    finally:
-        print(dict(done))
+    live(engine, done, runs, STEPS, MovingMachine)
     assert done["steps"] >= runs * STEPS
     assert not [verb for verb in VERBS if done[verb] < runs / 5]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import Phase
@@ -16,6 +17,7 @@ from tests.proof.bulk_machine import BulkMachine
 from tests.proof.counting_machine import CountingMachine
 from tests.proof.halves import changed
 from tests.proof.machine import QueueMachine, live
+from tests.proof.moving_machine import MovingMachine
 from tests.proof.test_halves import stops_of
 from tests.scripts.test_every_script import test_key_of_a_wrong_type_is_reported_and_nothing_changes as meet_wrong_types
 
@@ -23,7 +25,7 @@ RUNS, STEPS = 200, 60
 """At most, until a mutant is found."""
 
 
-def by_life(engine: Engine, verb: str, kind: type[QueueMachine] = QueueMachine) -> None:
+def by_life(engine: Engine, verb: str, kind: type[Any] = QueueMachine) -> None:
     """The state machine: random lives beside the model."""
     done: Counter[str] = Counter()
     try:
@@ -40,6 +42,11 @@ def by_bulk(engine: Engine, verb: str) -> None:
 def by_counting(engine: Engine, verb: str) -> None:
     """Random lives whose statistics are read."""
     by_life(engine, verb, CountingMachine)
+
+
+def by_moves(engine: Engine, verb: str) -> None:
+    """Random lives of two queues."""
+    by_life(engine, verb, MovingMachine)
 
 
 def by_halves(engine: Engine, verb: str) -> None:
@@ -120,6 +127,24 @@ MUTANTS = (
     Mutant("claim", "says nothing of tokens", "bucket.tokens < 1 and", "false and"),
     Mutant("limit", "a rate that ends keeps its bucket", "if changes[name] == false", "if false"),
     Mutant("limit", "nobody is woken", "if changes.claim_rate ~= nil then", "if false then"),
+    Mutant("export", "it stays in its place", "      put_in_trash(", "      local _ = put_in_trash or (", by_moves),
+    Mutant(
+        "export", "a new token each time", "local refusal = place == 'running'",
+        "if origin then origin.token = ARGV[8] end\n  local refusal = place == 'running'", by_moves,
+    ),
+    Mutant("export", "the time is not in the ticket", "fmt('%s.%.0f', ARGV[8], now)", "ARGV[8]", by_moves),
+    Mutant("import", "it comes as often as it is told", "call('ZSCORE', imported, ticket) or", "", by_moves),
+    Mutant("import", "a ticket that was called back enters", "if is_refused or", "if", by_moves),
+    Mutant("import", "it is never too late", "elseif now > tonumber(ARGV[4]) then", "elseif false then", by_moves),
+    Mutant("import", "the key is not taken", "if place ~= 'dead' then retake_key(id, envelope) end", "", by_moves),
+    Mutant("forget", "any ticket will do", "token_of(origin_of(id)) == token", "token_of(origin_of(id))", by_moves),
+    Mutant("forget", "it counts as deleted", "leave_trash(leaving, 'exported')", "leave_trash(leaving, 'x')", by_moves),
+    Mutant("confirm", "the mark goes at once", "now + ARGV[4]", "now", by_moves),
+    Mutant("confirm", "what was refused stays for ever", "{ARGV[i], ARGV[i] .. ':refused'}", "{ARGV[i]}", by_moves),
+    Mutant("confirm", "marks are made", "'XX', gone_at", "gone_at", by_moves),
+    Mutant("delete_queue", "marks go with it", "key == imported and has_marks", "false", by_moves),
+    Mutant("delete_queue", "also while tasks run", "or running_count > 0 then", "then", by_moves),
+    Mutant("delete_queue", "however many there are", "(ARGV[5] == '' or total <= tonumber(ARGV[5]))", "true", by_moves),
     Mutant(
         "start_operation", "one that was begun begins anew", "if call('EXISTS', operation) == 1 then",
         "if false then", by_bulk,
