@@ -1,5 +1,6 @@
 """Taskyard: a task queue on Redis and Valkey that you can see into."""
 
+from queue_core.context import Context, Signals
 from queue_core.errors import (
     Cancelled,
     ConfigurationError,
@@ -23,6 +24,7 @@ from queue_core.errors import (
     ServerFull,
     ServerRefused,
     ServerUnavailable,
+    SoftTimeout,
     Stale,
     TaskCancelled,
     TaskExpired,
@@ -37,7 +39,7 @@ from queue_core.errors import (
     UnsafeServer,
 )
 from queue_core.snapshot import State
-from queue_core.task import Context, Message, Signals
+from queue_core.task import Message
 from queue_core.yard import Queue, Task, TaskHandle, Taskyard
 
 __version__ = "0.1.0"
@@ -46,7 +48,7 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # Declaring and enqueueing.
     "Taskyard", "Task", "TaskHandle", "Message", "Context", "Signals", "Queue", "State",
     # Raised by handlers.
-    "Cancelled", "DeadLetter",
+    "Cancelled", "DeadLetter", "SoftTimeout",
     # Raised by `handle.result()`.
     "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.

@@ -24,6 +24,7 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     max_retries: int | None = None
     max_crashes: int | None = None
     timeout: float | None = None
+    """Seconds, 0: none; as declared where it was enqueued. For show: what its worker's own declaration says holds."""
     result_ttl: float | None = None
     unique_key: str | None = None
     unique_for: float | None = None

@@ -196,5 +196,10 @@ class Cancelled(TaskyardError):
     """The handler has stopped because its task was cancelled (`context.is_cancelled`): this is no failure."""
 
 
+class SoftTimeout(TaskyardError):
+    """The handler has run for as long as its timeout allows: raised in the handler, which may tidy up until the hard
+    timeout, when it is ended by force."""
+
+
 class DeadLetter(TaskyardError):
     """The handler says that this task can never complete: it is a dead letter at once, whatever retries it has left."""

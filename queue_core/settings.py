@@ -27,6 +27,8 @@ LEASE_SECONDS = 30.0
 HEARTBEAT_SECONDS = 5.0
 GRACE_SECONDS = 25.0
 TIMEOUT_SECONDS = 30.0
+HARD_TIMEOUT_SECONDS = 10.0
+"""Behind the timeout, where a task does not say."""
 PATIENCE_SECONDS = 3.0
 """How long a call is sent again to a server that does not answer, before `ServerUnavailable`."""
 

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 
 from queue_core import codec, settings
 from queue_core.codec import Options
+from queue_core.context import Context
 from queue_core.errors import InvalidArgument, InvalidPayload, shown
 from queue_core.ids import is_task_id, new_id
 from queue_core.keys import MAX_PRIORITY, check_name
-from queue_core.settings import MAX_CRASHES, MAX_RETRIES
+from queue_core.settings import HARD_TIMEOUT_SECONDS, MAX_CRASHES, MAX_RETRIES, TIMEOUT_SECONDS
 
 MAX_ALLOWED_RETRIES = 1_000
 MAX_DELAY_SECONDS = 100 * 365 * 86_400
@@ -41,52 +42,18 @@ def check_seconds(what: str, value: object) -> float:
     raise InvalidArgument(f"{what} {shown(value, 80)} is not accepted: seconds, or a timedelta, from 1 ms to 100 years")
 
 
+def _check_timeout(what: str, seconds: object) -> None:
+    is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    if seconds is not None and not (is_number and 0 < seconds <= MAX_DELAY_SECONDS):  # type: ignore[operator]
+        raise InvalidArgument(f"{what} {seconds!r:.80} is not accepted: seconds, more than 0, at most 100 years")
+
+
 def milliseconds(seconds: float | None) -> int:
     return 0 if seconds is None else math.ceil(seconds * 1000)
 
 
 def _is_unique_key(key: object) -> bool:
     return isinstance(key, str) and 1 <= len(key) <= MAX_UNIQUE_KEY and key.isprintable()
-
-
-class Signals:
-    """What goes to and fro between a running handler's context and whoever runs it. `on_progress` gets what
-    `codec.encode_progress` makes, in the handler's thread."""
-
-    __slots__ = ("is_cancelled", "on_progress")
-
-    def __init__(self, on_progress: Callable[[bytes], None] | None = None) -> None:
-        self.is_cancelled = False
-        self.on_progress = on_progress
-
-
-@dataclass(frozen=True, slots=True)
-class Context:
-    """What a handler may know of its run: annotate a parameter with `Context`. It is no part of the payload.
-
-    `attempt`: 1 for the first since the task was enqueued or requeued. `fence`: grows with every claim of the task, for
-    those who guard what they write elsewhere.
-    """
-
-    task_id: str
-    task_name: str
-    queue: str
-    attempt: int
-    fence: int
-    signals: Signals = field(default_factory=Signals, repr=False, compare=False)
-
-    @property
-    def is_cancelled(self) -> bool:
-        """The task was cancelled: a `def` handler that looks here can stop and raise `Cancelled`. An `async def` one is
-        cancelled as asyncio does it, where it awaits."""
-        return self.signals.is_cancelled
-
-    def progress(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Tell how far the handler is, for those who watch: the newest is sent, at most once a second. It costs no
-        round trip. `note`: at most 200 characters, the rest is cut off. Raises `InvalidArgument`."""
-        said = codec.encode_progress(done, total, note)
-        if self.signals.on_progress is not None:
-            self.signals.on_progress(said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +136,9 @@ class Definition:
     handler: Callable[..., Any]
     max_retries: int = MAX_RETRIES
     max_crashes: int = MAX_CRASHES
-    timeout: float | None = None
+    timeout: float | None = TIMEOUT_SECONDS
+    hard_timeout: float | None = None
+    """As declared; `hard_seconds` is what holds."""
     expires: float | None = None
     result_ttl: float | None = None
     is_async: bool = False
@@ -238,6 +207,16 @@ class Definition:
         return Message(self.queue, new_task)
 
     @cached_property
+    def soft_seconds(self) -> float:
+        """How long a run may take before `SoftTimeout` is raised in it; infinite: as long as it likes."""
+        return math.inf if self.timeout is None else self.timeout
+
+    @cached_property
+    def hard_seconds(self) -> float:
+        """How long a run may take before it is ended by force; infinite: as long as it likes."""
+        return self.soft_seconds + HARD_TIMEOUT_SECONDS if self.hard_timeout is None else self.hard_timeout
+
+    @cached_property
     def _plain_expires_ms(self) -> int:
         return milliseconds(self.expires)
 
@@ -252,7 +231,7 @@ class Definition:
             priority=sending.priority,
             max_retries=None if retries == MAX_RETRIES else retries,
             max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
-            timeout=self.timeout,
+            timeout=None if self.timeout == TIMEOUT_SECONDS else self.timeout or 0,
             unique_key=sending.unique_key,
             unique_for=sending.unique_for,
             expires=self.expires if sending.expires is None else sending.expires,
@@ -272,6 +251,7 @@ def define(
     max_retries: int,
     max_crashes: int,
     timeout: float | None,
+    hard_timeout: float | None = None,
     expires: float | timedelta | None = None,
     result_ttl: float | timedelta | None = None,
 ) -> Definition:
@@ -309,6 +289,7 @@ def define(
         max_retries=check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES),
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
+        hard_timeout=hard_timeout,
         expires=expires_seconds,
         result_ttl=kept,
         is_async=inspect.iscoroutinefunction(handler),
@@ -332,7 +313,14 @@ def message_by_name(name: str, queue: str, arguments: Mapping[str, Any], sending
 
     def unknown(**arguments: Any) -> None: ...
 
-    definition = define(unknown, name=name, queue=queue, max_retries=MAX_RETRIES, max_crashes=MAX_CRASHES, timeout=None)
+    definition = define(
+        unknown,
+        name=name,
+        queue=queue,
+        max_retries=MAX_RETRIES,
+        max_crashes=MAX_CRASHES,
+        timeout=TIMEOUT_SECONDS,
+    )
     return definition.message(sending, (), arguments)
 
 

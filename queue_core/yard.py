@@ -16,6 +16,7 @@ from queue_core.aio import AsyncClient
 from queue_core.audit import MAX_REASON, check_text
 from queue_core.client import Client, Started
 from queue_core.consumer import Claim, process_name
+from queue_core.context import Context
 from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask, shown
 from queue_core.explain import Explanation, explain, explain_queue
@@ -25,7 +26,7 @@ from queue_core.keys import QueueKeys, check_name
 from queue_core.operations import Operations
 from queue_core.protocol import Acted, Call
 from queue_core.snapshot import State, TaskDetail, TaskSummary
-from queue_core.task import DEFAULT_SENDING, Context, Definition, Message, NewTask, Sending
+from queue_core.task import DEFAULT_SENDING, Definition, Message, NewTask, Sending
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -252,6 +253,7 @@ class Taskyard:
         max_retries: int = ...,
         max_crashes: int = ...,
         timeout: float | None = ...,
+        hard_timeout: float | None = ...,
         expires: float | timedelta | None = ...,
         result_ttl: float | timedelta | None = ...,
     ) -> Declare: ...
@@ -263,7 +265,8 @@ class Taskyard:
         name: str | None = None,
         max_retries: int = settings.MAX_RETRIES,
         max_crashes: int = settings.MAX_CRASHES,
-        timeout: float | None = None,
+        timeout: float | None = settings.TIMEOUT_SECONDS,
+        hard_timeout: float | None = None,
         expires: float | timedelta | None = None,
         result_ttl: float | timedelta | None = None,
     ) -> Any:
@@ -272,8 +275,12 @@ class Taskyard:
         Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
         it runs again after it raised; `max_crashes`: after its worker died. `expires`: seconds or a timedelta from the
         enqueue; a run that has not begun by then never does. `result_ttl`: for how many seconds (1 s to
-        366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given. `timeout`, in
-        seconds, is stored with the task; no worker ends a handler for it yet.
+        366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given.
+
+        `timeout`: after so many seconds `SoftTimeout` is raised in the handler (`None`: never); `hard_timeout`: after
+        so many it is ended by force, its process with it; 10 s behind the timeout unless given. Either is a failed
+        attempt. A `def` handler hears of the first when what it calls in C returns.
+
         Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
         """
 
@@ -285,6 +292,7 @@ class Taskyard:
                 max_retries=max_retries,
                 max_crashes=max_crashes,
                 timeout=timeout,
+                hard_timeout=hard_timeout,
                 expires=expires,
                 result_ttl=result_ttl,
             )

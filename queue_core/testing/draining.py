@@ -8,10 +8,10 @@ from typing import Any
 
 from queue_core import protocol
 from queue_core.consumer import Claim, Lease, process_name
+from queue_core.context import Context, Signals
 from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks, UnknownTask
 from queue_core.protocol import Claimed, Report
 from queue_core.snapshot import State
-from queue_core.task import Context, Signals
 from queue_core.testing.clock import Clock
 from queue_core.testing.running import Run, call
 from queue_core.yard import Taskyard

@@ -9,10 +9,11 @@ from functools import partial
 from typing import Any
 
 from queue_core import codec, verdict
+from queue_core.context import Context
 from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks
 from queue_core.protocol import DEAD, DISCARD, ClaimedTask, Counters
 from queue_core.snapshot import State
-from queue_core.task import Context, Definition, Message
+from queue_core.task import Definition, Message
 from queue_core.testing.running import InlineHandle, Run, acall, call
 from queue_core.yard import TaskHandle, Taskyard
 

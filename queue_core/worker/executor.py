@@ -1,25 +1,35 @@
-"""Runs handlers: `async def` on the event loop, `def` on threads. Knows nothing of Redis."""
+"""Runs handlers: `async def` on the event loop, `def` on threads. Stops them when their time is over, or when they are
+asked to. Knows nothing of Redis."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import inspect
 import logging
+import math
 import queue
 import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from queue_core.errors import Cancelled
-from queue_core.task import Context, Definition
+from queue_core.context import Context
+from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
+from queue_core.task import Definition
+from queue_core.worker.interruption import Interruptible, forget_raised, raise_in_thread
 
 log = logging.getLogger("taskyard.worker")
 
+SWEEP_SECONDS = 0.1
+"""So much later than its time a handler is stopped, at most: one timer looks after all of them."""
+TOLD_SECONDS = 1.0
+"""What a `def` handler gets to stop by itself, when its task was cancelled or its lease is lost."""
 
-@dataclass(slots=True)
+
+@dataclass(slots=True, eq=False)
 class Run:
     """One attempt. `error` is what the handler raised, `seconds` how long it took."""
 
@@ -32,8 +42,25 @@ class Run:
     result: Any = None
     error: BaseException | None = None
     seconds: float = 0.0
-    stop: Callable[[], object] | None = None
-    """Cancels it as asyncio does, once it has begun and where that can be done."""
+    began: float = 0.0
+    """By `time.monotonic`; 0: it has not."""
+    interrupt_at: float = math.inf
+    """On the same clock: when `interruption` is raised in it, unless it has been already."""
+    interruption: type[TaskyardError] = SoftTimeout
+    is_interrupted: bool = False
+    task: asyncio.Task[None] | None = None
+    coroutine: Interruptible | None = None
+    """What runs it on the loop, and the task that drives that."""
+    thread_id: int = 0
+    """While its handler runs on a thread."""
+
+    def begin(self) -> None:
+        if not self.began:
+            self.began = time.monotonic()
+        signals = self.context.signals
+        self.interrupt_at = signals.deadline = self.began + self.definition.soft_seconds
+        if signals.is_cancelled or signals.is_lease_lost:
+            raise Cancelled if signals.is_cancelled else LeaseLost
 
 
 class Executor:
@@ -47,14 +74,17 @@ class Executor:
         self._with_threads = 0  # runs that a thread has, or waits for
         self._ended: deque[Run] = deque()
         self._lock = threading.Lock()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._runs: set[Run] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._fresh = contextvars.copy_context()  # each run begins with a copy: none sees what another one has set
 
     def start(self, run: Run) -> None:
         run.on_start()
+        self._runs.add(run)
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
         if run.definition.is_async:
-            task = self._loop.create_task(self._run_async(run))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._run_on_loop(run)
             return
         with self._lock:
             self._with_threads += 1
@@ -64,11 +94,40 @@ class Executor:
         self._waiting.put(run)
 
     def cancel(self, run: Run) -> None:
-        """Have a run stop: one that has not begun does not begin, `async def` is cancelled, a thread can look at its
-        context."""
+        """Its task was cancelled. One that has not begun does not begin, `async def` is cancelled as asyncio does it; a
+        thread is told by its context, and in TOLD_SECONDS by an exception."""
         run.context.signals.is_cancelled = True
-        if run.stop is not None:
-            run.stop()
+        self._stop(run, Cancelled)
+
+    def lose(self, run: Run) -> None:
+        """Its lease is lost: it is stopped as a cancelled one is."""
+        run.context.signals.is_lease_lost = True
+        self._stop(run, LeaseLost)
+
+    # On the event loop.
+
+    def _run_on_loop(self, run: Run, result: Awaitable[Any] | None = None) -> None:
+        run.coroutine = Interruptible(self._await(run, result))
+        # A coroutine is all that asyncio asks for, and Interruptible is one by its methods.
+        run.task = self._loop.create_task(run.coroutine, context=self._fresh.copy())  # type: ignore[arg-type]
+
+    async def _await(self, run: Run, result: Awaitable[Any] | None) -> None:
+        try:
+            run.begin()
+            run.result = await (_call(run) if result is None else result)
+        except BaseException as error:  # a handler that raises SystemExit has failed, and nothing else
+            run.error = error
+            if inspect.iscoroutine(result):  # it may not have begun
+                result.close()
+        run.seconds = time.monotonic() - run.began
+        run.task = run.coroutine = None
+        self._end(run)
+
+    def _end(self, run: Run) -> None:
+        self._runs.discard(run)
+        run.on_end(run)
+
+    # On threads.
 
     def _start_thread(self) -> None:
         """One more thread; where the system allows no more, those that there are must do."""
@@ -82,31 +141,22 @@ class Executor:
         else:
             self._threads += 1
 
-    async def _run_async(self, run: Run) -> None:
-        began = time.perf_counter()
-        try:
-            _check_cancelled(run)
-            run.stop = cast("asyncio.Task[None]", asyncio.current_task()).cancel
-            run.result = await _call(run)
-        except BaseException as error:  # a handler that raises SystemExit has failed, and nothing else
-            run.error = error
-        run.seconds = time.perf_counter() - began
-        run.on_end(run)
-
     def _work(self) -> None:
         while (run := self._waiting.get()) is not None:
-            began = time.perf_counter()
+            # An interruption may come when the handler has just ended: it comes here, and must not reach the next one.
+            # Nothing that is called here may stand outside of `try`: it comes at the end of a call.
             try:
-                _check_cancelled(run)
-                run.result = _call(run)
-                if inspect.isawaitable(run.result):  # an async function in a wrapper that is none
-                    waiting = asyncio.run_coroutine_threadsafe(_wait_for(run.result), self._loop)
-                    run.stop = waiting.cancel
-                    _check_cancelled(run, waiting.cancel)
-                    run.result = waiting.result()
+                self._fresh.copy().run(_run_in_thread, run)
             except BaseException as error:
-                run.error = error
-            run.seconds = time.perf_counter() - began
+                if run.thread_id or not run.began:
+                    run.error, run.thread_id = error, 0
+            if run.is_interrupted:
+                try:
+                    with self._lock:
+                        forget_raised(threading.get_ident())
+                except BaseException:
+                    pass
+            run.seconds = time.monotonic() - run.began
             with self._lock:
                 self._with_threads -= 1
                 is_first = not self._ended
@@ -125,18 +175,56 @@ class Executor:
                     return
                 ended, self._ended = self._ended, deque()
             for run in ended:
-                run.on_end(run)
+                if run.error is None and inspect.isawaitable(run.result):  # an async function in a wrapper that is none
+                    result, run.result, run.is_interrupted = run.result, None, False
+                    self._run_on_loop(run, result)
+                else:
+                    self._end(run)
+
+    # Stopping.
+
+    def _stop(self, run: Run, error: type[TaskyardError]) -> None:
+        run.interruption = error
+        if run.task is None:
+            run.interrupt_at = time.monotonic() + TOLD_SECONDS
+        elif run.began:
+            run.task.cancel()
+
+    def _sweep(self) -> None:
+        """Interrupt those whose time is over."""
+        self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep) if self._runs else None
+        now = time.monotonic()
+        for run in list(self._runs):
+            if run.interrupt_at <= now and not run.is_interrupted:
+                self._interrupt(run)
+
+    def _interrupt(self, run: Run) -> None:
+        """Once in the life of a run: a second exception might hit what the first has left to do."""
+        run.is_interrupted = True
+        if run.task is not None and run.coroutine is not None:
+            run.coroutine.instead = SoftTimeout(_too_long(run))
+            run.task.cancel()
+            return
+        with self._lock:  # held where a thread forgets what was raised in it
+            if run.thread_id:
+                raise_in_thread(run.thread_id, run.interruption)
+
+
+def _run_in_thread(run: Run) -> None:
+    run.thread_id = threading.get_ident()
+    try:
+        run.begin()
+        run.result = _call(run)
+    except BaseException as error:
+        run.error = error
+    run.thread_id = 0
+    if run.is_interrupted and isinstance(run.error, SoftTimeout):
+        run.error.args = (_too_long(run),)  # what is raised in a thread has no text
 
 
 def _call(run: Run) -> Any:
     return run.definition.call(run.arguments, run.named, run.context)
 
 
-async def _wait_for(result: Awaitable[Any]) -> Any:
-    return await result
-
-
-def _check_cancelled(run: Run, stop: Callable[[], object] = bool) -> None:
-    if run.context.is_cancelled:
-        stop()
-        raise Cancelled
+def _too_long(run: Run) -> str:
+    return f"the handler has run for longer than its timeout, {run.definition.timeout:g} s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
 import logging
 import math
 import time
@@ -14,10 +13,11 @@ from functools import partial
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
+from queue_core.context import Context, Signals
 from queue_core.errors import Cancelled, InvalidResult, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
-from queue_core.task import Context, Definition, Signals
+from queue_core.task import Definition
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
@@ -36,7 +36,7 @@ batches, long ones are never hoarded."""
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
-STOPPED = (Cancelled, asyncio.CancelledError, concurrent.futures.CancelledError)
+STOPPED = (Cancelled, asyncio.CancelledError)
 """What a handler raises that stops because it was cancelled."""
 MAX_REASON = 500
 """Characters of why there is no result."""

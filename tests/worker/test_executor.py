@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import threading
 import time
@@ -40,6 +41,11 @@ class Bench:
             return await self.ended.get()
 
 
+def make_run(handler: Callable[..., Any], on_end: Callable[[Run], None]) -> Run:
+    definition = Taskyard().task(name="handler")(handler).definition
+    return Run(definition, (), {}, CONTEXT, lambda: None, on_end)
+
+
 def on_bench(test: Callable[[Bench], Awaitable[None]], max_threads: int = 4) -> None:
     async def main() -> None:
         await test(Bench(Executor(asyncio.get_running_loop(), max_threads)))
@@ -67,7 +73,16 @@ def test_async_handler_runs_on_the_loop_and_another_one_on_a_thread() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [ValueError("x"), SystemExit(1), KeyboardInterrupt(), asyncio.CancelledError(), GeneratorExit(), StopIteration()],
+    [
+        ValueError("x"),
+        SystemExit(1),
+        KeyboardInterrupt(),
+        asyncio.CancelledError(),
+        GeneratorExit(),
+        StopIteration(),
+        MemoryError(),
+        RecursionError(),
+    ],
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("is_async", [True, False])
@@ -265,3 +280,34 @@ def test_cancelled_run_ends(kind: str, has_begun: bool) -> None:
         assert begun.is_set() == has_begun
 
     on_bench(test)
+
+
+def test_no_run_sees_what_another_one_has_set() -> None:
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="fresh")
+    seen = []
+
+    async def asynchronous() -> None:
+        seen.append(variable.get())
+        variable.set("async")
+
+    def synchronous() -> None:
+        seen.append(variable.get())
+        variable.set("thread")
+
+    async def test(bench: Bench) -> None:
+        ended: asyncio.Queue[Run] = asyncio.Queue()
+
+        def start_another(run: Run) -> None:
+            """As a worker does: at the end of one, in its context."""
+            ended.put_nowait(run)
+            if len(seen) < 4:
+                bench.executor.start(make_run(asynchronous, start_another))
+
+        bench.executor.start(make_run(asynchronous, start_another))
+        for _ in range(4):
+            await ended.get()
+        for _ in range(4):
+            await bench.run(synchronous)
+
+    on_bench(test, max_threads=1)
+    assert seen == ["fresh"] * 8
