@@ -212,9 +212,9 @@ class BulkModel(Model):
             return told("due", operation.next_at, done)
         return told("more", done=done)
 
-    def trash(self, task_ids: Sequence[str], keep_ms: int) -> Acted:
+    def trash(self, task_ids: Sequence[str], keep_ms: int, died_by: int | None = None) -> Acted:
         there = set(self.trashed)
-        acted = super().trash(task_ids, keep_ms)
+        acted = super().trash(task_ids, keep_ms, died_by)
         self.trashed_at |= dict.fromkeys(self.trashed.keys() - there, self.now)
         return acted
 

@@ -7,6 +7,7 @@ order. Nothing here knows of Redis, nor how anything is stored; `now` is the ser
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,10 +26,13 @@ from queue_core.protocol import (
     ReleasedTask,
     Switched,
 )
+from queue_core.reading import Outstayed
 from tests.proof.limits import Limits, Refused
 
 MAX_CRASHES = 3
 FAIR_EVERY = 20
+OVER = math.inf
+PUT_OFF_MS = 10_000
 LEVELS = 16
 """Priorities that the fair turn looks at, from the lowest."""
 
@@ -99,6 +103,8 @@ class Model:
         """Lane → `closed` or `open`, in the order in which the server lists them."""
         self.keys: dict[str, tuple[str, int]] = {}
         """Unique key → who has taken it, and until when (0: until its end)."""
+        self.expiring: dict[str, float] = {}
+        """Id → time after which its run is not to begin; `OVER`: it came when the task ran or lay in the trash."""
         self.books: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         """Fault → failed attempts."""
@@ -136,6 +142,8 @@ class Model:
             self.tasks[new.id] = Task(new.id, name, new.envelope, new.priority, max_crashes, key)
             if new.unique_key:
                 self.keys[new.unique_key] = (new.id, self.now + new.unique_ms if new.unique_ms else 0)
+            if new.expires_ms:
+                self.expiring[new.id] = self.now + new.expires_ms
             self.books["enqueued"] += 1
             due = self.now + new.delay_ms if new.delay_ms else new.due_ms
             if due > self.now:
@@ -151,7 +159,8 @@ class Model:
     def claim(
         self, worker: str, limit: int, lease_ms: int, is_fair: bool, lanes: Collection[str], max_bytes: int
     ) -> Claimed:
-        """What is due becomes ready; then tasks are leased: from lanes that give out, by priority, by age."""
+        """What is due becomes ready; then tasks are leased: from lanes that give out, by priority, by age. What is not
+        to begin any more is put off."""
         self._hear(lease_ms)
         for place in (self.scheduled, self.retrying):
             for task_id, due in sorted(place.items(), key=lambda item: (item[1], item[0].encode())):
@@ -169,7 +178,10 @@ class Model:
             return len(taken) < most and sum(len(self.tasks[task_id].envelope) for task_id, _ in taken) < max_bytes
 
         def give(task_id: str, since: int) -> None:
-            """A task of a shut lane is put aside; any other is given out."""
+            """A task of a shut lane is put aside, one whose time is over is put off; any other is given out."""
+            if self.is_overdue(task_id):
+                self.scheduled[task_id] = self.now + PUT_OFF_MS
+                return
             name = self.tasks[task_id].name
             lane = next((lane for lane in (f"name:{name}", f"unknown:{name}") if lane in shut), None)
             if lane:
@@ -196,8 +208,11 @@ class Model:
             members = sorted(task_id for task_id, its in self.held.items() if its == lane)[: limit - len(taken)]
             for task_id in members:
                 if has_room():
-                    taken.append((task_id, _as_written(task_id, self.now)))
                     del self.held[task_id]
+                    if self.is_overdue(task_id):
+                        self.scheduled[task_id] = self.now + PUT_OFF_MS
+                    else:
+                        taken.append((task_id, _as_written(task_id, self.now)))
             if not members:
                 del self.lanes[lane]
         turns_of_line = 0
@@ -247,6 +262,7 @@ class Model:
                 for task_id in task_ids
                 if task_id in self.leases and self.leases[task_id].fence == fence
             ),
+            has_overdue=bool(self.overdue()),
             next_token_ms=self.limits.next_token_ms(self.now) if has_more and not self.is_paused else None,
         )
 
@@ -344,6 +360,34 @@ class Model:
             held = [claim for claim in taken if claim.id not in self.asked]
         return Recovered(again, buried, self._settle(held, end), cancelled, flagged)
 
+    def expire(self, task_ids: Sequence[str]) -> list[str]:
+        """What waits and is not to begin any more ends, once: the others are left alone. Of what runs or lies in the
+        trash it is noted."""
+        left_alone = []
+        for task_id in task_ids:
+            place = self.place_of(task_id)
+            if not self.is_overdue(task_id):
+                left_alone.append(task_id)
+            elif place in ("running", "trashed"):
+                self.expiring[task_id] = OVER
+                left_alone.append(task_id)
+            else:
+                self._leave(task_id, place)
+                self.records[task_id] = "expired"
+                self._end(task_id, "expired")
+        return left_alone
+
+    def list_outstayed(self) -> Outstayed:
+        """Tasks that are not to begin any more; and of the dead letters the oldest that are too old, or too many."""
+        letters = sorted(self.dead, key=lambda task_id: (self.dead[task_id], task_id.encode()))
+        max_age = self.limits.chosen.get("dead_max_age", math.inf)
+        max_count = self.limits.chosen.get("dead_max_count", len(letters))
+        old = [task_id for task_id in letters if self.dead[task_id] <= self.now - max_age]
+        too_many = letters[: max(0, len(letters) - max_count)]
+        named = old or too_many
+        why = "age" if old else "count" if too_many else ""
+        return Outstayed(self.overdue(), named, why, self.dead[named[-1]] if named else 0)
+
     # Operators.
 
     def requeue(self, letters: Sequence[tuple[str, int]]) -> Acted:
@@ -368,7 +412,8 @@ class Model:
 
         return self._act(act, letters)
 
-    def trash(self, task_ids: Sequence[str], keep_ms: int) -> Acted:
+    def trash(self, task_ids: Sequence[str], keep_ms: int, died_by: int | None = None) -> Acted:
+        """`died_by`: only what is dead since then, or longer."""
         until = self.now + keep_ms
 
         def act(task_id: str) -> str:
@@ -377,6 +422,8 @@ class Model:
             place = self.place_of(task_id)
             if place in ("running", "trashed"):
                 return "running" if place == "running" else "in the trash"
+            if died_by is not None and self.dead.get(task_id, math.inf) > died_by:
+                return "changed"
             self._put_in_trash(task_id, place, until)
             return ""
 
@@ -397,10 +444,7 @@ class Model:
                 self.asked.add(task_id)
                 asked.append(task_id)
                 return ""
-            if place == "ready":
-                self.struck_out.add(task_id)
-            else:
-                getattr(self, place).pop(task_id)
+            self._leave(task_id, place)
             self._cancel(task_id)
             return ""
 
@@ -425,6 +469,7 @@ class Model:
                 self.lanes.setdefault(was.lane, "open")
             else:
                 getattr(self, was.origin)[task_id] = was.score
+            self._wait_again(task_id)
             return ""
 
         return self._act(act, [(task_id,) for task_id in task_ids])
@@ -499,6 +544,23 @@ class Model:
         is_held = self.now < until if until else holder and self.place_of(holder) not in ("dead", "trashed")
         return holder if is_held else None
 
+    def is_overdue(self, task_id: str) -> bool:
+        """Its time to begin is over, and that is not noted yet."""
+        return self.expiring.get(task_id, OVER) <= self.now
+
+    def overdue(self) -> list[str]:
+        """Of all of these, wherever they are, the oldest first."""
+        found = [task_id for task_id in self.expiring if self.is_overdue(task_id)]
+        return sorted(found, key=lambda task_id: (self.expiring[task_id], task_id.encode()))
+
+    def moments(self) -> list[int]:
+        """When something will be due, over or full, the soonest first."""
+        leases = [lease.expires for lease in self.leases.values()]
+        windows = [until for _, until in self.keys.values()]
+        waiting = [*self.scheduled.values(), *self.retrying.values(), *self.expiring.values()]
+        times = {*leases, *windows, *waiting, *self.limits.full.values()}
+        return sorted(int(at) for at in times if self.now < at < OVER)
+
     def in_order(self) -> list[str]:
         """Ready tasks of other priorities than 0, in the order in which they are given out."""
         return sorted(
@@ -545,6 +607,17 @@ class Model:
         else:
             self.line.insert(0 if at_head else len(self.line), (task_id, since))
 
+    def _leave(self, task_id: str, place: str) -> None:
+        if place == "ready":
+            self.struck_out.add(task_id)
+        else:
+            getattr(self, place).pop(task_id)
+
+    def _wait_again(self, task_id: str) -> None:
+        """Was its time over meanwhile, then it has to be ended now."""
+        if self.expiring.get(task_id) == OVER:
+            self.expiring[task_id] = 0
+
     def _put_in_trash(self, task_id: str, place: str, until: int) -> None:
         if place == "ready":
             self.struck_out.add(task_id)
@@ -563,6 +636,7 @@ class Model:
             if lease and lease.fence == claim.fence:
                 del self.leases[claim.id]
                 end(self.tasks[claim.id], claim, lease)
+                self._wait_again(claim.id)
                 self.asked.discard(claim.id)
             else:
                 lost.append(claim.id)
@@ -574,6 +648,7 @@ class Model:
 
     def _end(self, task_id: str, how: str) -> None:
         task = self.tasks.pop(task_id)
+        self.expiring.pop(task_id, None)
         if self.keys.get(task.key) == (task_id, 0):
             del self.keys[task.key]
         self.books[how] += 1
@@ -597,6 +672,7 @@ class Model:
 
     def _bury(self, task_id: str) -> None:
         self.dead[task_id] = self.now
+        self.expiring.pop(task_id, None)
         self.books["died"] += 1
 
     def _count_in_fault(self, task: Task, fault: str, event: str) -> None:

@@ -355,7 +355,8 @@ def told_task(task: ExportedTask) -> ToldTask:
     counters, _, lines = task.history.decode().partition("\n")
     events = tuple(line.split(" ")[1] for line in lines.split("\n")[:-1])
     fault = counters.split(" ")[4] if task.place in ("dead", "retrying") else ""
-    return ToldTask(task.ticket, task.envelope, task.place, int(task.at or 0), counters, events[-2:], fault)
+    expires = float(task.expires_at) if task.expires_at else None
+    return ToldTask(task.ticket, task.envelope, task.place, int(task.at or 0), counters, events[-2:], fault, expires)
 
 
 def seen_faults(told: Sequence[Any]) -> dict[str, int]:

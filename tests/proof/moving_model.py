@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from queue_core import ids
 from queue_core.protocol import Acted, QueueDeleted
-from tests.proof.model import Model, Task, Trashed
+from tests.proof.model import OVER, Model, Task, Trashed
 
 ASIDE_MS = 100 * 365 * 86_400_000
 MARK_MS = 3_600_000
@@ -31,7 +31,8 @@ class Aside(Trashed):
 @dataclass(frozen=True)
 class ToldTask:
     """What another queue is told of a task that is put aside for it; nothing, where it is not any more. `counters`:
-    the first line of its history; `events`: the last two; `fault`: only of a dead or retrying one."""
+    the first line of its history; `events`: the last two; `fault`: only of a dead or retrying one; `expires`: its
+    time to begin, if it has one."""
 
     ticket: str
     envelope: bytes = b""
@@ -40,6 +41,7 @@ class ToldTask:
     counters: str = ""
     events: tuple[str, ...] = ()
     fault: str = ""
+    expires: float | None = None
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,8 @@ class MovingModel(Model):
                 self.seen_faults[task.fault] = max(self.seen_faults.get(task.fault, 0), faults[task.fault])
             if told.place != "dead":
                 self._take_key_again(task)
+            if told.expires is not None:
+                self.expiring[task_id] = told.expires
             if told.place == "ready":
                 waiting.append((told.at, task_id))
             else:
@@ -249,7 +253,10 @@ class MovingModel(Model):
         at = (ids.id_time_ms(task_id) or self.now) if was.origin == "held" else was.score
         counters = f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint}" if task.events else ""
         fault = task.fault if place in ("dead", "retrying") else ""
-        return ToldTask(ticket, task.envelope, place, at, counters, tuple(task.events[-2:]), fault)
+        expires = self.expiring.get(task_id)
+        if expires == OVER:
+            expires = self.now
+        return ToldTask(ticket, task.envelope, place, at, counters, tuple(task.events[-2:]), fault, expires)
 
     def _refusal(self, told: ToldTask, good_until: int) -> tuple[str, bool]:
         """Why it does not enter, and whether that is for good."""

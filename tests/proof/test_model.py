@@ -14,7 +14,7 @@ RUNS = {"valkey": 200, "redis": 100}
 STEPS = 60
 VERBS = {
     "enqueue", "claim", "complete", "fail", "extend", "release", "recover", "requeue", "trash", "cancel", "restore",
-    "delete", "promote", "pause", "resume", "limit", "open_lane", "close_lane",
+    "delete", "promote", "expire", "list_outstayed", "pause", "resume", "limit", "open_lane", "close_lane",
 }  # fmt: skip
 
 

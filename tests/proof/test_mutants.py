@@ -21,7 +21,7 @@ from tests.proof.moving_machine import MovingMachine
 from tests.proof.test_halves import stops_of
 from tests.scripts.test_every_script import test_key_of_a_wrong_type_is_reported_and_nothing_changes as meet_wrong_types
 
-RUNS, STEPS = 200, 60
+RUNS, STEPS = 600, 60
 """At most, until a mutant is found."""
 
 
@@ -118,6 +118,8 @@ MUTANTS = (
     Mutant("cancel", "the key stays", "release_key_of(id, call('HGET', tasks, id))"),
     Mutant("enqueue", "a dead letter holds its key", "call('ZSCORE', dead, holder) or"),
     Mutant("enqueue", "the window never ends", "now < tonumber(until_ms) and holder or nil", "holder"),
+    Mutant("restore", "the key is not taken again", "if from ~= 'dead' then retake_key(id, envelope) end"),
+    Mutant("delete", "the key of another is given back", "if call('HGET', unique, key) == id .. ' 0'", "if true"),
     Mutant("enqueue", "dead letters take room", "- call('ZCARD', dead) "),
     Mutant("enqueue", "what just fits is refused", "length + entering > most", "length + entering >= most"),
     Mutant("enqueue", "its tokens stay in the bucket", "if rate_full then call('HSET'", "if false then call('HSET'"),
@@ -145,6 +147,29 @@ MUTANTS = (
     Mutant("delete_queue", "marks go with it", "key == imported and has_marks", "false", by_moves),
     Mutant("delete_queue", "also while tasks run", "or running_count > 0 then", "then", by_moves),
     Mutant("delete_queue", "however many there are", "(ARGV[5] == '' or total <= tonumber(ARGV[5]))", "true", by_moves),
+    Mutant("enqueue", "the time of what does not enter is noted", "if enters and expires > 0", "if expires > 0"),
+    Mutant("claim", "what is over begins", "  if is_overdue(id) then", "  if false then"),
+    Mutant("claim", "what is over begins, out of a lane", "if envelope and is_overdue(id) then", "if false then"),
+    Mutant(
+        "claim", "what is put off takes room", "overdue[#overdue + 1] = id\n    return",
+        "overdue[#overdue + 1] = id\n    bytes = bytes + #envelope\n    return",
+    ),
+    Mutant("claim", "nobody is told that time is over", "    has_overdue and 1 or 0}", "    0}"),
+    Mutant("expire", "before its time", "if time and time <= now", "if time"),
+    Mutant("expire", "what runs ends", "place == 'running' or place == 'trashed' then", "place == 'trashed' then"),
+    Mutant("expire", "the place stays", "      leave_place(id, place, member)"),
+    Mutant("expire", "the key stays", "      release_key_of(id, envelope)"),
+    Mutant("fail", "what is over waits on", "expire_if_over(left)"),
+    Mutant("fail", "a dead letter can expire", "call('ZREM', expiring, id) --", "--"),
+    Mutant("release", "what is over waits on", "expire_if_over(returned)"),
+    Mutant("recover", "what is over waits on", "expire_if_over(again)"),
+    Mutant("recover", "a dead letter can expire", "call('ZREM', expiring, id) --", "--"),
+    Mutant("restore", "what is over waits on", "expire_if_over(restored)"),
+    Mutant("complete", "can expire", "forget_expiry(ended)"),
+    Mutant("delete", "can expire", "  forget_expiry(ids)\n  --", "  --"),
+    Mutant("list_outstayed", "letters of any age", "fmt('%.0f', now - max_age)", "fmt('%.0f', now)"),
+    Mutant("list_outstayed", "one letter too many", "- max_count or 0", "- max_count + 1 or 0"),
+    Mutant("trash", "letters that have died since", "tonumber(score) <= died_by", "score"),
     Mutant(
         "start_operation", "one that was begun begins anew", "if call('EXISTS', operation) == 1 then",
         "if false then", by_bulk,
