@@ -6,6 +6,7 @@ from queue_core.errors import (
     ConfigurationError,
     CorruptQueue,
     DeadLetter,
+    Discard,
     DuplicateTaskName,
     FormatMismatch,
     InvalidArgument,
@@ -21,6 +22,7 @@ from queue_core.errors import (
     ResultExpired,
     ResultTimeout,
     ResultUnavailable,
+    Retry,
     ServerFull,
     ServerRefused,
     ServerUnavailable,
@@ -38,6 +40,7 @@ from queue_core.errors import (
     UnreadableEnvelope,
     UnsafeServer,
 )
+from queue_core.retry import exponential, fixed, never
 from queue_core.snapshot import State
 from queue_core.task import Message
 from queue_core.yard import Queue, Task, TaskHandle, Taskyard
@@ -47,8 +50,10 @@ __version__ = "0.1.0"
 __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # Declaring and enqueueing.
     "Taskyard", "Task", "TaskHandle", "Message", "Context", "Signals", "Queue", "State",
+    # When a failed task runs again.
+    "exponential", "fixed", "never",
     # Raised by handlers.
-    "Cancelled", "DeadLetter", "SoftTimeout",
+    "Cancelled", "DeadLetter", "Discard", "Retry", "SoftTimeout",
     # Raised by `handle.result()`.
     "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.

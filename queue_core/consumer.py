@@ -14,6 +14,7 @@ from queue_core.client import Client
 from queue_core.errors import Cancelled, InvalidArgument, InvalidResult, LeaseLost, UnreadableEnvelope, shown
 from queue_core.keys import QueueKeys
 from queue_core.protocol import ClaimedTask, Held, Report, Result
+from queue_core.retry import Policy, RetryRules, make_policy
 
 
 def process_name(prefix: str = "") -> str:
@@ -63,16 +64,18 @@ class Lease:
         held = Held(self.id, self.fence, self._task.has_history, kept, unique_key=key)
         self._settle(self._claim.client.run(protocol.complete(self._claim.queue, [held])))
 
-    def fail(self, error: BaseException | str) -> None:
-        """The attempt failed: the task runs again later, or is a dead letter when no retry is left. One that was asked
-        to stop is cancelled; with a `Cancelled` its attempt does not count as a failure."""
+    def fail(self, error: BaseException | str, *, retry: RetryRules | Policy | None = None) -> None:
+        """The attempt failed: the task runs again later, or is a dead letter when no retry is left; `Retry`, `Discard`
+        and `DeadLetter` do what they do in a handler. `retry`: when, as in `@yard.task`. A task that was asked to stop
+        is cancelled; with a `Cancelled` its attempt does not count as a failure."""
+        policy = retry if isinstance(retry, Policy) else make_policy(retry)
         reason = error if isinstance(error, BaseException) else RuntimeError(error)
         worker = self._claim.worker_id
         if self.is_cancelled and isinstance(reason, Cancelled):
             failed = verdict.stopped(self._task, self.fence, self.name, worker=worker)
         else:
             failed = verdict.failed_attempt(
-                self._task, self.fence, self.name, self._envelope.options, reason, worker=worker
+                self._task, self.fence, self.name, self._envelope.options, reason, policy=policy, worker=worker
             )
         self._settle(self._claim.client.run(protocol.fail(self._claim.queue, [failed], self._claim.version)))
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection
+from datetime import timedelta
 from inspect import cleandoc
+
+LONGEST_RETRY_SECONDS = 366 * 86_400
 
 
 def shown(value: object, most: int = 40) -> str:
@@ -22,6 +25,14 @@ def check_several(what: str, values: object) -> None:
     """Raises `InvalidArgument` for what is no list, tuple, set or the like: also for one text, a common slip."""
     if not isinstance(values, Collection) or isinstance(values, str | bytes):
         raise InvalidArgument(f"{what} {shown(values, 80)} are not accepted: a list of them")
+
+
+def check_delay(what: str, delay: object) -> float:
+    """How long a task waits for its next attempt, in seconds. Raises `InvalidArgument`."""
+    seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
+    if isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= LONGEST_RETRY_SECONDS:
+        return float(seconds)
+    raise InvalidArgument(f"{what} {shown(delay, 80)} is not accepted: seconds, or a timedelta, from 0 to 366 days")
 
 
 class TaskyardError(Exception):
@@ -203,3 +214,21 @@ class SoftTimeout(TaskyardError):
 
 class DeadLetter(TaskyardError):
     """The handler says that this task can never complete: it is a dead letter at once, whatever retries it has left."""
+
+
+class Discard(TaskyardError):
+    """The handler says that its task is of no use any more: it ends, neither completed nor a dead letter."""
+
+
+class Retry(TaskyardError):
+    """The handler says that its task is to run again `after` so many seconds, or a timedelta, from 0 to 366 days.
+
+    It counts as a failed attempt: beyond `max_retries` the task is a dead letter. Raises `InvalidArgument`.
+    """
+
+    after: float
+    """Seconds."""
+
+    def __init__(self, reason: str = "", *, after: float | timedelta) -> None:
+        super().__init__(reason or "the handler asked to run again")
+        self.after = check_delay("after", after)

@@ -161,6 +161,9 @@ class _Waiting:
             )
         if task.state is State.EXPIRED:
             raise TaskExpired(f"task {self._id} was not begun in time", task_id=self._id)
+        if task.state is State.DISCARDED:
+            why = decoding.error_of(entries)[0]
+            raise ResultUnavailable(f"task {self._id} was discarded by its handler: {why}", task_id=self._id)
         if task.state is not State.COMPLETED:
             raise ResultUnavailable(f"task {self._id} has no result: it is {task.state}", task_id=self._id)
         if not isinstance(record, list) or isinstance(time_answer, Exception):

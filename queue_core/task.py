@@ -17,6 +17,7 @@ from queue_core.context import Context
 from queue_core.errors import InvalidArgument, InvalidPayload, shown
 from queue_core.ids import is_task_id, new_id
 from queue_core.keys import MAX_PRIORITY, check_name
+from queue_core.retry import DEFAULT, Policy, RetryRules, make_policy
 from queue_core.settings import HARD_TIMEOUT_SECONDS, MAX_CRASHES, MAX_RETRIES, TIMEOUT_SECONDS
 
 MAX_ALLOWED_RETRIES = 1_000
@@ -139,6 +140,8 @@ class Definition:
     timeout: float | None = TIMEOUT_SECONDS
     hard_timeout: float | None = None
     """As declared; `hard_seconds` is what holds."""
+    policy: Policy = DEFAULT
+    """When it runs again after it raised."""
     expires: float | None = None
     result_ttl: float | None = None
     is_async: bool = False
@@ -252,6 +255,7 @@ def define(
     max_crashes: int,
     timeout: float | None,
     hard_timeout: float | None = None,
+    retry: RetryRules | None = None,
     expires: float | timedelta | None = None,
     result_ttl: float | timedelta | None = None,
 ) -> Definition:
@@ -290,6 +294,7 @@ def define(
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
         hard_timeout=hard_timeout,
+        policy=make_policy(retry),
         expires=expires_seconds,
         result_ttl=kept,
         is_async=inspect.iscoroutinefunction(handler),

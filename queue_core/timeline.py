@@ -41,7 +41,8 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
     if kind == "failed":
         took = _number(facts, "seconds")
         ran = f", {duration(took)}" if took is not None else ""
-        return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", error)
+        told = "; ".join(filter(None, (error, _text(facts, "complaint"))))
+        return Event(at, "failed", f"attempt{_part(facts, 'attempt', ' ')}{where}{ran}", told)
     if kind == "crashed":
         how = _text(facts, "evidence") or _text(facts, "reason") or error
         return Event(at, "crashed", f"crash{_part(facts, 'crash', ' ')}{where}, no retry used", _evidence(how, facts))

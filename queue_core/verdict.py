@@ -3,13 +3,42 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass, replace
 
+from queue_core import retry
 from queue_core.codec import Options
-from queue_core.errors import DeadLetter
+from queue_core.errors import DeadLetter, Discard, Retry
 from queue_core.fingerprint import Failure, describe_failure, make_failure
-from queue_core.protocol import CANCEL, DEAD, RETRY, ClaimedTask, FailedTask
-from queue_core.retry import retry_delay_seconds
+from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY, ClaimedTask, FailedTask
+from queue_core.retry import Policy
 from queue_core.settings import MAX_RETRIES
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What becomes of a task whose attempt has failed. `verdict`: RETRY after `delay_ms`, DEAD or DISCARD."""
+
+    verdict: str
+    delay_ms: int = 0
+    complaint: str = ""
+    """Why the task's own rule was not followed."""
+
+
+def judge(error: BaseException, attempt: int, allowed: int, policy: Policy = retry.DEFAULT) -> Judgement:
+    """What the handler says comes first, then how many retries are `allowed`, then the task's rule. Never raises.
+
+    `attempt`: the number of the one that failed, 1 for the first.
+    """
+    if isinstance(error, Discard):
+        return Judgement(DISCARD)
+    if isinstance(error, DeadLetter) or attempt > allowed:
+        return Judgement(DEAD)
+    if isinstance(error, Retry):
+        return Judgement(RETRY, round(error.after * 1000))
+    following = policy.next(attempt, error, random.random())
+    if following.seconds is None:
+        return Judgement(DEAD)
+    return Judgement(RETRY, round(following.seconds * 1000), following.complaint)
 
 
 def failed_attempt(
@@ -20,19 +49,19 @@ def failed_attempt(
     error: BaseException,
     *,
     max_retries: int = MAX_RETRIES,
+    policy: Policy = retry.DEFAULT,
     worker: str = "",
     seconds: float | None = None,
 ) -> FailedTask:
-    """The handler raised: again after attempt² seconds, or dead when no retry is left or the handler says so.
+    """The handler raised: again later by the task's rule, dead when no retry is left, or what the handler says.
 
     `max_retries`: the declared one, where the task carries none of its own.
     """
     failure = describe_failure(name, error)
-    attempt = task.counters.attempts + 1
     allowed = max_retries if options.max_retries is None else options.max_retries
-    verdict = DEAD if isinstance(error, DeadLetter) or attempt > allowed else RETRY
-    delay_ms = round(retry_delay_seconds(attempt, random.random()) * 1000)
-    return _failed(task, fence, verdict, delay_ms, failure, worker, seconds)
+    judged = judge(error, task.counters.attempts + 1, allowed, policy)
+    failed = _failed(task, fence, judged.verdict, judged.delay_ms, failure, worker, seconds)
+    return replace(failed, facts={**failed.facts, "complaint": judged.complaint}) if judged.complaint else failed
 
 
 def stopped(task: ClaimedTask, fence: int, name: str, *, worker: str = "", seconds: float | None = None) -> FailedTask:

@@ -25,6 +25,7 @@ from queue_core.inspector import Inspector
 from queue_core.keys import QueueKeys, check_name
 from queue_core.operations import Operations
 from queue_core.protocol import Acted, Call
+from queue_core.retry import RetryRules
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from queue_core.task import DEFAULT_SENDING, Definition, Message, NewTask, Sending
 
@@ -251,6 +252,7 @@ class Taskyard:
         queue: str = ...,
         name: str | None = ...,
         max_retries: int = ...,
+        retry: RetryRules | None = ...,
         max_crashes: int = ...,
         timeout: float | None = ...,
         hard_timeout: float | None = ...,
@@ -264,6 +266,7 @@ class Taskyard:
         queue: str = settings.DEFAULT_QUEUE,
         name: str | None = None,
         max_retries: int = settings.MAX_RETRIES,
+        retry: RetryRules | None = None,
         max_crashes: int = settings.MAX_CRASHES,
         timeout: float | None = settings.TIMEOUT_SECONDS,
         hard_timeout: float | None = None,
@@ -273,7 +276,10 @@ class Taskyard:
         """Declare a function as a task, as `@yard.task` or `@yard.task(queue="email", max_retries=3)`.
 
         Its name is the function's unless `name` is given; a name declared twice is an error. `max_retries`: how often
-        it runs again after it raised; `max_crashes`: after its worker died. `expires`: seconds or a timedelta from the
+        it runs again after it raised; `max_crashes`: after its worker died. `retry`: when; `exponential(…)`,
+        `fixed(seconds)`, `never`, a list of seconds of which the last repeats, a function of the attempt's number and
+        the error that returns seconds or `None`, or a dict of exception classes (or tuples of them) with one of these
+        each; else, and for classes not in the dict, attempt² seconds. `expires`: seconds or a timedelta from the
         enqueue; a run that has not begun by then never does. `result_ttl`: for how many seconds (1 s to
         366 days) what the handler returns is kept for `handle.result()`; not at all unless it is given.
 
@@ -290,6 +296,7 @@ class Taskyard:
                 name=name,
                 queue=queue,
                 max_retries=max_retries,
+                retry=retry,
                 max_crashes=max_crashes,
                 timeout=timeout,
                 hard_timeout=hard_timeout,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 from queue_core import Taskyard
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "examples"
 
 
 def run(name: str, redis_url: str) -> str:
@@ -35,3 +37,15 @@ def test_examples_enqueue_and_consume(redis_url: str) -> None:
     assert yard.inspector.queue("email").counts.ready == 13
     assert all(queue.is_balanced for queue in yard.inspector.snapshot().queues)
     yard.close()
+
+
+def test_programs_of_the_page_on_tasks_run_as_they_stand(tmp_path: Path, redis_url: str) -> None:
+    programs = dict(re.findall(r"```python\n# (\S+\.py)\n(.+?)```", (ROOT / "docs/tasks.md").read_text(), re.DOTALL))
+    assert programs
+    for name, text in programs.items():
+        (tmp_path / name).write_text(text)
+        environ = {**os.environ, "TASKYARD_REDIS_URL": redis_url, "PYTHONPATH": str(ROOT)}
+        ran = subprocess.run(
+            [sys.executable, name], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=20
+        )
+        assert ran.returncode == 0, ran.stderr

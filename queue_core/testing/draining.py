@@ -107,7 +107,7 @@ class _Drainer:
             if error is None:
                 lease.complete(result if lease.keeps_result else None)
             else:
-                lease.fail(error)
+                lease.fail(error, retry=definition.policy)
         state = self._state(queue, lease.id)
         return Run(lease.id, lease.name, queue, lease.attempt, lease.args, lease.kwargs, state, result, error)
 

@@ -155,7 +155,7 @@ class _Inliner:
 
 def _state_after(task: ClaimedTask, envelope: codec.Envelope, definition: Definition, error: BaseException) -> State:
     """As a worker would decide."""
-    failed = verdict.failed_attempt(
-        task, task.counters.attempts + 1, envelope.name, envelope.options, error, max_retries=definition.max_retries
-    )
-    return {DEAD: State.DEAD, DISCARD: State.DISCARDED}.get(failed.verdict, State.RETRYING)
+    own = envelope.options.max_retries
+    allowed = definition.max_retries if own is None else own
+    judged = verdict.judge(error, task.counters.attempts + 1, allowed, definition.policy)
+    return {DEAD: State.DEAD, DISCARD: State.DISCARDED}.get(judged.verdict, State.RETRYING)

@@ -311,7 +311,7 @@ class Process:
 
     def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
         task, envelope = holding.task, holding.envelope
-        retries, worker_id = holding.definition.max_retries, self._orders.worker_id
+        definition, worker_id = holding.definition, self._orders.worker_id
 
         def describe(error: BaseException) -> FailedTask:
             return verdict.failed_attempt(
@@ -320,7 +320,8 @@ class Process:
                 envelope.name,
                 envelope.options,
                 error,
-                max_retries=retries,
+                max_retries=definition.max_retries,
+                policy=definition.policy,
                 worker=worker_id,
                 seconds=seconds,
             )

@@ -10,7 +10,7 @@ import time
 
 from redis import Redis
 
-from queue_core import Cancelled, Context, Taskyard
+from queue_core import Cancelled, Context, DeadLetter, Discard, Retry, Taskyard, fixed, never
 
 yard = Taskyard(namespace="test", version="1.0")
 traces = Redis.from_url(yard.url)
@@ -163,3 +163,17 @@ def tell_progress(context: Context, seconds: float) -> None:
         context.progress(done, 1_000_000, f"row {done}")
         if time.monotonic() - began > seconds:
             break
+
+
+@yard.task(queue="fast", retry={ConnectionError: fixed(0.2, jitter=0), ValueError: never}, result_ttl=60)
+def say(context: Context, what: str) -> int:
+    """Raises what it is told to, at its first attempt."""
+    if context.attempt == 1:
+        raise {
+            "again": Retry("not yet", after=0.1),
+            "discard": Discard("too late"),
+            "bury": DeadLetter("no such customer"),
+            "connection": ConnectionResetError("gone"),
+            "value": ValueError("never right"),
+        }[what]
+    return context.attempt

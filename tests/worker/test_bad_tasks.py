@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
+import pytest
 from redis import Redis
 
-from queue_core import Taskyard, protocol
+from queue_core import ResultUnavailable, Taskyard, protocol
 from queue_core.ids import new_id
 from queue_core.keys import QueueKeys
 from queue_core.protocol import NewTask
@@ -118,6 +120,28 @@ def test_failed_task_waits_for_its_retry_and_then_completes(
     assert head.split()[:3] == ["1", "0", "0"]
     assert '"error":"ValueError: not yet"' in failed
     assert '"retry_in":1.' in failed
+    check_books()
+
+
+def test_what_a_handler_says_and_the_rule_of_its_task_decide_what_becomes_of_it(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker()
+    handles = {what: shop.say.enqueue(what) for what in ("again", "connection", "discard", "bury", "value")}
+    assert [handles[what].result() for what in ("again", "connection")] == [2, 2]
+    wait_until(lambda: redis.zcard(FAST.dead) == 2)
+    for what, error, retry_in in (
+        ("again", "Retry: not yet", 0.1),
+        ("connection", "ConnectionResetError: gone", 0.2),
+        ("bury", "DeadLetter: no such customer", None),
+        ("value", "ValueError: never right", None),
+        ("discard", "Discard: too late", None),
+    ):
+        facts = json.loads(history_of(redis, "fast", handles[what].id)[1].split(" ", 2)[2])
+        assert (facts["error"], facts.get("retry_in")) == (error, retry_in)
+    assert counted(redis, "fast", "discarded") == 1
+    with pytest.raises(ResultUnavailable, match="was discarded by its handler: Discard: too late"):
+        handles["discard"].result()
     check_books()
 
 
