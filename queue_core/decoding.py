@@ -25,6 +25,7 @@ from queue_core.snapshot import (
     Limits,
     Operation,
     Pause,
+    ProcessSnapshot,
     Progress,
     Rate,
     RunningTask,
@@ -408,6 +409,16 @@ class _Running(msgspec.Struct):
     started_at: int = 0
 
 
+class _Process(msgspec.Struct):
+    pid: int = 0
+    state: str = ""
+    busy: int = 0
+    completed: int = 0
+    failed: int = 0
+    memory_bytes: int = 0
+    started_at: int = 0
+
+
 class _Worker(msgspec.Struct):
     host: str = ""
     pid: int = 0
@@ -422,6 +433,8 @@ class _Worker(msgspec.Struct):
     memory_bytes: int = 0
     task_names: list[str] = []
     running: list[_Running] = []
+    processes: list[_Process] = []
+    complaint: str = ""
 
 
 _worker_decoder = msgspec.json.Decoder(_Worker, strict=False)
@@ -454,6 +467,19 @@ def worker(worker_id: bytes, heartbeat_at: int, data: bytes | None) -> WorkerSna
             for task in found.running
             if (at := moment(task.started_at)) is not None
         ),
+        processes=tuple(
+            ProcessSnapshot(
+                pid=number(process.pid),
+                state=line(process.state, 40),
+                busy=number(process.busy),
+                completed=number(process.completed),
+                failed=number(process.failed),
+                memory_bytes=number(process.memory_bytes),
+                started_at=moment(process.started_at) or 0,
+            )
+            for process in found.processes
+        ),
+        complaint=line(found.complaint, 500),
     )
 
 

@@ -259,9 +259,27 @@ class RunningTask:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessSnapshot:
+    """One process of a worker. `state`: starting, running, quiet, stopping, reconnecting, refused. `completed` and
+    `failed`: attempts since its start; `memory_bytes`: resident."""
+
+    pid: int
+    state: str
+    busy: int
+    completed: int
+    failed: int
+    memory_bytes: int
+    started_at: int
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """One worker as its supervisor last described it. `state`: running, quiet, stopping, reconnecting, refused
-    (the server answers and gives out nothing of any of its queues), stopped."""
+    """One worker as its supervisor last described it. `state`: starting (no process of it works yet), running, quiet,
+    stopping, reconnecting, refused (the server answers and gives out nothing of any of its queues), stopped.
+
+    Counts are of all of its processes, also those that are gone. `complaint`: why code that was to be loaded anew
+    cannot be, so that its processes go on with what they have.
+    """
 
     id: str
     host: str
@@ -278,6 +296,8 @@ class WorkerSnapshot:
     memory_bytes: int = 0
     task_names: tuple[str, ...] = ()
     running: tuple[RunningTask, ...] = ()
+    processes: tuple[ProcessSnapshot, ...] = ()
+    complaint: str = ""
 
 
 def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:

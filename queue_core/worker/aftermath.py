@@ -70,8 +70,8 @@ class Aftermath:
             finally:
                 await channel.drop()
 
-    async def release(self, held: Sequence[HeldTask]) -> None:
-        facts = {"worker": self._worker_id, "reason": "the worker was stopped"}
+    async def release(self, held: Sequence[HeldTask], why: str) -> None:
+        facts = {"worker": self._worker_id, "reason": why}
         for queue, tasks in self.by_queue(held).items():
             released = [ReleasedTask(t.id, t.fence, "", facts if t.is_started else None) for t in tasks]
             try:
@@ -79,7 +79,8 @@ class Aftermath:
                     await self._client.run(protocol.release(self._client.queue(queue), batch))
             except TaskyardError as error:
                 log.error("queue %s: %d tasks could not be handed back: %s", queue, len(tasks), error)
-        log.info("stopped: %d tasks were handed back", len(held))
+        if held:
+            log.info("%d tasks were handed back", len(held))
 
     def by_queue(self, held: Sequence[HeldTask]) -> dict[str, list[HeldTask]]:
         queues: dict[str, list[HeldTask]] = defaultdict(list)

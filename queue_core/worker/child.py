@@ -11,26 +11,41 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from queue_core.worker.leases import LeaseTable
-from queue_core.worker.orders import Orders, table_size
+from queue_core.worker.orders import CANCEL, STOP, Introduction, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
-from queue_core.yard import Taskyard
+
+POLL_SECONDS = 0.05
+"""Between two looks at a process where the system does not tell when it ends."""
 
 
 class Child:
-    """One process of the worker, with its lease table and the pipe that it takes orders from."""
+    """One process of the worker, with its lease table, the pipe that it takes orders from and the one on which it
+    introduces itself. `on_news` is called when it has done so, and when it has ended."""
 
     def __init__(
-        self, yard: Taskyard, settings: WorkerSettings, queues: Mapping[str, int], worker_id: str, log_level: str
+        self,
+        settings: WorkerSettings,
+        queues: Mapping[str, int],
+        worker_id: str,
+        log_level: str,
+        on_news: Callable[[], None],
     ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_news = on_news
+        self._introduction: asyncio.Future[Introduction] = self._loop.create_future()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
+        self._said = b""
+        self._is_closed = False
         size = table_size(settings.concurrency, len(queues))
         self.table = LeaseTable.create(size, len(queues))
         self.session_id = secrets.token_urlsafe(9)
-        reading, self._writing = os.pipe()
+        taking, self._orders = os.pipe()
+        self._saying, saying = os.pipe()
         orders = Orders(
             app=settings.app,
             worker_id=worker_id,
@@ -39,22 +54,36 @@ class Child:
             lease_ms=settings.lease_ms,
             table_size=size,
             table_fd=self.table.fd,
-            orders_fd=reading,
+            orders_fd=taking,
+            introduction_fd=saying,
             session_id=self.session_id,
             parent_pid=os.getpid(),
             log_level=log_level,
         )
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "queue_core.worker", json.dumps(asdict(orders))],
-            pass_fds=(self.table.fd, reading),
-            stdin=subprocess.DEVNULL,
-        )
-        os.close(reading)
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "queue_core.worker", json.dumps(asdict(orders))],
+                pass_fds=(self.table.fd, taking, saying),
+                stdin=subprocess.DEVNULL,
+            )
+        except OSError:
+            os.close(self._saying)
+            self.close()
+            raise
+        finally:
+            os.close(taking)
+            os.close(saying)
         self._started = time.monotonic()
-        self._died: float | None = None
+        self._ended_at = 0.0
         self._oom_kills_before = count_oom_kills()
+        self.is_leaving = False
+        """It was told to finish."""
+        self.was_killed = False
+        """By its supervisor."""
         self.peak_memory_bytes = 0
         """The most that was resident; known when it has ended."""
+        self._loop.add_reader(self._saying, self._hear)
+        self._watch()
 
     @property
     def pid(self) -> int:
@@ -62,41 +91,100 @@ class Child:
 
     @property
     def age_seconds(self) -> float:
-        return (self._died or time.monotonic()) - self._started
+        return (self._ended_at or time.monotonic()) - self._started
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.done()
+
+    @property
+    def introduction(self) -> Introduction | None:
+        """What it has said of itself; `None` while it starts."""
+        return self._introduction.result() if self._introduction.done() else None
 
     @property
     def memory_bytes(self) -> int:
         return memory_bytes(self.pid)
 
-    @property
-    def oom_kills(self) -> int:
-        """Processes that the kernel has killed for want of memory since this one was started."""
-        return count_oom_kills() - self._oom_kills_before
+    def how_it_ended(self) -> str:
+        return how_it_ended(self._ended.result(), count_oom_kills() - self._oom_kills_before)
+
+    # Orders.
 
     def order(self, order: bytes) -> None:
         with contextlib.suppress(OSError):
-            os.write(self._writing, order)
+            os.write(self._orders, order)
+
+    def dismiss(self) -> None:
+        """Have it finish what runs and end."""
+        self.is_leaving = True
+        self.order(STOP)
 
     def kill(self) -> None:
-        if self._process.returncode is None:
+        if not self.has_ended:
+            self.was_killed = True
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
+    def cancel(self, fences: Mapping[str, int]) -> None:
+        """Tell it which tasks (id → fence) were asked to stop."""
+        if fences and not self._is_closed and self.table.cancel(fences):
+            self.order(CANCEL)
+
+    # What it tells.
+
+    async def introduced(self) -> Introduction:
+        """What it says of itself when it has loaded the application, or ends without a word."""
+        return await asyncio.shield(self._introduction)
+
     async def wait(self) -> int:
         """The exit code; negative: the signal that ended it."""
-        while self._process.returncode is None:
-            pid, status, usage = os.wait4(self.pid, os.WNOHANG)
-            if pid:
-                self._process.returncode = os.waitstatus_to_exitcode(status)
-                self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-                self._died = time.monotonic()
-            else:
-                await asyncio.sleep(0.02)
-        return self._process.returncode
+        return await asyncio.shield(self._ended)
 
     def close(self) -> None:
-        os.close(self._writing)
-        self.table.close()
+        """It has ended, and what it held is seen to."""
+        if not self._is_closed:
+            self._is_closed = True
+            os.close(self._orders)
+            self.table.close()
+
+    def _hear(self) -> None:
+        data = os.read(self._saying, 1 << 16)
+        self._said += data
+        if data and not self._said.endswith(b"\n"):
+            return
+        self._loop.remove_reader(self._saying)
+        os.close(self._saying)
+        self._introduction.set_result(Introduction.read(self._said))
+        self._on_news()
+
+    def _watch(self) -> None:
+        """Linux tells when a process ends; elsewhere it is looked at again and again."""
+        try:
+            watching = os.pidfd_open(self.pid)
+        except (AttributeError, OSError):
+            self._poll()
+        else:
+            self._loop.add_reader(watching, self._stop_watching, watching)
+
+    def _stop_watching(self, watching: int) -> None:
+        self._loop.remove_reader(watching)
+        os.close(watching)
+        self._reap()
+
+    def _poll(self) -> None:
+        if not self._reap():
+            self._loop.call_later(POLL_SECONDS, self._poll)
+
+    def _reap(self) -> bool:
+        pid, status, usage = os.wait4(self.pid, os.WNOHANG)
+        if pid:
+            self._process.returncode = os.waitstatus_to_exitcode(status)
+            self.peak_memory_bytes = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+            self._ended_at = time.monotonic()
+            self._ended.set_result(self._process.returncode)
+            self._on_news()
+        return bool(pid)
 
 
 def memory_bytes(pid: int) -> int:

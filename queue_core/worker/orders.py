@@ -1,8 +1,10 @@
-"""What a supervisor tells the process that it starts, then and later."""
+"""What a supervisor tells the process that it starts, then and later, and what that says of itself."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import msgspec
 
 from queue_core.settings import MAX_BATCH
 
@@ -26,7 +28,30 @@ class Orders:
     orders_fd: int
     session_id: str
     parent_pid: int
+    introduction_fd: int = -1
     log_level: str = "INFO"
+
+
+@dataclass(frozen=True)
+class Introduction:
+    """What a process says once, when it has loaded the application: which tasks that declares, or what is wrong."""
+
+    version: str = ""
+    task_names: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    """In which those tasks are enqueued."""
+    complaint: str = ""
+
+    def written(self) -> bytes:
+        """One line."""
+        return msgspec.json.encode(self) + b"\n"
+
+    @classmethod
+    def read(cls, line: bytes) -> Introduction:
+        """A process that ends before it can say anything has said an empty line."""
+        if not line.endswith(b"\n"):
+            return cls(complaint="it ended before it had loaded the application")
+        return msgspec.json.decode(line, type=cls)
 
 
 def table_size(concurrency: int, queues: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -10,7 +11,10 @@ from queue_core import settings
 from queue_core.errors import ConfigurationError
 from queue_core.keys import check_name
 
+MAX_PROCESSES = 256
 MAX_CONCURRENCY = 4_096
+LEAST_MEMORY = 16 << 20
+"""Bytes; a process that does nothing yet has more than that."""
 MAX_QUEUES = 200
 MAX_WEIGHT = 1_000
 
@@ -19,24 +23,33 @@ MAX_WEIGHT = 1_000
 class WorkerSettings:
     """`app`: `module:yard`. `queues`: name → weight; empty: all queues that the yard's tasks use.
 
-    `concurrency`: tasks that run at once. `grace_seconds`: what running tasks get to finish when the worker stops.
-    `name`: what the worker is called in place of its host.
+    `processes`: how many, each for itself. `concurrency`: tasks that run at once in each. `max_tasks`, `max_memory`
+    (bytes): a process that has run or taken so much is replaced. `grace_seconds`: what running tasks get to finish
+    when the worker stops or their process is replaced. `name`: what the worker is called in place of its host.
     """
 
     app: str
     queues: Mapping[str, int] = field(default_factory=dict)
+    processes: int = 1
     concurrency: int = 16
     lease_seconds: float = settings.LEASE_SECONDS
     heartbeat_seconds: float = settings.HEARTBEAT_SECONDS
     grace_seconds: float = settings.GRACE_SECONDS
+    max_tasks: int | None = None
+    max_memory: int | None = None
     allow_eviction: bool = False
     name: str | None = None
 
     def __post_init__(self) -> None:
+        _check_whole("number of processes", self.processes, 1, MAX_PROCESSES)
         _check_whole("concurrency", self.concurrency, 1, MAX_CONCURRENCY)
         _check_number("lease", self.lease_seconds, 0.5, 86_400)
         _check_number("heartbeat", self.heartbeat_seconds, 0.05, 3_600)
         _check_number("grace time", self.grace_seconds, 0, 86_400)
+        if self.max_tasks is not None:
+            _check_whole("largest number of tasks", self.max_tasks, 1, 10**12)
+        if self.max_memory is not None:
+            _check_whole("largest memory", self.max_memory, LEAST_MEMORY, 1 << 50)
         if self.name is not None:
             check_name("worker", self.name)
         if len(self.queues) > MAX_QUEUES:
@@ -70,6 +83,14 @@ def parse_queues(text: str) -> dict[str, int]:
     if not queues:
         raise ConfigurationError(f"queues {text!r} name no queue: say, for example, email=3,images")
     return queues
+
+
+def parse_memory(text: str) -> int:
+    """`500M` in bytes; K, M and G are powers of 1,024. Raises `ConfigurationError`."""
+    found = re.fullmatch(r"([0-9]{1,15})([KMG]?)(i?B)?", text.strip(), re.IGNORECASE)
+    if not found:
+        raise ConfigurationError(f"memory {text!r:.40} is not accepted: say, for example, 500M or 2G")
+    return int(found[1]) << {"": 0, "K": 10, "M": 20, "G": 30}[found[2].upper()]
 
 
 def _check_number(what: str, value: float, least: float, most: float) -> None:

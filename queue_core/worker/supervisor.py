@@ -1,59 +1,48 @@
-"""A worker's supervisor: starts its process and replaces it, keeps the leases alive, says how the worker is.
+"""A worker's supervisor: keeps its processes at work and their leases alive, says how it is, and does as it is told.
 
-It runs no handler, so nothing that a handler does can keep it from extending leases. When the process dies, it knows
-from the lease table exactly what was held, and sees to it at once.
+It runs no handler, so nothing that a handler does can keep it from extending leases. When a process dies, it knows from
+the lease table exactly what was held, and sees to it at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import math
 import os
 import signal
 import socket
-import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from queue_core import connection, keys, protocol
+from queue_core import connection, keys
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import ConfigurationError, TaskyardError
-from queue_core.protocol import Held
 from queue_core.settings import mask_url
-from queue_core.worker import leases
-from queue_core.worker.aftermath import Aftermath, batches
-from queue_core.worker.child import Child, how_it_ended, memory_bytes
+from queue_core.worker import record
+from queue_core.worker.aftermath import Aftermath
+from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
+from queue_core.worker.heartbeat import Heartbeat
 from queue_core.worker.janitor import Janitor
-from queue_core.worker.leases import HeldTask
+from queue_core.worker.keeper import GOODBYE_SECONDS, Keeper
 from queue_core.worker.loading import load_yard
 from queue_core.worker.loops import Loop
-from queue_core.worker.orders import CANCEL, QUIET, RESUME, STOP
+from queue_core.worker.orders import QUIET, RESUME, Introduction
 from queue_core.worker.output import set_up_logging
+from queue_core.worker.renewal import Renewal
+from queue_core.worker.server_clock import ServerClock
 from queue_core.worker.settings import WorkerSettings
 from queue_core.worker.tender import Tender
+from queue_core.worker.terminal import Terminal
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
 
-RECORD_SECONDS = 3_700
-"""How long the record of a worker stays that does not say goodbye: lost ones are shown for an hour."""
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
-QUICK_DEATH_SECONDS = 5.0
-MAX_RESTART_SECONDS = 30.0
-GOODBYE_SECONDS = 5.0
-_STATES = {
-    leases.STARTING: "running",
-    leases.RUNNING: "running",
-    leases.QUIET: "quiet",
-    leases.STOPPING: "stopping",
-}
-_TROUBLES = {leases.AWAY: "reconnecting", leases.REFUSED: "refused"}
+STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
@@ -82,22 +71,34 @@ class Supervisor:
             "worker", f"{settings.name}:{os.getpid()}" if settings.name else process_name()
         )
         self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
-        self._child: Child | None = None
+        self._clock = ServerClock()
+        self._complaints = Complaints()
+        self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
+        self._complaint = ""  # about code that cannot be loaded
         self._started_at = 0
-        self._clock_offset_ms = 0
         self._is_stopping = False
         self._is_quiet = False
         self._has_trouble = False
         self._signals = asyncio.Queue[int]()
-        self._before = (0, 0)  # completed and failed by processes that are gone
-        self._deaths = 0
-        self._complaints = Complaints()
-        self._aftermath = Aftermath(self._client, self._names, self.worker_id, settings.lease_ms, self._complaints)
-        self._heartbeat = Loop("heartbeat", settings.beat_seconds, self._beat)
+        self._terminal = Terminal()
+        aftermath = Aftermath(self._client, self._names, self.worker_id, settings.lease_ms, self._complaints)
+        self._keepers = [Keeper(self._start, aftermath, settings.grace_seconds) for _ in range(settings.processes)]
+        self._renewal = Renewal(self._keepers, self._on_complaint, settings.max_tasks, settings.max_memory)
+        heartbeat = Heartbeat(
+            self._client,
+            self.worker_id,
+            self._names,
+            settings.lease_ms,
+            self._clock,
+            self._complaints,
+            lambda: [child for keeper in self._keepers for child in keeper.children],
+            lambda held, now_ms: record.describe(self._facts(), self._keepers, held, self._names, now_ms),
+        )
+        self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGTSTP, signal.SIGCONT):
+        for number in (*STOPS, signal.SIGTSTP, signal.SIGCONT, signal.SIGHUP):
             loop.add_signal_handler(number, self._signals.put_nowait, number)
         working = asyncio.create_task(self._work())
         signalled = asyncio.create_task(self._obey_signals())
@@ -108,11 +109,11 @@ class Supervisor:
             await asyncio.gather(working, return_exceptions=True)
         else:
             signalled.cancel()
-            if self._child:
-                self._child.kill()
+            self._kill()
         await self._say_goodbye()
         if working in done:
             working.result()
+        log.info("stopped")
         return 0
 
     # Working.
@@ -127,25 +128,22 @@ class Supervisor:
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
             Loop("operations", OPERATIONS_TICK_SECONDS, tender.tick),
         ]
-        self._start_child()
-        log.info(
-            "worker %s: %s, %d at once, on %s",
-            self.worker_id,
-            ", ".join(f"{name}={weight}" if weight > 1 else name for name, weight in self._queues.items()),
-            self._settings.concurrency,
-            mask_url(self._yard.url),
-        )
+        log.info("worker %s: %s, %s, on %s", self.worker_id, *self._what_it_does(), mask_url(self._yard.url))
+        watching = [asyncio.create_task(keeper.run()) for keeper in self._keepers]
+        watching.append(asyncio.create_task(self._renewal.run()))
         for loop in (self._heartbeat, *chores):
             loop.start()
         try:
-            while True:
-                await self._watch_child()
+            await asyncio.gather(*watching)
         finally:
             tender.close()
             for loop in chores:
                 await loop.stop()
-            if self._is_stopping and self._child:
-                await self._finish(self._child)
+            for task in watching:
+                task.cancel()
+            await asyncio.gather(*watching, return_exceptions=True)
+            if self._is_stopping:
+                await asyncio.gather(*(keeper.finish() for keeper in self._keepers))
             await self._heartbeat.stop()
 
     async def _check_server(self) -> None:
@@ -153,79 +151,93 @@ class Supervisor:
         time_answer, memory = await self._client.execute(("TIME",), ("INFO", "memory"))
         if isinstance(time_answer, Exception):
             raise ConfigurationError(f"Redis at {mask_url(self._yard.url)} refused: {time_answer}")
-        self._note_time(time_answer)
-        self._started_at = self._now_ms()
+        self._clock.note(time_answer)
+        self._started_at = self._clock.now_ms()
         if not isinstance(memory, Exception) and not self._settings.allow_eviction:
             text = memory.decode() if isinstance(memory, bytes) else str(memory)
             facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
             connection.check_eviction_policy(facts.get("maxmemory_policy"), self._yard.url)
 
-    def _start_child(self) -> None:
-        self._child = Child(self._yard, self._settings, self._queues, self.worker_id, self._log_level)
+    def _start(self, on_news: Callable[[], None]) -> Child:
+        """One process."""
+
+        def told() -> None:
+            on_news()
+            self._on_news(child)
+
+        child = Child(self._settings, self._queues, self.worker_id, self._log_level, told)
         if self._is_quiet:
-            self._child.order(QUIET)
+            child.order(QUIET)
+        return child
 
-    async def _watch_child(self) -> None:
-        """Wait for the process to die, see to what it held, start another."""
-        child = self._child
-        assert child is not None
-        code = await child.wait()
-        how = how_it_ended(code, child.oom_kills)
-        log.error("the worker's process %d has died: %s", child.pid, how)
-        held = list(child.table.read())
-        self._count_past(child)
-        evidence = {"evidence": how, "memory_bytes": child.peak_memory_bytes, "host": socket.gethostname()}
-        await self._aftermath.recover(held, evidence)
-        await self._aftermath.give_back_claimed(child, held)
-        child.close()
-        self._child = None
-        self._deaths = self._deaths + 1 if child.age_seconds < QUICK_DEATH_SECONDS else 0
-        if self._deaths > 1:
-            wait = min(0.25 * 2.0 ** min(self._deaths, 10), MAX_RESTART_SECONDS)
-            log.warning("it had lived for %.1f s; the next one is started in %.1f s", child.age_seconds, wait)
-            await asyncio.sleep(wait)
-        self._start_child()
+    def _on_news(self, child: Child) -> None:
+        """A process has introduced itself, or has ended."""
+        self._heartbeat.tick_soon()
+        introduction = child.introduction
+        if child.has_ended or introduction is None or introduction.complaint:
+            return
+        self._introduction = introduction
+        if unserved := sorted(set(introduction.queues) - set(self._names)) if not self._settings.queues else []:
+            log.warning("%s is now declared, too: start the worker anew to work on it", ", ".join(unserved))
 
-    # Stopping.
+    def _on_complaint(self, complaint: str) -> None:
+        self._complaint = complaint
+        self._heartbeat.tick_soon()
+
+    def _what_it_does(self) -> tuple[str, str]:
+        queues = ", ".join(f"{name}={weight}" if weight > 1 else name for name, weight in self._queues.items())
+        processes, concurrency = self._settings.processes, self._settings.concurrency
+        return queues, f"{concurrency} at once" + (f" in each of {processes} processes" if processes > 1 else "")
+
+    def _facts(self) -> dict[str, object]:
+        """What the worker is, whatever its processes do."""
+        facts: dict[str, object] = {
+            "id": self.worker_id,
+            "host": socket.gethostname(),
+            "pid": os.getpid(),
+            "queues": self._queues,
+            "concurrency": self._settings.concurrency * self._settings.processes,
+            "version": self._introduction.version,
+            "started_at": self._started_at,
+            "task_names": self._introduction.task_names,
+            "complaint": self._complaint,
+        }
+        if self._is_stopping or self._is_quiet:
+            facts["state"] = "stopping" if self._is_stopping else "quiet"
+        return facts
+
+    # Being told.
 
     async def _obey_signals(self) -> None:
         """Returns when the worker is to stop; a second such signal does not wait for what runs."""
         while True:
             number = await self._signals.get()
-            if number in (signal.SIGTERM, signal.SIGINT):
+            if number in STOPS or (number == signal.SIGHUP and self._terminal.has_closed()):
                 log.info("stopping: running tasks have %g s to finish", self._settings.grace_seconds)
                 asyncio.create_task(self._end_at_once_on_next())  # noqa: RUF006 (lives as long as the process)
                 return
-            self._is_quiet = number == signal.SIGTSTP
-            log.info("quiet: no new tasks are claimed" if self._is_quiet else "claiming tasks again")
-            if self._child:
-                self._child.order(QUIET if self._is_quiet else RESUME)
-                self._heartbeat.tick_soon()
+            if number == signal.SIGHUP:
+                self._renewal.restart("a restart was asked for")
+            else:
+                self._set_quiet(number == signal.SIGTSTP)
 
     async def _end_at_once_on_next(self) -> None:
         while True:
-            number = await self._signals.get()
-            if number in (signal.SIGTERM, signal.SIGINT) and self._child:
+            if await self._signals.get() in STOPS:
                 log.warning("ending at once")
-                self._child.kill()
+                self._kill()
 
-    async def _finish(self, child: Child) -> None:
-        """Let the process finish what runs; what is left when it has ended is released."""
-        child.order(STOP)
-        try:
-            await asyncio.wait_for(child.wait(), self._settings.grace_seconds)
-        except TimeoutError:
-            child.kill()
-            await child.wait()
-        held = list(child.table.read())
-        self._count_past(child)
-        try:
-            async with asyncio.timeout(GOODBYE_SECONDS):
-                await self._aftermath.release(held)
-        except TimeoutError:
-            log.error("Redis does not answer: what the process held comes back when its leases have run out")
-        child.close()
-        self._child = None
+    def _set_quiet(self, is_quiet: bool) -> None:
+        self._is_quiet = is_quiet
+        log.info("quiet: no new tasks are claimed" if is_quiet else "claiming tasks again")
+        for keeper in self._keepers:
+            for child in keeper.children:
+                child.order(QUIET if is_quiet else RESUME)
+        self._heartbeat.tick_soon()
+
+    def _kill(self) -> None:
+        for keeper in self._keepers:
+            keeper.kill()
 
     async def _say_goodbye(self) -> None:
         namespace = self._client.namespace
@@ -238,102 +250,8 @@ class Supervisor:
                     ("DEL", keys.worker(namespace, self.worker_id)),
                 )
 
-    # Heartbeat.
-
-    async def _beat(self) -> None:
-        """Extend the leases of what the process holds, and say how the worker is."""
-        held = list(self._child.table.read()) if self._child else []
-        queues = self._aftermath.by_queue(held)
-        cancelled: dict[str, int] = {}
-        for queue in self._names:
-            tasks = [Held(task.id, task.fence) for task in queues.get(queue, ())]
-            try:
-                for batch in batches(tasks) or [[]]:  # without any: a sign of life
-                    # A lease that is lost by now is told when its task is settled.
-                    extended = await self._client.run(
-                        protocol.extend(self._client.queue(queue), batch, self._settings.lease_ms)
-                    )
-                    fences = {task.id: task.fence for task in batch}
-                    cancelled.update((task_id, fences[task_id]) for task_id in extended.cancelled)
-            except TaskyardError as error:
-                self._complaints.say(queue, "heartbeat", error)
-            else:
-                self._complaints.withdraw(queue, "heartbeat")
-        if cancelled and self._child and self._child.table.cancel(cancelled):
-            self._child.order(CANCEL)
-        namespace, now_ms = self._client.namespace, self._now_ms()
-        description, forget_ms = self._describe(held, now_ms), now_ms - RECORD_SECONDS * 1000
-        answers = await self._client.execute(
-            ("TIME",),
-            ("ZADD", keys.workers(namespace), now_ms, self.worker_id),
-            ("SET", keys.worker(namespace, self.worker_id), description, "EX", RECORD_SECONDS),
-            ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", forget_ms),
-        )
-        if any(connection.is_full(answer) for answer in answers):
-            own = self._client.queue(self._names[0])
-            await self._client.run_all(
-                [
-                    protocol.note_worker(own, self.worker_id, now_ms, forget_ms),
-                    protocol.describe_worker(own, self.worker_id, description, RECORD_SECONDS),
-                ]
-            )
-        if not isinstance(answers[0], Exception):
-            self._note_time(answers[0])
-        for queue in self._names:
-            await self._client.register(queue)
-
-    def _describe(self, held: Sequence[HeldTask], now_ms: int) -> str:
-        child = self._child
-        completed, failed, state, trouble = child.table.read_header() if child else (0, 0, 0, leases.NO_TROUBLE)
-        if self._is_stopping:
-            state = leases.STOPPING
-        elif self._is_quiet:
-            state = leases.QUIET
-        host_now_ms = time.time_ns() // 1_000_000
-        running = [
-            {
-                "queue": self._names[task.queue_index],
-                "task_id": task.id,
-                "task_name": task.name,
-                "started_at": now_ms - max(host_now_ms - task.since_ms, 0),
-            }
-            for task in held
-            if task.is_started and task.queue_index < len(self._names)
-        ]
-        return json.dumps(
-            {
-                "id": self.worker_id,
-                "host": socket.gethostname(),
-                "pid": os.getpid(),
-                "queues": self._queues,
-                "concurrency": self._settings.concurrency,
-                "state": _TROUBLES.get(trouble) or _STATES.get(state, "running"),
-                "version": self._yard.version,
-                "started_at": self._started_at,
-                "heartbeat_at": now_ms,
-                "busy": len(running),
-                "completed": self._before[0] + completed,
-                "failed": self._before[1] + failed,
-                "memory_bytes": memory_bytes(os.getpid()) + (child.memory_bytes if child else 0),
-                "task_names": sorted(self._yard.tasks)[:200],
-                "running": running[:100],
-            }
-        )
-
-    def _count_past(self, child: Child) -> None:
-        completed, failed, _, _ = child.table.read_header()
-        self._before = (self._before[0] + completed, self._before[1] + failed)
-
-    # Time and trouble.
-
-    def _note_time(self, answer: Sequence[Any]) -> None:
-        self._clock_offset_ms = int(answer[0]) * 1000 + int(answer[1]) // 1000 - time.monotonic_ns() // 1_000_000
-
-    def _now_ms(self) -> int:
-        """The server's time, as last heard."""
-        return time.monotonic_ns() // 1_000_000 + self._clock_offset_ms
-
     def _on_trouble(self, error: TaskyardError | None) -> None:
-        if error is not None and not self._has_trouble and not self._child:
+        """The processes say it where there are any."""
+        if error is not None and not self._has_trouble and not any(keeper.children for keeper in self._keepers):
             log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
         self._has_trouble = error is not None

@@ -22,9 +22,9 @@ ROOT = Path(__file__).parents[2]
 NAMESPACE = "test"
 _RUN = """
 import json, sys
-from queue_core.worker import supervisor
+from queue_core.worker import keeper, supervisor
 from queue_core.worker.settings import WorkerSettings
-supervisor.QUICK_DEATH_SECONDS = 0.0
+keeper.QUICK_DEATH_SECONDS = 0.0
 sys.exit(supervisor.run_worker(WorkerSettings(**json.loads(sys.argv[1]))))
 """
 

@@ -177,3 +177,17 @@ def say(context: Context, what: str) -> int:
             "value": ValueError("never right"),
         }[what]
     return context.attempt
+
+
+@yard.task(queue="slow")
+async def tell_process(what: str, seconds: float) -> None:
+    leave(f"{what} runs in {os.getpid()}")
+    await asyncio.sleep(seconds)
+
+
+kept: list[bytes] = []
+
+
+@yard.task(queue="slow")
+def grow(size: int) -> None:
+    kept.append(b"x" * size)

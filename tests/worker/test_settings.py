@@ -10,7 +10,7 @@ import pytest
 
 from queue_core import ConfigurationError, InvalidName
 from queue_core.worker.loading import load_yard
-from queue_core.worker.settings import WorkerSettings, parse_queues
+from queue_core.worker.settings import WorkerSettings, parse_memory, parse_queues
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,9 @@ def test_queues_that_make_no_sense_are_refused(text: str, error: type[Exception]
 @pytest.mark.parametrize(
     ("given", "complaint"),
     [
+        ({"processes": 0}, "number of processes 0 is not accepted: 1 to 256"),
+        ({"max_tasks": 0}, "largest number of tasks 0"),
+        ({"max_memory": 500}, "largest memory 500 is not accepted"),
         ({"concurrency": 0}, "concurrency 0 is not accepted: 1 to 4096"),
         ({"concurrency": 4_097}, "concurrency 4097"),
         ({"concurrency": 2.5}, "concurrency 2.5"),
@@ -74,6 +77,18 @@ def test_settings_that_make_no_sense_are_refused(given: dict[str, Any], complain
     with pytest.raises((ConfigurationError, InvalidName)) as refused:
         WorkerSettings("shop:yard", **given)
     assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("500M", 500 << 20), ("2g", 2 << 30), ("64 ", 64), ("1KiB", 1_024), ("1.5G", 0), ("", 0), ("M", 0), ("-1M", 0)],
+)
+def test_memory_is_read_with_its_unit(text: str, size: int) -> None:
+    if size:
+        assert parse_memory(text) == size
+        return
+    with pytest.raises(ConfigurationError, match="is not accepted: say, for example, 500M or 2G"):
+        parse_memory(text)
 
 
 @pytest.mark.parametrize(("lease", "heartbeat", "beat"), [(30, 5, 4), (30, 60, 7.5), (2, 5, 0.5), (0.5, 5, 0.125)])

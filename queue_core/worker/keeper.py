@@ -1,0 +1,159 @@
+"""Keeps one process of a worker at work: starts it, sees to what it held when it dies, replaces it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import socket
+from collections.abc import Callable
+
+from queue_core.worker.aftermath import Aftermath
+from queue_core.worker.child import Child
+
+log = logging.getLogger("taskyard.worker")
+
+QUICK_DEATH_SECONDS = 5.0
+MAX_RESTART_SECONDS = 30.0
+GOODBYE_SECONDS = 5.0
+"""How long what a process held at its end is offered to a server that does not answer."""
+LOADING_SECONDS = 60.0
+"""A successor that has not loaded its application by then does not come."""
+
+
+class Keeper:
+    """One process at a time, but for those that finish beside their successor.
+
+    `start` starts one, and is given whom it tells its news; `grace_seconds`: what running tasks get to finish.
+    """
+
+    def __init__(
+        self, start: Callable[[Callable[[], None]], Child], aftermath: Aftermath, grace_seconds: float
+    ) -> None:
+        self._aftermath = aftermath
+        self._grace_seconds = grace_seconds
+        self._news = asyncio.Event()
+        self._start: Callable[[], Child] = lambda: start(self._news.set)
+        self._deaths = 0
+        self._others: list[Child] = []
+        self.child: Child | None = None
+        self.completed = 0
+        self.failed = 0
+        """By processes that are gone."""
+
+    @property
+    def children(self) -> list[Child]:
+        """Those that live: the one that works, what finishes, and what is about to take its place."""
+        return [child for child in (self.child, *self._others) if child and not child.has_ended]
+
+    async def run(self) -> None:
+        """For ever: whatever has died is replaced, at once or, where that happens again and again, later and later."""
+        while True:
+            if self.child is None:
+                await self._begin()
+            await self._news.wait()
+            self._news.clear()
+            child = self.child
+            if child and child.has_ended:
+                self.child = None
+                self._others.append(child)
+                log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
+                await self._bury(child)
+                await self._rest(child)
+
+    async def replace(self, why: str, grace_seconds: float | None = None) -> str:
+        """Start another process; when that works, the present one finishes. Shape: what is wrong with the new one, and
+        then everything stays as it was; else ""."""
+        log.info("%s: another process is started", why)
+        successor = self._start()
+        self._others.append(successor)
+        try:
+            async with asyncio.timeout(LOADING_SECONDS):
+                complaint = (await successor.introduced()).complaint
+        except TimeoutError:
+            complaint = f"it has not loaded the application within {LOADING_SECONDS:g} s"
+        if complaint:
+            successor.kill()
+            await successor.wait()
+            self._forget(successor)
+            return complaint
+        self._others.remove(successor)
+        former, self.child = self.child, successor
+        self._deaths = 0
+        self._news.set()
+        if former:
+            self._others.append(former)
+            grace_seconds = self._grace_seconds if grace_seconds is None else grace_seconds
+            await self._dismiss(former, grace_seconds, "its process was replaced")
+        return ""
+
+    async def finish(self) -> None:
+        """All end: running tasks have the grace time, what is left then is given back. `run` and `replace` are not to
+        go on meanwhile."""
+        children = [child for child in (self.child, *self._others) if child]
+        self.child, self._others = None, children
+        why = "the worker was stopped"
+        await asyncio.gather(*(self._dismiss(child, self._grace_seconds, why) for child in children))
+
+    def kill(self) -> None:
+        for child in self.children:
+            child.kill()
+
+    async def _begin(self) -> None:
+        try:
+            self.child = self._start()
+        except OSError as error:  # the system has no room for it now
+            log.error("no process can be started: %s", error)
+            self._deaths += 1
+            await asyncio.sleep(self._pause_seconds())
+            self._news.set()
+
+    async def _rest(self, child: Child) -> None:
+        self._deaths = self._deaths + 1 if child.age_seconds < QUICK_DEATH_SECONDS else 0
+        if self._deaths > 1:
+            wait = self._pause_seconds()
+            log.warning("it had lived for %.1f s; the next one is started in %.1f s", child.age_seconds, wait)
+            await asyncio.sleep(wait)
+
+    def _pause_seconds(self) -> float:
+        """Half of it by chance: processes that fell together do not rise together."""
+        return min(0.25 * 2.0 ** min(self._deaths, 10), MAX_RESTART_SECONDS) * (0.5 + 0.5 * random.random())
+
+    async def _bury(self, child: Child) -> None:
+        """See to what a process held that has died."""
+        held = list(child.table.read())
+        evidence = {
+            "evidence": child.how_it_ended(),
+            "memory_bytes": child.peak_memory_bytes,
+            "host": socket.gethostname(),
+        }
+        await self._aftermath.recover(held, evidence)
+        await self._aftermath.give_back_claimed(child, held)
+        self._forget(child)
+
+    async def _dismiss(self, child: Child, grace_seconds: float, why: str) -> None:
+        """Let a process finish what runs; what is left when it has ended is released."""
+        child.dismiss()
+        try:
+            async with asyncio.timeout(grace_seconds):
+                await child.wait()
+        except TimeoutError:
+            child.kill()
+        has_died = await child.wait() != 0 and not child.was_killed
+        try:
+            async with asyncio.timeout(GOODBYE_SECONDS):
+                if has_died:
+                    log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
+                    await self._bury(child)
+                else:
+                    await self._aftermath.release(list(child.table.read()), why)
+        except TimeoutError:
+            log.error("Redis does not answer: what the process held comes back when its leases have run out")
+        self._forget(child)
+
+    def _forget(self, child: Child) -> None:
+        if child in self._others:
+            self._others.remove(child)
+            completed, failed, _, _ = child.table.read_header()
+            self.completed, self.failed = self.completed + completed, self.failed + failed
+            child.close()

@@ -1,0 +1,88 @@
+"""Replaces a worker's processes while it works, one after another: each new one is at work before the old one finishes.
+
+When their code is to be loaded anew all of them go; else those that have done, or grown, as much as they may.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections.abc import Callable, Sequence
+from weakref import WeakKeyDictionary
+
+from queue_core.formats import size
+from queue_core.worker.child import Child
+from queue_core.worker.keeper import Keeper
+
+log = logging.getLogger("taskyard.worker")
+
+LOOK_SECONDS = 0.5
+"""Between two looks at what the processes have done."""
+JITTER = 0.1
+"""By how much a process may end before it has done all that it may: those that began together are not to end so."""
+
+
+class Renewal:
+    """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one. `on_complaint` is called with
+    what is wrong with code that cannot be loaded, and with "" when it is again."""
+
+    def __init__(
+        self,
+        keepers: Sequence[Keeper],
+        on_complaint: Callable[[str], None],
+        max_tasks: int | None = None,
+        max_memory: int | None = None,
+    ) -> None:
+        self._keepers = keepers
+        self._on_complaint = on_complaint
+        self._max_tasks = max_tasks
+        self._max_memory = max_memory
+        self._is_watching = max_tasks is not None or max_memory is not None
+        self._shares: WeakKeyDictionary[Child, float] = WeakKeyDictionary()
+        self._why = ""
+        self._is_due = asyncio.Event()
+
+    def restart(self, why: str) -> None:
+        """All processes are to be replaced, by such as load the application anew."""
+        self._why = why
+        self._is_due.set()
+
+    async def run(self) -> None:
+        """For ever. One task replaces all: so no two are replaced at the same time."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LOOK_SECONDS if self._is_watching else None):
+                    await self._is_due.wait()
+            if self._is_due.is_set():
+                self._is_due.clear()
+                await self._replace_all(self._why)
+            for keeper in self._keepers:
+                if (child := keeper.child) and (why := self._outgrown(child)):
+                    self._tell(await keeper.replace(f"process {child.pid} {why}"))
+
+    async def _replace_all(self, why: str) -> None:
+        for keeper in self._keepers:
+            complaint = await keeper.replace(why)
+            self._tell(complaint)
+            if complaint or self._is_due.is_set():  # what was meant is overtaken
+                return
+        log.info("%s: all processes are new ones", why)
+
+    def _tell(self, complaint: str) -> None:
+        if complaint:
+            log.error("THE NEW PROCESS CANNOT WORK, the old ones go on with the code that they have: %s", complaint)
+        self._on_complaint(complaint)
+
+    def _outgrown(self, child: Child) -> str:
+        """Why a process is to go; "" where it is not."""
+        if not self._is_watching or child.has_ended:
+            return ""
+        completed, failed, _, _ = child.table.read_header()
+        share = self._shares.setdefault(child, 1 - JITTER * random.random())
+        if self._max_tasks is not None and completed + failed >= self._max_tasks * share:
+            return f"has run {completed + failed:,} tasks"
+        if self._max_memory is not None and (memory := child.memory_bytes) > self._max_memory:
+            return f"has grown to {size(memory)}"
+        return ""

@@ -1,0 +1,23 @@
+"""The terminal that a worker was started in."""
+
+from __future__ import annotations
+
+import os
+
+
+class Terminal:
+    """A signal that says that it has closed (SIGHUP) is also how a restart is asked for: so it is looked for."""
+
+    def __init__(self) -> None:
+        self._was_there = _is_there()
+
+    def has_closed(self) -> bool:
+        return self._was_there and not _is_there()
+
+
+def _is_there() -> bool:
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
