@@ -9,6 +9,7 @@ from queue_core.errors import (
     Discard,
     DuplicateTaskName,
     FormatMismatch,
+    HardTimeout,
     InvalidArgument,
     InvalidName,
     InvalidPayload,
@@ -53,7 +54,7 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # When a failed task runs again.
     "exponential", "fixed", "never",
     # Raised by handlers.
-    "Cancelled", "DeadLetter", "Discard", "Retry", "SoftTimeout",
+    "Cancelled", "DeadLetter", "Discard", "Retry", "SoftTimeout", "HardTimeout",
     # Raised by `handle.result()`.
     "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.

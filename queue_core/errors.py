@@ -212,6 +212,10 @@ class SoftTimeout(TaskyardError):
     timeout, when it is ended by force."""
 
 
+class HardTimeout(TaskyardError):
+    """The handler went on until its hard timeout and was ended by force. It is raised nowhere: failures name it."""
+
+
 class DeadLetter(TaskyardError):
     """The handler says that this task can never complete: it is a dead letter at once, whatever retries it has left."""
 

@@ -220,6 +220,11 @@ class Definition:
         return self.soft_seconds + HARD_TIMEOUT_SECONDS if self.hard_timeout is None else self.hard_timeout
 
     @cached_property
+    def hard_ms(self) -> int:
+        """0: as long as it likes."""
+        return 0 if self.hard_seconds == math.inf else max(1, round(self.hard_seconds * 1000))
+
+    @cached_property
     def _plain_expires_ms(self) -> int:
         return milliseconds(self.expires)
 

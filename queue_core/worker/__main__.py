@@ -22,7 +22,7 @@ from queue_core.errors import ConfigurationError
 from queue_core.worker import record
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loading import load_yard
-from queue_core.worker.orders import STOP, Introduction, Orders
+from queue_core.worker.orders import DRAIN, STOP, Introduction, Orders
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.process import Process
 from queue_core.yard import Taskyard
@@ -59,6 +59,8 @@ async def _main(orders: Orders, table: LeaseTable) -> None:
 
     def listen() -> None:
         while order := os.read(orders.orders_fd, 1):
+            if order == DRAIN:
+                process.write_will()
             loop.call_soon_threadsafe(process.obey, order)
         os._exit(1)
 

@@ -7,15 +7,20 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from queue_core import protocol
+import msgspec
+
+from queue_core import protocol, verdict
 from queue_core.aio import AsyncClient
-from queue_core.errors import TaskyardError
-from queue_core.protocol import Held, ReleasedTask, Session
+from queue_core.codec import DEFAULT_OPTIONS, decode_envelope
+from queue_core.errors import HardTimeout, TaskyardError, UnreadableEnvelope
+from queue_core.keys import QueueKeys
+from queue_core.protocol import ClaimedTask, Counters, FailedTask, Held, ReleasedTask, Session
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.leases import HeldTask
 
+_will_decoder = msgspec.json.Decoder(list[FailedTask])
 T = TypeVar("T")
 log = logging.getLogger("taskyard.worker")
 
@@ -24,13 +29,20 @@ class Aftermath:
     """`names`: the worker's queues, in the order of its lease tables."""
 
     def __init__(
-        self, client: AsyncClient, names: Sequence[str], worker_id: str, lease_ms: int, complaints: Complaints
+        self,
+        client: AsyncClient,
+        names: Sequence[str],
+        worker_id: str,
+        lease_ms: int,
+        complaints: Complaints,
+        version: str = "",
     ) -> None:
         self._client = client
         self._names = names
         self._worker_id = worker_id
         self._lease_ms = lease_ms
         self._complaints = complaints
+        self._version = version
 
     async def recover(self, held: Sequence[HeldTask], evidence: Mapping[str, object]) -> None:
         """What a dead process held: tasks that had begun have crashed, the others are given back."""
@@ -70,6 +82,34 @@ class Aftermath:
             finally:
                 await channel.drop()
 
+    async def end_overdue(self, overdue: Sequence[HeldTask], will: bytes) -> None:
+        """Tasks whose handlers had outstayed their hard timeout when their process was ended: failed attempts. `will`:
+        what the process has left to be told of them, if it still could."""
+        left = {(failed.id, failed.fence): failed for failed in _read_will(will)}
+        for queue, tasks in self.by_queue(overdue).items():
+            queue_keys = self._client.queue(queue)
+            try:
+                failed = [left.get((task.id, task.fence)) or await self._describe(queue_keys, task) for task in tasks]
+                for batch in batches(failed):
+                    await self._client.run(protocol.fail(queue_keys, batch, self._version))
+            except TaskyardError as error:
+                log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
+            else:
+                log.warning("queue %s: %d tasks have failed by their hard timeout", queue, len(failed))
+
+    async def _describe(self, queue: QueueKeys, task: HeldTask) -> FailedTask:
+        """Of a process that did not let go of the interpreter: where its handler was nobody knows."""
+        envelope, history = await self._client.execute(("HGET", queue.tasks, task.id), ("HGET", queue.history, task.id))
+        data = envelope if isinstance(envelope, bytes) else b""
+        head = history.partition(b"\n")[0].decode("ascii", "replace") if isinstance(history, bytes) else ""
+        try:
+            options = decode_envelope(data).options
+        except UnreadableEnvelope:
+            options = DEFAULT_OPTIONS
+        error = HardTimeout("the handler was ended by force; it did not let Python go on, so nobody knows where it was")
+        claimed = ClaimedTask(task.id, data, Counters.parse(head), bool(head), "")
+        return verdict.failed_attempt(claimed, task.fence, task.name, options, error, worker=self._worker_id)
+
     async def release(self, held: Sequence[HeldTask], why: str) -> None:
         facts = {"worker": self._worker_id, "reason": why}
         for queue, tasks in self.by_queue(held).items():
@@ -88,6 +128,13 @@ class Aftermath:
             if task.queue_index < len(self._names):
                 queues[self._names[task.queue_index]].append(task)
         return queues
+
+
+def _read_will(will: bytes) -> list[FailedTask]:
+    try:
+        return _will_decoder.decode(will) if will else []
+    except msgspec.DecodeError:  # the process was killed while it wrote
+        return []
 
 
 def batches(tasks: Sequence[T]) -> list[Sequence[T]]:

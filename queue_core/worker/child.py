@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from queue_core.worker.leases import LeaseTable
-from queue_core.worker.orders import CANCEL, STOP, Introduction, Orders, table_size
+from queue_core.worker.orders import CANCEL, DRAIN, STOP, Introduction, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
 
 POLL_SECONDS = 0.05
@@ -78,6 +78,8 @@ class Child:
         self._oom_kills_before = count_oom_kills()
         self.is_leaving = False
         """It was told to finish."""
+        self.is_draining = False
+        """It was told to finish what runs but for a handler that has outstayed its hard timeout."""
         self.was_killed = False
         """By its supervisor."""
         self.peak_memory_bytes = 0
@@ -126,9 +128,18 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, signal.SIGKILL)
 
-    def cancel(self, fences: Mapping[str, int]) -> None:
-        """Tell it which tasks (id → fence) were asked to stop."""
-        if fences and not self._is_closed and self.table.cancel(fences):
+    def drain(self) -> None:
+        """A handler has outstayed its hard timeout: have it finish the others, and end without that one."""
+        self.is_leaving = self.is_draining = True
+        self.order(DRAIN)
+
+    def tell(self, cancelled: Mapping[str, int], lost: Mapping[str, int]) -> None:
+        """Tell it which tasks (id → fence) were asked to stop, and of which the leases are lost."""
+        if self._is_closed or not (cancelled or lost):
+            return
+        has_cancelled = bool(cancelled) and self.table.cancel(cancelled)
+        has_lost = bool(lost) and self.table.lose(lost)
+        if has_cancelled or has_lost:
             self.order(CANCEL)
 
     # What it tells.

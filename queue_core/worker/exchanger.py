@@ -113,6 +113,11 @@ class Exchanger:
         self._allocator.return_unused(self.queue, 1)
         self._signal.set()
 
+    def forget(self, slot: Slot) -> None:
+        """Its lease was lost: there is nothing to settle."""
+        slot.let_go()
+        self._free_one()
+
     def measure(self, name: str, outcome: str, wait_ms: float, run_ms: float) -> None:
         """An attempt has ended: told within a second, with the next exchange after that."""
         self._measures.add(name, outcome, wait_ms, run_ms)

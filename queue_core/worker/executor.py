@@ -14,7 +14,8 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import CoroutineType
+from typing import Any, cast
 
 from queue_core.context import Context
 from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
@@ -107,7 +108,7 @@ class Executor:
     # On the event loop.
 
     def _run_on_loop(self, run: Run, result: Awaitable[Any] | None = None) -> None:
-        run.coroutine = Interruptible(self._await(run, result))
+        run.coroutine = Interruptible(cast("CoroutineType[Any, Any, None]", self._await(run, result)))
         # A coroutine is all that asyncio asks for, and Interruptible is one by its methods.
         run.task = self._loop.create_task(run.coroutine, context=self._fresh.copy())  # type: ignore[arg-type]
 

@@ -47,26 +47,28 @@ class Heartbeat:
         for index, queue in enumerate(self._names):
             tasks = [Held(task.id, task.fence) for some in held.values() for task in some if task.queue_index == index]
             try:
-                cancelled = await self._extend(queue, tasks)
+                cancelled, lost = await self._extend(queue, tasks)
             except TaskyardError as error:
                 self._complaints.say(queue, "heartbeat", error)
             else:
                 self._complaints.withdraw(queue, "heartbeat")
                 for child in held:
-                    child.cancel(cancelled)
+                    child.tell(cancelled, lost)
         await self._tell(held)
         for queue in self._names:
             await self._client.register(queue)
 
-    async def _extend(self, queue: str, tasks: Sequence[Held]) -> dict[str, int]:
-        """Of one queue. Shape: id → fence of those that were asked to stop. A lease that is lost by now is told when
-        its task is settled."""
+    async def _extend(self, queue: str, tasks: Sequence[Held]) -> tuple[dict[str, int], dict[str, int]]:
+        """Of one queue. Shape: id → fence of those that were asked to stop, and of those whose lease is lost. A task
+        that was settled meanwhile is among these, and does not run any more."""
         cancelled: dict[str, int] = {}
+        lost: dict[str, int] = {}
         for batch in batches(tasks) or [[]]:  # without any: a sign of life
             extended = await self._client.run(protocol.extend(self._client.queue(queue), batch, self._lease_ms))
             fences = {task.id: task.fence for task in batch}
             cancelled.update((task_id, fences[task_id]) for task_id in extended.cancelled)
-        return cancelled
+            lost.update((task_id, fences[task_id]) for task_id in extended.lost)
+        return cancelled, lost
 
     async def _tell(self, held: Mapping[Child, Sequence[HeldTask]]) -> None:
         namespace, now_ms = self._client.namespace, self._clock.now_ms()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-from collections.abc import Coroutine
+from types import CoroutineType
 from typing import Any
 
 
@@ -12,12 +12,12 @@ class Interruptible:
     """A coroutine for an asyncio task. Whoever sets `instead` and cancels that task has this error raised in it where
     `CancelledError` would be: the task is then not cancelled."""
 
-    __slots__ = ("_throw", "close", "instead", "send")
+    __slots__ = ("close", "coroutine", "instead", "send")
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, coroutine: CoroutineType[Any, Any, None]) -> None:
         self.send = coroutine.send  # called at each step of each handler: nothing stands between
         self.close = coroutine.close
-        self._throw = coroutine.throw
+        self.coroutine = coroutine
         self.instead: BaseException | None = None
 
     def throw(self, error: BaseException) -> Any:
@@ -26,7 +26,7 @@ class Interruptible:
             task = asyncio.current_task()
             assert task is not None
             task.uncancel()
-        return self._throw(error)
+        return self.coroutine.throw(error)
 
     def __await__(self) -> Any:
         raise NotImplementedError  # asyncio takes for a coroutine only what has it

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 import socket
+import time
 from collections.abc import Callable
 
 from queue_core.worker.aftermath import Aftermath
@@ -57,7 +58,8 @@ class Keeper:
             if child and child.has_ended:
                 self.child = None
                 self._others.append(child)
-                log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
+                if not child.is_draining:
+                    log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
                 await self._bury(child)
                 await self._rest(child)
 
@@ -120,8 +122,16 @@ class Keeper:
         return min(0.25 * 2.0 ** min(self._deaths, 10), MAX_RESTART_SECONDS) * (0.5 + 0.5 * random.random())
 
     async def _bury(self, child: Child) -> None:
-        """See to what a process held that has died."""
+        """See to what a process held that has died, or was ended because a handler had outstayed its hard timeout."""
         held = list(child.table.read())
+        if child.is_draining and (child.was_killed or await child.wait() == 0):
+            now_ms = time.monotonic_ns() // 1_000_000
+            await self._aftermath.end_overdue([t for t in held if t.is_overdue(now_ms)], child.table.read_will())
+            neighbours = [task for task in held if not task.is_overdue(now_ms)]
+            await self._aftermath.release(neighbours, "another task of its process had outstayed its hard timeout")
+            await self._aftermath.give_back_claimed(child, held)
+            self._forget(child)
+            return
         evidence = {
             "evidence": child.how_it_ended(),
             "memory_bytes": child.peak_memory_bytes,
@@ -144,6 +154,7 @@ class Keeper:
             async with asyncio.timeout(GOODBYE_SECONDS):
                 if has_died:
                     log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
+                if has_died or child.is_draining:
                     await self._bury(child)
                 else:
                     await self._aftermath.release(list(child.table.read()), why)

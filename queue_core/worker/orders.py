@@ -10,8 +10,9 @@ from queue_core.settings import MAX_BATCH
 
 MAX_AHEAD = 512
 """Tasks that a process claims beyond its free slots, at most."""
-QUIET, RESUME, STOP, CANCEL = b"Q", b"R", b"S", b"C"
-"""CANCEL: tasks in the lease table were asked to stop."""
+QUIET, RESUME, STOP, CANCEL, DRAIN = b"Q", b"R", b"S", b"C", b"D"
+"""CANCEL: tasks in the lease table were asked to stop, or their leases are lost. DRAIN: a handler has outstayed its
+hard timeout: say where it is, finish the others, end without it."""
 
 
 @dataclass(frozen=True)

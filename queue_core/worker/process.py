@@ -7,14 +7,16 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.context import Context, Signals
-from queue_core.errors import Cancelled, InvalidResult, TaskyardError, UnreadableEnvelope
+from queue_core.errors import Cancelled, HardTimeout, InvalidResult, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
 from queue_core.task import Definition
@@ -24,8 +26,9 @@ from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.measures import COMPLETED
-from queue_core.worker.orders import CANCEL, MAX_AHEAD, QUIET, RESUME, STOP, Orders
+from queue_core.worker.orders import CANCEL, DRAIN, MAX_AHEAD, QUIET, RESUME, STOP, Orders
 from queue_core.worker.progress import Reports
+from queue_core.worker.stacks import stack_of
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
@@ -63,6 +66,9 @@ class Holding:
     """When its handler was started, on the same clock."""
     run: Run | None = None
     is_cancelled: bool = False
+    is_lost: bool = False
+    deadline_ms: int = 0
+    """When its hard timeout is over, by the clock of the lease table; 0: never."""
 
     def let_go(self) -> None:
         self.table.drop(self.slot)
@@ -124,6 +130,7 @@ class Process:
         self._has_trouble = False
         self._told_unknown: set[str] = set()
         self._state = leases.STARTING
+        self._is_draining = False
         self._has_stopped = asyncio.Event()
 
     async def run(self) -> None:
@@ -149,27 +156,50 @@ class Process:
             self._state = leases.RUNNING
             for exchanger in self._exchangers.values():
                 exchanger.start_claiming()
-        elif order == STOP:
+        elif order in (STOP, DRAIN):
+            self._is_draining |= order == DRAIN
             self._state = leases.STOPPING
             self._stop_claiming()
             for exchanger in self._exchangers.values():
                 exchanger.finish()
             self._release_waiting()
         elif order == CANCEL:
-            self._cancel_flagged()
+            for holding in list(self._held.values()):
+                if not holding.is_lost and self._table.is_lost(holding.slot, holding.fence):
+                    holding.is_lost = True
+                    log.warning("queue %s: the lease of task %s is lost: it is stopped", holding.queue, holding.task.id)
+                    self._stop(holding, self._executor.lose)
+                elif not holding.is_cancelled and self._table.is_cancelled(holding.slot, holding.fence):
+                    holding.is_cancelled = True
+                    self._stop(holding, self._executor.cancel)
         self._publish()
 
-    def _cancel_flagged(self) -> None:
-        """What was asked to stop: what has not begun is given back, and ends with that; what runs is to stop."""
-        for holding in list(self._held.values()):
-            if holding.is_cancelled or not self._table.is_cancelled(holding.slot, holding.fence):
-                continue
-            holding.is_cancelled = True
-            if holding.run is not None:
-                self._executor.cancel(holding.run)
-            else:
-                self._waiting.remove(holding)
-                self._give_back(holding)
+    def _stop(self, holding: Holding, stop: Callable[[Run], None]) -> None:
+        """What runs is to stop; what has not begun is given back, and ends with that where it is to end."""
+        if holding.run is not None:
+            stop(holding.run)
+        else:
+            self._waiting.remove(holding)
+            self._give_back(holding)
+
+    def write_will(self) -> None:
+        """Say where the handlers are that have outstayed their hard timeout, for the supervisor to settle their tasks.
+        Called by any thread: the event loop may be what a handler keeps."""
+        left, size = [], 2
+        for holding in self._overdue():
+            run = holding.run
+            if run is not None:
+                error = HardTimeout(f"the handler was ended {holding.definition.hard_seconds:g} s after it began")
+                seconds = time.monotonic() - run.began
+                told = msgspec.json.encode(self._describe(holding, error.with_traceback(stack_of(run)), seconds))
+                size += len(told) + 1
+                if size <= leases.MAX_WILL:
+                    left.append(told)
+        self._table.leave(b"[%b]" % b",".join(left))
+
+    def _overdue(self) -> list[Holding]:
+        now_ms = _now_ms()
+        return [holding for holding in list(self._held.values()) if 0 < holding.deadline_ms <= now_ms]
 
     def _stop_claiming(self) -> None:
         for exchanger in self._exchangers.values():
@@ -260,10 +290,15 @@ class Process:
             holding.arguments,
             holding.named,
             Context(holding.task.id, holding.envelope.name, holding.queue, attempt, holding.fence, signals),
-            on_start=lambda: self._table.start(holding.slot, _now_ms()),
+            on_start=lambda: self._note_start(holding),
             on_end=lambda run: self._on_end(holding, run),
         )
         self._executor.start(holding.run)
+
+    def _note_start(self, holding: Holding) -> None:
+        now_ms, hard_ms = _now_ms(), holding.definition.hard_ms
+        holding.deadline_ms = now_ms + hard_ms if hard_ms else 0
+        self._table.start(holding.slot, now_ms, holding.deadline_ms)
 
     def _note_progress(self, holding: Holding, progress: bytes) -> None:
         self._reports.note(holding.queue, Report(holding.task.id, holding.fence, progress))
@@ -275,6 +310,11 @@ class Process:
         self._last_end = self._loop.time()
         self._measure(run.seconds)
         exchanger = self._exchangers[holding.queue]
+        if holding.is_lost:
+            exchanger.forget(holding)
+            self._start_waiting()
+            self._wake_exchangers()
+            return
         if run.error is None:
             self._completed += 1
             outcome = COMPLETED
@@ -357,7 +397,8 @@ class Process:
         if not trouble and all(exchanger.is_refused for exchanger in self._exchangers.values()):
             trouble = leases.REFUSED
         self._table.publish(self._completed, self._failed, self._state, trouble)
-        is_empty = not self._running and not self._waiting and all(e.is_settled for e in self._exchangers.values())
+        running = self._running - (len(self._overdue()) if self._is_draining else 0)
+        is_empty = running <= 0 and not self._waiting and all(e.is_settled for e in self._exchangers.values())
         if self._state == leases.STOPPING and is_empty:
             self._has_stopped.set()
 
@@ -371,4 +412,4 @@ class Process:
 
 
 def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    return time.monotonic_ns() // 1_000_000

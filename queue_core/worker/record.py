@@ -77,4 +77,4 @@ def state(of_processes: Sequence[str]) -> str:
 
 def _since(task: HeldTask, now_ms: int) -> int:
     """When it was started by the server's clock."""
-    return now_ms - max(time.time_ns() // 1_000_000 - task.since_ms, 0)
+    return now_ms - max(time.monotonic_ns() // 1_000_000 - task.since_ms, 0)

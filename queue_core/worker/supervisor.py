@@ -24,6 +24,7 @@ from queue_core.worker import record
 from queue_core.worker.aftermath import Aftermath
 from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
+from queue_core.worker.hard_timeouts import LOOK_SECONDS, HardTimeouts
 from queue_core.worker.heartbeat import Heartbeat
 from queue_core.worker.janitor import Janitor
 from queue_core.worker.keeper import GOODBYE_SECONDS, Keeper
@@ -81,7 +82,9 @@ class Supervisor:
         self._has_trouble = False
         self._signals = asyncio.Queue[int]()
         self._terminal = Terminal()
-        aftermath = Aftermath(self._client, self._names, self.worker_id, settings.lease_ms, self._complaints)
+        aftermath = Aftermath(
+            self._client, self._names, self.worker_id, settings.lease_ms, self._complaints, yard.version
+        )
         self._keepers = [Keeper(self._start, aftermath, settings.grace_seconds) for _ in range(settings.processes)]
         self._renewal = Renewal(self._keepers, self._on_complaint, settings.max_tasks, settings.max_memory)
         heartbeat = Heartbeat(
@@ -123,6 +126,7 @@ class Supervisor:
         janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
         tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints)
         chores = [
+            Loop("hard-timeouts", LOOK_SECONDS, HardTimeouts(self._keepers).tick),
             Loop("recover", self._settings.beat_seconds, janitor.recover),
             Loop("outstayed", self._settings.beat_seconds, janitor.end_outstayed),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),

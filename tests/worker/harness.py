@@ -22,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 NAMESPACE = "test"
 _RUN = """
 import json, sys
-from queue_core.worker import keeper, supervisor
+from queue_core.worker import hard_timeouts, keeper, supervisor
 from queue_core.worker.settings import WorkerSettings
 keeper.QUICK_DEATH_SECONDS = 0.0
+hard_timeouts.DRAIN_SECONDS = 0.5
 sys.exit(supervisor.run_worker(WorkerSettings(**json.loads(sys.argv[1]))))
 """
 

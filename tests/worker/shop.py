@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import os
 import signal
@@ -10,7 +11,7 @@ import time
 
 from redis import Redis
 
-from queue_core import Cancelled, Context, DeadLetter, Discard, Retry, Taskyard, fixed, never
+from queue_core import Cancelled, Context, DeadLetter, Discard, LeaseLost, Retry, SoftTimeout, Taskyard, fixed, never
 
 yard = Taskyard(namespace="test", version="1.0")
 traces = Redis.from_url(yard.url)
@@ -191,3 +192,51 @@ kept: list[bytes] = []
 @yard.task(queue="slow")
 def grow(size: int) -> None:
     kept.append(b"x" * size)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=0, result_ttl=60)
+def stay_in_thread(what: str) -> None:
+    leave(f"{what} began")
+    while True:
+        with contextlib.suppress(SoftTimeout):
+            time.sleep(0.01)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=0, result_ttl=60)
+async def stay_on_loop(what: str) -> None:
+    leave(f"{what} began")
+    while True:
+        with contextlib.suppress(SoftTimeout):
+            await asyncio.sleep(60)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=0, result_ttl=60)
+async def keep_the_loop(what: str) -> None:
+    leave(f"{what} began")
+    time.sleep(60)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=0, result_ttl=60)
+def keep_the_interpreter(what: str) -> None:
+    leave(f"{what} began")
+    ctypes.PyDLL(None).usleep(60_000_000)
+
+
+@yard.task(queue="slow", timeout=0.2, max_retries=0, result_ttl=60)
+def sleep_for_ever() -> None:
+    while True:
+        time.sleep(0.01)
+
+
+@yard.task(queue="slow", timeout=None)
+def wait_until_lease_is_lost(context: Context, what: str) -> None:
+    leave(f"{what} began")
+    try:
+        while not context.is_lease_lost:
+            time.sleep(0.01)
+        leave(f"{what} was told")
+        while True:
+            time.sleep(0.01)
+    except LeaseLost:
+        leave(f"{what} was stopped")
+        raise

@@ -136,3 +136,37 @@ def test_later_task_of_the_same_slot_is_not_meant(table: LeaseTable) -> None:
     assert not table.cancel({"task-1": 7})
     assert table.hold(0, "task-1", "send", 8, 0) == slot
     assert not table.is_cancelled(slot, 8)
+
+
+def test_lost_lease_is_told_beside_a_cancellation_and_neither_stands_for_the_other(table: LeaseTable) -> None:
+    first, second = table.hold(0, "task-1", "send", 7, 0), table.hold(0, "task-2", "send", 8, 0)
+    assert table.lose({"task-1": 7, "task-2": 7})
+    assert not table.lose({"task-1": 7})
+    assert table.cancel({"task-2": 8})
+    assert (table.is_lost(first, 7), table.is_cancelled(first, 7)) == (True, False)
+    assert (table.is_lost(second, 8), table.is_cancelled(second, 8)) == (False, True)
+    table.drop(first)
+    assert table.hold(0, "task-1", "send", 9, 0) == first
+    assert not table.is_lost(first, 9)
+
+
+def test_task_is_overdue_when_it_runs_and_its_hard_timeout_is_over(table: LeaseTable) -> None:
+    slots = [table.hold(0, f"task-{i}", "send", i, 5) for i in range(3)]
+    table.start(slots[0], 10, 30)
+    table.start(slots[1], 10)
+    assert [task.is_overdue(30) for task in table.read()] == [True, False, False]
+    assert [task.is_overdue(29) for task in table.read()] == [False, False, False]
+    table.drop(slots[0])
+    table.start(table.hold(0, "later", "send", 4, 6), 7)
+    assert not any(task.is_overdue(1 << 60) for task in table.read())
+
+
+def test_will_is_read_by_the_other_side_and_is_empty_where_none_was_left(table: LeaseTable) -> None:
+    assert table.read_will() == b""
+    for i in range(4):
+        table.hold(0, "i" * 128, "n" * 128, i, 0)
+    table.note_claim(0, 7)
+    table.leave(b"w" * leases.MAX_WILL)
+    table.leave(b"[]")
+    assert table.read_will() == b"[]"
+    assert (len(list(table.read())), table.read_claims()) == (4, [7])
