@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from queue_core import decoding, protocol
+from queue_core import decoding, keys, protocol
 from queue_core.client import Client
 from queue_core.errors import InvalidArgument, shown
 from queue_core.protocol import Argument
@@ -36,8 +36,8 @@ class Act:
 
 
 def record(client: Client, queue: str, act: Act, target: str, count: int = 0) -> None:
-    """`target`: on what in the queue; `count`: on how many tasks. Raises what `Client.run` does: then nothing is to be
-    done."""
+    """`queue`: "" where it is on none; `target`: on what in it; `count`: on how many tasks. Raises what `Client.run`
+    does: then nothing is to be done."""
     facts: dict[str, Argument] = {
         "by": act.by,
         "verb": act.verb,
@@ -47,7 +47,8 @@ def record(client: Client, queue: str, act: Act, target: str, count: int = 0) ->
         "reason": act.reason,
         "action": act.action_id,
     }
-    client.run(protocol.audit(client.queue(queue), act.form(queue), facts))
+    place = client.queue(queue or keys.NO_QUEUE)
+    client.run(protocol.audit(place, act.form(queue), facts))
 
 
 def check_text(what: str, value: str, most: int) -> str:

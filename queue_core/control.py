@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import msgspec
@@ -28,13 +28,14 @@ from queue_core.errors import (
     check_several,
     shown,
 )
+from queue_core.formats import duration
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
-from queue_core.keys import QueueKeys
+from queue_core.keys import NO_QUEUE, QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
-from queue_core.snapshot import Outcome
+from queue_core.snapshot import STALE_MS, Outcome, WorkerCommand, WorkerSnapshot
 from queue_core.task import check_integer
 
 MAX_TASKS = 10**12
@@ -47,6 +48,9 @@ MARK_MS = 30_000
 """How long an action that takes several calls counts as under way after its last sign of life."""
 OUTCOME_MS = 600_000
 NO_ID = "no task has such an id"
+NO_WORKER = "no such worker"
+COMMAND_MS = 60_000
+"""What a worker has not read by then it does not do."""
 MOVING = "being moved to "
 """And the name of a queue: why the trash leaves a task alone that a mover has put there (scripts/lib/origin.lua)."""
 
@@ -320,7 +324,46 @@ class Control:
         listening = Inspector(client=self._client).workers_of(queue)
         return Outcome(act.verb, (queue,), {}, deleted.now_ms, served_by=tuple(worker.id for worker in listening))
 
+    # Workers.
+
+    def quiet_workers(self, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Workers claim nothing more and go on with what runs, until they are resumed or stopped.
+
+        They hear of it at once or with their next heartbeats, and say so themselves (`WorkerSnapshot.command`); what a
+        worker has not read within a minute it does not do, and of what it was told since it last read, the last one.
+        Skipped: `no such worker`, `silent for …`, `stopping already`, `it says nothing that can be read`.
+        """
+        return self._command(Act.check("quiet", by, action_id, reason), ids)
+
+    def resume_workers(self, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Workers claim again. As `quiet_workers`."""
+        return self._command(Act.check("resume", by, action_id, reason), ids)
+
+    def stop_workers(self, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Workers end, as on SIGTERM: what runs has their grace time. As `quiet_workers`."""
+        return self._command(Act.check("stop", by, action_id, reason), ids)
+
     # How it is done.
+
+    def _command(self, act: Act, ids: Sequence[str]) -> Outcome:
+        if not ids:
+            raise InvalidArgument(f"no worker was named to {act.verb}")
+        inspector = Inspector(client=self._client)
+        known, now_ms = {worker.id: worker for worker in inspector.workers()}, inspector.server_ms()
+        found = {worker_id: known.get(worker_id) for worker_id in dict.fromkeys(map(str, ids))}
+        told = [worker for worker in found.values() if worker and not why_not_told(worker, now_ms)]
+        skipped = {
+            decoding.line(worker_id, 128): why_not_told(worker, now_ms) if worker else NO_WORKER
+            for worker_id, worker in found.items()
+            if worker not in told
+        }
+        if told:
+            audit.record(self._client, "", act, _target([worker.id for worker in told], "worker"), len(told))
+        for worker in told:
+            command = WorkerCommand(act.verb, act.by, act.reason, now_ms, worker.started_at, act.action_id)
+            place = self._client.queue(NO_QUEUE)
+            self._client.run(protocol.command_worker(place, worker.id, asdict(command), COMMAND_MS))
+        return Outcome(act.verb, tuple(worker.id for worker in told), skipped, now_ms)
 
     def _act(
         self, act: Act, queue: str, ids: Sequence[str], call: Callable[[QueueKeys, Sequence[str]], Call[Acted]]
@@ -491,8 +534,18 @@ def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
         yield ids[start : start + settings.MAX_BATCH]
 
 
-def _target(ids: Sequence[str]) -> str:
-    return f"task {ids[0]}" if len(ids) == 1 else f"{len(ids):,} tasks, {ids[0]} the first"
+def _target(ids: Sequence[str], what: str = "task") -> str:
+    return f"{what} {ids[0]}" if len(ids) == 1 else f"{len(ids):,} {what}s, {ids[0]} the first"
+
+
+def why_not_told(worker: WorkerSnapshot, now_ms: int) -> str:
+    """Why a worker would do nothing that it is told; "" where it would."""
+    if not worker.queues or not worker.started_at:
+        return "it says nothing that can be read"
+    if worker.state in ("stopping", "stopped"):
+        return "stopping already"
+    silent_ms = now_ms - worker.heartbeat_at
+    return f"silent for {duration(silent_ms / 1000)}" if silent_ms >= STALE_MS else ""
 
 
 def _facts(act: Act) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -31,6 +31,7 @@ from queue_core.snapshot import (
     RunningTask,
     ServerSnapshot,
     State,
+    WorkerCommand,
     WorkerSnapshot,
 )
 
@@ -419,6 +420,15 @@ class _Process(msgspec.Struct):
     started_at: int = 0
 
 
+class _Command(msgspec.Struct):
+    verb: Literal["quiet", "resume", "stop"]
+    by: str = ""
+    reason: str = ""
+    at: int = 0
+    started_at: int = 0
+    action_id: str = ""
+
+
 class _Worker(msgspec.Struct):
     host: str = ""
     pid: int = 0
@@ -435,8 +445,10 @@ class _Worker(msgspec.Struct):
     running: list[_Running] = []
     processes: list[_Process] = []
     complaint: str = ""
+    command: _Command | None = None
 
 
+_command_decoder = msgspec.json.Decoder(_Command, strict=False)
 _worker_decoder = msgspec.json.Decoder(_Worker, strict=False)
 
 
@@ -480,6 +492,26 @@ def worker(worker_id: bytes, heartbeat_at: int, data: bytes | None) -> WorkerSna
             for process in found.processes
         ),
         complaint=line(found.complaint, 500),
+        command=_command(found.command) if found.command else None,
+    )
+
+
+def worker_command(data: bytes) -> WorkerCommand | None:
+    """`None` where it cannot be read."""
+    try:
+        return _command(_command_decoder.decode(data))
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _command(found: _Command) -> WorkerCommand:
+    return WorkerCommand(
+        verb=found.verb,
+        by=line(found.by, 200),
+        reason=line(found.reason, 500),
+        at=moment(found.at) or 0,
+        started_at=moment(found.started_at) or 0,
+        action_id=line(found.action_id, 200),
     )
 
 

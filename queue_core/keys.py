@@ -17,6 +17,9 @@ SENTINEL = ":" * 65
 """Stands in `leases` and `running` for ever: longer than 64 bytes, it keeps both out of the small encoding, in which
 300 running tasks cost 15 µs each instead of 0.75. No id has a `:`. Counts subtract it."""
 
+NO_QUEUE = "_"
+"""Stands for a queue in calls whose keys are of none."""
+
 MAX_PRIORITY = 2_000
 PRIORITY_STEP = 1 << 42
 """Milliseconds that one step of priority is worth in the score of `prioritized`: 139 years."""
@@ -54,6 +57,12 @@ def workers(namespace: str) -> str:
 def worker(namespace: str, worker_id: str) -> str:
     """STRING with an expiry: the worker's own description, JSON."""
     return f"{namespace}:worker:{worker_id}"
+
+
+def command(namespace: str, worker_id: str) -> str:
+    """STRING with an expiry: what an operator told the worker last, JSON; a channel of the same name says that there is
+    something to read."""
+    return f"{namespace}:command:{worker_id}"
 
 
 def operations(namespace: str) -> str:

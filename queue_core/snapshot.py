@@ -273,6 +273,20 @@ class ProcessSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerCommand:
+    """What a worker was told. `verb`: quiet, resume, stop; `by`: an operator, or a signal's name; `at`: when it did it,
+    or, before that, when it was written. `started_at`: when the worker that is meant was started: a later one may have
+    the same id. `action_id`: the form."""
+
+    verb: str
+    by: str
+    reason: str
+    at: int
+    started_at: int
+    action_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
     """One worker as its supervisor last described it. `state`: starting (no process of it works yet), running, quiet,
     stopping, reconnecting, refused (the server answers and gives out nothing of any of its queues), stopped.
@@ -298,6 +312,8 @@ class WorkerSnapshot:
     running: tuple[RunningTask, ...] = ()
     processes: tuple[ProcessSnapshot, ...] = ()
     complaint: str = ""
+    command: WorkerCommand | None = None
+    """The last one that it did."""
 
 
 def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:

@@ -14,6 +14,7 @@ from queue_core.inspector import Inspector
 from queue_core.protocol.audit import MAX_ENTRIES
 from queue_core.snapshot import AuditEntry, Outcome
 from tests.engine import START_MS, Engine
+from tests.workers import put_worker
 
 pytestmark = pytest.mark.each_server
 
@@ -58,6 +59,9 @@ ACTS: dict[str, Act] = {
     "resume": lambda control, engine, task: control.resume("email", **SAID),
     "close_lane": lambda control, engine, task: control.close_lane("email", "name:send", **SAID),
     "open_lane": lambda control, engine, task: control.open_lane("email", "name:send", **SAID),
+    "quiet_workers": lambda control, engine, task: control.quiet_workers(["w1:7"], **SAID),
+    "resume_workers": lambda control, engine, task: control.resume_workers(["w1:7"], **SAID),
+    "stop_workers": lambda control, engine, task: control.stop_workers(["w1:7"], **SAID),
 }
 ON_THE_QUEUE = {
     "pause": "the queue",
@@ -75,6 +79,8 @@ def seeded(engine: Engine, verb: str) -> str:
     if verb in ("promote", "cancel"):
         return engine.seed("scheduled")
     task_id = engine.seed("dead")
+    if verb.endswith("_workers"):
+        put_worker(engine)
     if verb == "resume":
         Control(client=engine.client).pause("email", by="bob", action_id="before")
     if verb == "open_lane":
@@ -98,11 +104,13 @@ def test_action_is_written_once_however_often_its_form_is_sent(
     entries = [entry for entry in inspector.audit().rows if entry.by == "ada"]
     assert len(entries) == 1
     entry = entries[0]
-    assert (entry.at, entry.queue, entry.reason, entry.action_id) == (START_MS, "email", "fixed", "a1")
-    assert entry.verb == verb.removesuffix("_fault")
+    queue = "" if verb.endswith("_workers") else "email"
+    assert (entry.at, entry.queue, entry.reason, entry.action_id) == (START_MS, queue, "fixed", "a1")
+    assert entry.verb == verb.removesuffix("_fault").removesuffix("_workers")
     assert entry.count == (0 if verb in ON_THE_QUEUE else 1)
     target = f"fault {fault_of(engine)}" if verb == "requeue_fault" else f"task {task_id}"
     target += " to other" if verb == "move" else ""
+    target = "worker w1:7" if verb.endswith("_workers") else target
     assert entry.target == ON_THE_QUEUE.get(verb, target)
 
 

@@ -15,12 +15,12 @@ from queue_core.snapshot import WorkerSnapshot, is_live
 blueprint = Blueprint("workers", __name__)
 
 COLUMNS = ("trouble", "name", "heartbeat", "busy", "completed", "failed", "memory", "started")
-_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "refused": 2, "stopping": 3, "quiet": 4}
+_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "refused": 2, "starting": 3, "stopping": 3, "quiet": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """`condition`: alive, quiet, stopping, reconnecting, refused, stale or lost."""
+    """`condition`: alive, starting, quiet, stopping, reconnecting, refused, stale or lost."""
 
     worker: WorkerSnapshot
     condition: str
@@ -34,6 +34,13 @@ class WorkerRow:
     def number(self) -> str:
         """Its process id, where the worker's id ends in it."""
         return self.worker.id.rpartition(":")[2] if ":" in self.worker.id else ""
+
+    @property
+    def told(self) -> str:
+        """Who told it to be as it is; "" where that is not so."""
+        command = self.worker.command
+        is_told = command and {"quiet": "quiet", "stop": "stopping"}.get(command.verb) == self.condition
+        return f"told by {command.by}{f': {command.reason}' if command.reason else ''}" if command and is_told else ""
 
     @property
     def mark(self) -> str:

@@ -27,7 +27,7 @@ from queue_core.protocol.actions import (
 )
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, with_text
-from queue_core.protocol.directory import describe_worker, note_worker, register
+from queue_core.protocol.directory import command_worker, describe_worker, note_worker, register
 from queue_core.protocol.moving import (
     TOO_LATE,
     Exported,
@@ -105,6 +105,7 @@ __all__ = [
     "check_lane",
     "claim",
     "close_lane",
+    "command_worker",
     "complete",
     "confirm",
     "delete",

@@ -1,10 +1,13 @@
-"""Which queues and workers there are: what notes them on a full server, which refuses plain commands."""
+"""Which queues and workers there are: what notes them on a full server, which refuses plain commands; and what workers
+are told."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from queue_core import keys, scripts
 from queue_core.keys import QueueKeys
-from queue_core.protocol.call import Call, text
+from queue_core.protocol.call import Call, text, to_json
 
 
 def register(queue: QueueKeys) -> Call[int]:
@@ -19,6 +22,13 @@ def note_worker(queue: QueueKeys, worker_id: str, beat_ms: int, forget_ms: int) 
     own = (keys.workers(queue.namespace),)
     arguments = (worker_id, beat_ms, forget_ms)
     return Call(scripts.load("note_worker"), queue, arguments, int, own, has_session=False, is_global=True)
+
+
+def command_worker(queue: QueueKeys, worker_id: str, command: Mapping[str, object], keep_ms: int) -> Call[str]:
+    """A worker of the queue is told what to do. Source: command_worker.lua."""
+    own = (keys.command(queue.namespace, worker_id),)
+    arguments = (to_json(command), keep_ms)
+    return Call(scripts.load("command_worker"), queue, arguments, text, own, has_session=False, is_global=True)
 
 
 def describe_worker(queue: QueueKeys, worker_id: str, description: str, keep_seconds: int) -> Call[str]:

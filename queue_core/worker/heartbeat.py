@@ -1,4 +1,4 @@
-"""A worker's sign of life: extends the leases of what its processes hold, and says how it is."""
+"""A worker's sign of life: extends the leases of what its processes hold, says how it is, and hears what it is told."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RECORD_SECONDS = 3_700
 
 class Heartbeat:
     """`names`: the worker's queues, in the order of its lease tables; `children`: its processes that live; `describe`:
-    its record, by what they hold and the time."""
+    its record, by what they hold and the time; `obey` gets what an operator has told it, each time that it is read."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Heartbeat:
         complaints: Complaints,
         children: Callable[[], list[Child]],
         describe: Callable[[Mapping[Child, Sequence[HeldTask]], int], str],
+        obey: Callable[[bytes], None],
     ) -> None:
         self._client = client
         self._worker_id = worker_id
@@ -41,6 +42,7 @@ class Heartbeat:
         self._complaints = complaints
         self._children = children
         self._describe = describe
+        self._obey = obey
 
     async def beat(self) -> None:
         held = {child: list(child.table.read()) for child in self._children()}
@@ -78,7 +80,10 @@ class Heartbeat:
             ("ZADD", keys.workers(namespace), now_ms, self._worker_id),
             ("SET", keys.worker(namespace, self._worker_id), description, "EX", RECORD_SECONDS),
             ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", forget_ms),
+            ("GET", keys.command(namespace, self._worker_id)),
         )
+        if isinstance(answers[4], bytes):
+            self._obey(answers[4])
         if any(connection.is_full(answer) for answer in answers):
             own = self._client.queue(self._names[0])
             await self._client.run_all(

@@ -14,12 +14,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
-from queue_core import connection, keys
+from queue_core import connection, decoding, keys
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import ConfigurationError, TaskyardError
 from queue_core.settings import mask_url
+from queue_core.snapshot import WorkerCommand
 from queue_core.worker import record
 from queue_core.worker.aftermath import Aftermath
 from queue_core.worker.child import Child
@@ -77,10 +79,11 @@ class Supervisor:
         self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
         self._complaint = ""  # about code that cannot be loaded
         self._started_at = 0
-        self._is_stopping = False
+        self._is_told_to_stop = asyncio.Event()
         self._is_quiet = False
+        self._command: WorkerCommand | None = None  # the last one that it did
+        self._last_action_id = ""  # of an operator's
         self._has_trouble = False
-        self._signals = asyncio.Queue[int]()
         self._terminal = Terminal()
         aftermath = Aftermath(
             self._client, self._names, self.worker_id, settings.lease_ms, self._complaints, yard.version
@@ -96,22 +99,22 @@ class Supervisor:
             self._complaints,
             lambda: [child for keeper in self._keepers for child in keeper.children],
             lambda held, now_ms: record.describe(self._facts(), self._keepers, held, self._names, now_ms),
+            self._on_command,
         )
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for number in (*STOPS, signal.SIGTSTP, signal.SIGCONT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._signals.put_nowait, number)
+            loop.add_signal_handler(number, self._on_signal, number)
         working = asyncio.create_task(self._work())
-        signalled = asyncio.create_task(self._obey_signals())
-        done, _ = await asyncio.wait([working, signalled], return_when=asyncio.FIRST_COMPLETED)
-        self._is_stopping = True
-        if signalled in done:
+        stopped = asyncio.create_task(self._is_told_to_stop.wait())
+        done, _ = await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if stopped in done:
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         else:
-            signalled.cancel()
+            stopped.cancel()
             self._kill()
         await self._say_goodbye()
         if working in done:
@@ -134,7 +137,7 @@ class Supervisor:
         ]
         log.info("worker %s: %s, %s, on %s", self.worker_id, *self._what_it_does(), mask_url(self._yard.url))
         watching = [asyncio.create_task(keeper.run()) for keeper in self._keepers]
-        watching.append(asyncio.create_task(self._renewal.run()))
+        watching += [asyncio.create_task(self._renewal.run()), asyncio.create_task(self._listen())]
         for loop in (self._heartbeat, *chores):
             loop.start()
         try:
@@ -146,7 +149,7 @@ class Supervisor:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
-            if self._is_stopping:
+            if self._is_told_to_stop.is_set():
                 await asyncio.gather(*(keeper.finish() for keeper in self._keepers))
             await self._heartbeat.stop()
 
@@ -205,38 +208,56 @@ class Supervisor:
             "started_at": self._started_at,
             "task_names": self._introduction.task_names,
             "complaint": self._complaint,
+            "command": asdict(self._command) if self._command else None,
         }
-        if self._is_stopping or self._is_quiet:
-            facts["state"] = "stopping" if self._is_stopping else "quiet"
+        if self._is_told_to_stop.is_set() or self._is_quiet:
+            facts["state"] = "stopping" if self._is_told_to_stop.is_set() else "quiet"
         return facts
 
     # Being told.
 
-    async def _obey_signals(self) -> None:
-        """Returns when the worker is to stop; a second such signal does not wait for what runs."""
-        while True:
-            number = await self._signals.get()
-            if number in STOPS or (number == signal.SIGHUP and self._terminal.has_closed()):
-                log.info("stopping: running tasks have %g s to finish", self._settings.grace_seconds)
-                asyncio.create_task(self._end_at_once_on_next())  # noqa: RUF006 (lives as long as the process)
-                return
-            if number == signal.SIGHUP:
-                self._renewal.restart("a restart was asked for")
-            else:
-                self._set_quiet(number == signal.SIGTSTP)
-
-    async def _end_at_once_on_next(self) -> None:
-        while True:
-            if await self._signals.get() in STOPS:
+    def _on_signal(self, number: signal.Signals) -> None:
+        """A second signal to stop does not wait for what runs."""
+        if number in STOPS or (number == signal.SIGHUP and self._terminal.has_closed()):
+            if self._is_told_to_stop.is_set():
                 log.warning("ending at once")
                 self._kill()
+            else:
+                self._obey("stop", number.name)
+        elif number == signal.SIGHUP:
+            self._renewal.restart("a restart was asked for")
+        else:
+            self._obey("quiet" if number == signal.SIGTSTP else "resume", number.name)
 
-    def _set_quiet(self, is_quiet: bool) -> None:
-        self._is_quiet = is_quiet
-        log.info("quiet: no new tasks are claimed" if is_quiet else "claiming tasks again")
-        for keeper in self._keepers:
-            for child in keeper.children:
-                child.order(QUIET if is_quiet else RESUME)
+    def _on_command(self, data: bytes) -> None:
+        """What an operator has told is there for a while: it is done once, and only by the worker that was meant."""
+        command = decoding.worker_command(data)
+        if command and command.started_at == self._started_at and command.action_id != self._last_action_id:
+            self._last_action_id = command.action_id
+            self._obey(command.verb, command.by, command.reason, command.action_id)
+
+    async def _listen(self) -> None:
+        """Hear at once that there is a command; the heartbeat reads it."""
+        async with self._client.listener.listen(keys.command(self._client.namespace, self.worker_id)) as is_called:
+            while True:
+                await is_called.wait()
+                is_called.clear()
+                self._heartbeat.tick_soon()
+
+    def _obey(self, verb: str, by: str, reason: str = "", action_id: str = "") -> None:
+        if self._is_told_to_stop.is_set():
+            return
+        self._command = WorkerCommand(verb, by, reason, self._clock.now_ms(), self._started_at, action_id)
+        who = f" (told by {by}{f': {reason}' if reason else ''})"
+        if verb == "stop":
+            log.info("stopping: running tasks have %g s to finish%s", self._settings.grace_seconds, who)
+            self._is_told_to_stop.set()
+        else:
+            self._is_quiet = verb == "quiet"
+            log.info("%s%s", "quiet: no new tasks are claimed" if self._is_quiet else "claiming tasks again", who)
+            for keeper in self._keepers:
+                for child in keeper.children:
+                    child.order(QUIET if self._is_quiet else RESUME)
         self._heartbeat.tick_soon()
 
     def _kill(self) -> None:

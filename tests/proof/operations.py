@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from queue_core import Taskyard, fsck, protocol
+from queue_core import Taskyard, fsck, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.client import Client
 from queue_core.control import Control
@@ -22,6 +22,7 @@ from queue_core.snapshot import Figures, State
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.janitor import Janitor
 from tests.engine import IDLE_PLACES, LEASE_MS, Engine, places_of
+from tests.workers import put_worker
 
 Doing = Callable[[Client], Any]
 Operation = Callable[[Engine], Doing]
@@ -336,6 +337,18 @@ def switch(verb: str, *given: Any, **named: Any) -> Operation:
     return operation
 
 
+def tell_workers(engine: Engine) -> Doing:
+    put_worker(engine, "w1:7", heartbeat_at=engine.now)
+
+    def run(client: Client) -> Any:
+        control = Control(client=client)
+        tell = (control.quiet_workers, control.resume_workers, control.stop_workers)
+        said = [act(["w1:7", "none:1"], **{**ACT, "action_id": f"form-{i}"}) for i, act in enumerate(tell)]
+        return said, client.read(("GET", keys.command(client.namespace, "w1:7")))
+
+    return run
+
+
 def bulk(verb: str, state: State, count: int = 20) -> Operation:
     """Bulk work from its beginning to its end. `count`: from 257 more than one chunk."""
 
@@ -399,6 +412,7 @@ OPERATIONS: dict[str, Operation] = {
     **{verb: switch(verb, "unknown:resize") for verb in ("close_lane", "open_lane")},
     "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9),
     "delete_queue": switch("delete_queue", force=True),
+    "tell workers": tell_workers,
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),
     "bulk restore": bulk("restore", State.TRASHED),

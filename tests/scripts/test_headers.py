@@ -20,7 +20,7 @@ VERBS = scripts.names()
 READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 """What checks and repairs walks a queue, and says so."""
-OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker"}
+OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker"}
 """Their keys are in slots of their own."""
 TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE - {"mark"})
 LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
