@@ -16,6 +16,7 @@ from queue_core.errors import (
     InvalidResult,
     LeaseLost,
     OperationEnded,
+    PayloadMismatch,
     PayloadTooLarge,
     QueueFull,
     QueueNotEmpty,
@@ -59,8 +60,9 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.
     "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
-    "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded", "PayloadTooLarge", "QueueFull",
-    "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused", "ServerUnavailable", "Stale", "TooManyOperations",
-    "UnknownFault", "UnknownOperation", "UnknownQueue", "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
+    "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded", "PayloadMismatch",
+    "PayloadTooLarge", "QueueFull", "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused",
+    "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault", "UnknownOperation", "UnknownQueue",
+    "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

@@ -54,21 +54,26 @@ _options_decoder = msgspec.json.Decoder(Options)
 _payload_decoder = msgspec.json.Decoder()
 
 
-_PLAIN = frozenset({str, int, bool, type(None)})
+PLAIN: frozenset[type] = frozenset({str, int, bool, type(None)})
+"""Types of which every value is plain JSON."""
 _PLAIN_FORMS = "text, whole numbers, finite numbers, True, False, None, lists, and dicts with text as keys"
+_MORE_FORMS = "; also what the parameter's annotation brings back, as datetime, UUID, Decimal, Enum, dataclass"
 
 
-def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
+def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any], *, is_checked: bool = False) -> bytes:
     """The arguments as JSON. Raises `PayloadTooLarge` beyond 1 MiB, `InvalidPayload` for what would not come back as it
     was: what JSON cannot hold, and what it would give back as something else (bytes, dates, sets). Tuples become lists.
+
+    `is_checked`: the caller has seen to it that whatever is not plain JSON comes back.
     """
     try:
-        for position, value in enumerate(arguments):
-            if type(value) not in _PLAIN and (misfit := _misfit(value)):
-                raise InvalidPayload(f"argument {position + 1}{misfit}; what can be stored is {_PLAIN_FORMS}")
-        for name, value in named.items():
-            if type(value) not in _PLAIN and (misfit := _misfit(value)):
-                raise InvalidPayload(f"argument {name!r}{misfit}; what can be stored is {_PLAIN_FORMS}")
+        if not is_checked:
+            for position, value in enumerate(arguments):
+                if type(value) not in PLAIN:
+                    check_plain(position + 1, value)
+            for name, value in named.items():
+                if type(value) not in PLAIN:
+                    check_plain(name, value)
         payload = _encoder.encode([arguments, named] if arguments else named)
     except InvalidPayload:
         raise
@@ -82,10 +87,25 @@ def encode_payload(arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
     return payload
 
 
+def check_plain(name: str | int, value: object) -> None:
+    """Raises `InvalidPayload` for what is not plain JSON; `name`: of the argument, or its position."""
+    try:
+        misfit = _misfit(value)
+    except RecursionError as error:
+        raise InvalidPayload(f"the arguments cannot be stored as JSON: {error}") from error
+    if misfit:
+        raise InvalidPayload(f"argument {name!r}{misfit}; what can be stored is {_PLAIN_FORMS}{_MORE_FORMS}")
+
+
+def to_json(value: object) -> bytes:
+    """Of whatever msgspec encodes: also dates, UUIDs, decimals, enums, dataclasses."""
+    return _encoder.encode(value)
+
+
 def encode_result(value: Any) -> bytes:
     """What a handler gave back, as JSON; by the rules of arguments. Raises `InvalidResult`."""
     try:
-        if type(value) not in _PLAIN and (misfit := _misfit(value)):
+        if type(value) not in PLAIN and (misfit := _misfit(value)):
             raise InvalidResult(f"the result{misfit}; what can be stored is {_PLAIN_FORMS}")
         result = _encoder.encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError, UnicodeEncodeError) as error:
@@ -136,14 +156,14 @@ def _misfit(value: Any) -> str:
         return ""
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            if type(item) not in _PLAIN and (misfit := _misfit(item)):
+            if type(item) not in PLAIN and (misfit := _misfit(item)):
                 return f"[{index}]{misfit}"
         return ""
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 return f" has the key {shown(key)}, which is no text"
-            if type(item) not in _PLAIN and (misfit := _misfit(item)):
+            if type(item) not in PLAIN and (misfit := _misfit(item)):
                 return f"[{shown(key)}]{misfit}"
         return ""
     return f" is a {type(value).__name__}"

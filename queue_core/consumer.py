@@ -40,6 +40,8 @@ class Lease:
         self.attempt = task.counters.attempts + 1
         self.fence = claim.fence
         self.expires_at = expires_at
+        self.payload = envelope.payload
+        """As it is stored: JSON."""
         self.args, self.kwargs = codec.decode_payload(envelope.payload)
         self.is_settled = False
         self.is_cancelled = False

@@ -63,6 +63,10 @@ class PayloadTooLarge(InvalidPayload):
     """The arguments of a task are larger than the limit."""
 
 
+class PayloadMismatch(InvalidPayload):
+    """The arguments of a task do not fit its handler's parameters."""
+
+
 class UnreadableEnvelope(TaskyardError):
     """What is stored for a task is not an envelope."""
 

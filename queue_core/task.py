@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 from queue_core import codec, settings
 from queue_core.codec import Options
 from queue_core.context import Context
-from queue_core.errors import InvalidArgument, InvalidPayload, shown
+from queue_core.errors import InvalidArgument, InvalidPayload, PayloadMismatch, shown
 from queue_core.ids import is_task_id, new_id
 from queue_core.keys import MAX_PRIORITY, check_name
+from queue_core.parameters import KEYWORDS, Parameters
 from queue_core.retry import DEFAULT, Policy, RetryRules, make_policy
 from queue_core.settings import HARD_TIMEOUT_SECONDS, MAX_CRASHES, MAX_RETRIES, TIMEOUT_SECONDS
 
@@ -26,7 +27,6 @@ MAX_UNIQUE_KEY = 200
 """Characters."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-_KEYWORDS = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def check_integer(what: str, value: object, least: int, most: int) -> int:
@@ -135,6 +135,7 @@ class Definition:
     name: str
     queue: str
     handler: Callable[..., Any]
+    parameters: Parameters = field(repr=False)
     max_retries: int = MAX_RETRIES
     max_crashes: int = MAX_CRASHES
     timeout: float | None = TIMEOUT_SECONDS
@@ -150,32 +151,20 @@ class Definition:
     """The place of the context among the positional parameters; `None`: it has none, and is given by name."""
     _is_all_by_name: bool = field(default=True, repr=False)
     """Every parameter can be given by name, the context too."""
-    _signature: inspect.Signature = field(default_factory=inspect.Signature, repr=False)
-    _names: frozenset[str] | None = field(default=None, repr=False)
-    """The arguments by name, where all of them can be named and there is no `**`; else `None`."""
-    _required: frozenset[str] = field(default=frozenset(), repr=False)
 
     def encode(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
         """The payload for these arguments. Raises `InvalidPayload` where they do not fit the handler's parameters."""
-        if self._fits(arguments, named):
-            return codec.encode_payload((), named)
         try:
-            bound = self._signature.bind(*arguments, **named)
-        except TypeError as error:
-            raise InvalidPayload(f"task {self.name}: {error}. Its parameters are {self._signature}") from None
-        if self._names is not None:
-            return codec.encode_payload((), bound.arguments)
-        return codec.encode_payload(bound.args, bound.kwargs)
+            return self.parameters.encode(arguments, named)
+        except PayloadMismatch as error:
+            raise PayloadMismatch(f"task {self.name}: {error}") from None
 
-    def misfit(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> str:
-        """Why these arguments do not fit the handler's parameters; empty when they do."""
-        if self._fits(arguments, named):
-            return ""
-        try:
-            self._signature.bind(*arguments, **named)
-        except TypeError as error:
-            return f"{error}; the parameters are {self._signature}"
-        return ""
+    def decode(self, payload: bytes) -> tuple[Sequence[Any], Mapping[str, Any]]:
+        """The arguments for the handler, checked and converted by its annotations.
+
+        Raises `UnreadableEnvelope`, `PayloadMismatch`.
+        """
+        return self.parameters.decode(payload)
 
     def call(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context) -> Any:
         """Run the handler with these arguments, and with the context where it takes one."""
@@ -183,7 +172,7 @@ class Definition:
             return self.handler(*arguments, **named)
         if self._context_index is None or (self._is_all_by_name and not arguments):
             return self.handler(*arguments, **{**named, self.context_parameter: context})
-        bound = self._signature.bind(*arguments, **named)
+        bound = self.parameters.signature.bind(*arguments, **named)
         bound.apply_defaults()
         at = self._context_index
         return self.handler(*bound.args[:at], context, *bound.args[at:], **bound.kwargs)
@@ -247,9 +236,6 @@ class Definition:
         )
         return codec.encode_envelope(self.name, options, b"")
 
-    def _fits(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bool:
-        return not arguments and self._names is not None and self._required <= named.keys() <= self._names
-
 
 def define(
     handler: Callable[..., Any],
@@ -290,11 +276,11 @@ def define(
         ) from error
     positions = [p.name for p in signature.parameters.values() if p.kind in _POSITIONAL]
     parameters = [p for p in signature.parameters.values() if p.name != context]
-    can_be_named = all(p.kind in _KEYWORDS for p in parameters)
     return Definition(
         name=check_name("task", chosen),
         queue=check_name("queue", queue),
         handler=handler,
+        parameters=Parameters(handler, signature.replace(parameters=parameters)),
         max_retries=check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES),
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
@@ -304,11 +290,8 @@ def define(
         result_ttl=kept,
         is_async=inspect.iscoroutinefunction(handler),
         context_parameter=context,
-        _is_all_by_name=all(p.kind in _KEYWORDS for p in signature.parameters.values()),
+        _is_all_by_name=all(p.kind in KEYWORDS for p in signature.parameters.values()),
         _context_index=positions.index(context) if context in positions else None,
-        _signature=signature.replace(parameters=parameters),
-        _names=frozenset(p.name for p in parameters) if can_be_named else None,
-        _required=frozenset(p.name for p in parameters if p.default is inspect.Parameter.empty),
     )
 
 

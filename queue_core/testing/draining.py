@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from queue_core import protocol
 from queue_core.consumer import Claim, Lease, process_name
 from queue_core.context import Context, Signals
-from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks, UnknownTask
+from queue_core.errors import InvalidArgument, PayloadMismatch, TooManyTasks, UnknownTask
 from queue_core.protocol import Claimed, Report
 from queue_core.snapshot import State
 from queue_core.testing.clock import Clock
@@ -93,23 +93,29 @@ class _Drainer:
 
     def _run(self, queue: str, lease: Lease) -> Run:
         definition = self._yard.tasks.get(lease.name)
+        arguments: Sequence[Any] = lease.args
+        named: Mapping[str, Any] = lease.kwargs
         result: Any = None
         error: BaseException | None = None
+        try:
+            if definition is not None:
+                arguments, named = definition.decode(lease.payload)
+        except PayloadMismatch as misfit:
+            error = misfit
         if definition is None:
             lease.hold()
-        elif misfit := definition.misfit(lease.args, lease.kwargs):
-            error = InvalidPayload(misfit)
-            lease.bury("PayloadMismatch", misfit)
+        elif error is not None:
+            lease.bury(type(error).__name__, str(error))
         else:
             signals = Signals(partial(self._tell, queue, lease))
             context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence, signals)
-            result, error = call(lambda: definition.call(lease.args, lease.kwargs, context))
+            result, error = call(partial(definition.call, arguments, named, context))
             if error is None:
                 lease.complete(result if lease.keeps_result else None)
             else:
                 lease.fail(error, retry=definition.policy)
         state = self._state(queue, lease.id)
-        return Run(lease.id, lease.name, queue, lease.attempt, lease.args, lease.kwargs, state, result, error)
+        return Run(lease.id, lease.name, queue, lease.attempt, arguments, named, state, result, error)
 
     def _tell(self, queue: str, lease: Lease, progress: bytes) -> None:
         """How far a handler is: at once, as nobody else sends it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from queue_core import codec, verdict
 from queue_core.context import Context
-from queue_core.errors import InvalidArgument, InvalidPayload, TooManyTasks
+from queue_core.errors import InvalidArgument, PayloadMismatch, TooManyTasks
 from queue_core.protocol import DEAD, DISCARD, ClaimedTask, Counters
 from queue_core.snapshot import State
 from queue_core.task import Definition, Message
@@ -97,9 +97,10 @@ class _Inliner:
         new_task = message.new_task
         envelope = codec.decode_envelope(new_task.envelope)
         definition = self._definition(envelope.name)
-        arguments, named = codec.decode_payload(envelope.payload)
-        if misfit := definition.misfit(arguments, named):
-            raise InvalidPayload(f"task {envelope.name}: {misfit}")
+        try:
+            arguments, named = definition.decode(envelope.payload)
+        except PayloadMismatch as misfit:
+            raise PayloadMismatch(f"task {envelope.name}: {misfit}") from None
         attempts = 0
         while True:
             if len(self.runs) >= self._most:

@@ -7,7 +7,7 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,7 +16,7 @@ import msgspec
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.context import Context, Signals
-from queue_core.errors import Cancelled, HardTimeout, InvalidResult, TaskyardError, UnreadableEnvelope
+from queue_core.errors import Cancelled, HardTimeout, InvalidResult, PayloadMismatch, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
 from queue_core.task import Definition
@@ -58,8 +58,8 @@ class Holding:
     fence: int
     envelope: codec.Envelope
     definition: Definition
-    arguments: list[object]
-    named: dict[str, object]
+    arguments: Sequence[object]
+    named: Mapping[str, object]
     since: float
     """When it was claimed, on the event loop's clock."""
     begun: float = 0.0
@@ -219,17 +219,18 @@ class Process:
             return
         try:
             envelope = codec.decode_envelope(task.envelope)
-            arguments, named = codec.decode_payload(envelope.payload)
         except UnreadableEnvelope as error:
-            self._bury(queue, task, fence, "UnreadableEnvelope", str(error))
+            self._bury(queue, task, fence, error)
             return
         definition = self._yard.tasks.get(envelope.name)
         if definition is None:
             self._tell_unknown(queue, envelope.name)
             exchanger.release(ReleasedTask(task.id, fence, f"unknown:{envelope.name}"), NoSlot())
             return
-        if misfit := definition.misfit(arguments, named):
-            self._bury(queue, task, fence, "PayloadMismatch", misfit)
+        try:
+            arguments, named = definition.decode(envelope.payload)
+        except (UnreadableEnvelope, PayloadMismatch) as error:
+            self._bury(queue, task, fence, error)
             return
         if self._state == leases.STOPPING or not self._table.free:
             exchanger.release(ReleasedTask(task.id, fence), NoSlot())
@@ -248,9 +249,9 @@ class Process:
                 "queue %s: task %s is not known here; its tasks are held for a worker that knows it", queue, name
             )
 
-    def _bury(self, queue: str, task: ClaimedTask, fence: int, error_class: str, reason: str) -> None:
+    def _bury(self, queue: str, task: ClaimedTask, fence: int, error: TaskyardError) -> None:
         name = codec.name_of(task.envelope)
-        failed = verdict.never_runs(task, fence, name, error_class, reason, self._orders.worker_id)
+        failed = verdict.never_runs(task, fence, name, type(error).__name__, str(error), self._orders.worker_id)
         self._exchangers[queue].fail(failed, NoSlot())
 
     def _lose_patience(self) -> None:

@@ -8,6 +8,9 @@ import ctypes
 import os
 import signal
 import time
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
 
 from redis import Redis
 
@@ -240,3 +243,8 @@ def wait_until_lease_is_lost(context: Context, what: str) -> None:
     except LeaseLost:
         leave(f"{what} was stopped")
         raise
+
+
+@yard.task(queue="fast")
+async def note_order(number: UUID, at: datetime, price: Decimal) -> None:
+    leave(f"{number.int} {at.year} {price + 1}")

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from redis import Redis
@@ -62,6 +65,8 @@ def test_what_cannot_be_read_or_does_not_fit_is_a_dead_letter_with_its_reason(
         b"note\n{}": "PayloadMismatch: missing a required argument: 'what'",
         b'note\n{"what":"x","who":"y"}': "PayloadMismatch: got an unexpected keyword argument 'who'",
         b'note\n[["a","b"],{}]': "PayloadMismatch: too many positional arguments",
+        b'note\n{"what":7}': "PayloadMismatch: argument `what`: expected `str`, got `int`",
+        b'note_order\n{"number":"7","at":"","price":1}': "PayloadMismatch: argument `number`: invalid UUID",
     }
     handles = {enqueue_raw(yard, envelope): reason for envelope, reason in reasons.items()}
     yard.enqueue_many(shop.note.message(str(i)) for i in range(50))
@@ -73,6 +78,13 @@ def test_what_cannot_be_read_or_does_not_fit_is_a_dead_letter_with_its_reason(
         assert head.split()[:2] == ["1", "0"]
         assert f'"error":"{reason}' in line, line
     check_books()
+
+
+def test_arguments_are_what_their_annotations_say(start_worker: StartWorker, yard: Taskyard, redis: Redis) -> None:
+    start_worker()
+    shop.note_order.enqueue(UUID(int=7), at=datetime(2026, 11, 22, tzinfo=UTC), price=Decimal("9.99"))
+    wait_until_completed(redis, 1, "fast")
+    assert traces(redis) == ["7 2026 10.99"]
 
 
 def test_damaged_ids_and_histories_stop_no_worker(start_worker: StartWorker, yard: Taskyard, redis: Redis) -> None:
