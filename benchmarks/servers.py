@@ -30,6 +30,12 @@ def bundled_server() -> EmbeddedServer:
     return EmbeddedServer(options={"appendonly": "no"})
 
 
+def installed_server() -> EmbeddedServer:
+    """The server that is installed on this machine, else the bundled one; on TCP, which every client can speak."""
+    binary = next(iter(find_binaries_on_path()), None)
+    return EmbeddedServer(binary=binary, tcp=True, options={"appendonly": "no"})
+
+
 def script_microseconds(client: Client) -> float:
     """Time that scripts took since the last look."""
     stats: dict[str, Any] = client.redis.info("commandstats")
