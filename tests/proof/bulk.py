@@ -7,7 +7,7 @@ and never more than were shown. What is done, passed over, gone and still to com
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -227,8 +227,12 @@ class BulkModel(Model):
 
     # Steps.
 
-    def note_who_left(self, shown: Shown) -> None:
+    def note_who_left(self, shown: Shown, were_scheduled: Mapping[str, int]) -> None:
+        """A claim that puts off what is not to begin any more may have it back in `scheduled` at once."""
         shown.staying.intersection_update(self._in(shown.bound.state))
+        if shown.bound.state is State.SCHEDULED:
+            left = {task_id for task_id, due in were_scheduled.items() if self.scheduled.get(task_id) != due}
+            shown.staying.difference_update(left)
 
     def _in(self, state: State) -> set[str]:
         return set(self.ready() if state is State.READY else getattr(self, state.value))

@@ -73,9 +73,10 @@ class BulkMachine(CountingMachine):
             raise
 
     def carry_out(self, sent: Sent) -> None:
+        were_scheduled = dict(self.model.scheduled)
         super().carry_out(sent)
         for shown in [*self.shown, *(operation.shown for operation in self.model.operations.values())]:
-            self.model.note_who_left(shown)
+            self.model.note_who_left(shown, were_scheduled)
 
     def compare(self, sent: Sent, raw: Any, expected: Any) -> None:
         answer = expected.answer if isinstance(expected, NotDone) else expected
