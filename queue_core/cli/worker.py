@@ -28,6 +28,8 @@ from queue_core import settings as defaults
 )
 @click.option("--max-tasks", type=int, help="A process that has run about so many tasks is replaced.")
 @click.option("--max-memory", metavar="SIZE", help="Such as 500M: a process that has grown beyond it is replaced.")
+@click.option("--burst", is_flag=True, help="End when the queues are empty; what is due later is left alone.")
+@click.option("--reload", is_flag=True, help="For development: replace the processes when a file of yours changes.")
 @click.option("--allow-eviction", is_flag=True, help="Work even if the server may throw tasks away when it is full.")
 @click.option("--name", help="What it is called in the console, in place of its host.")
 @click.option(
@@ -46,6 +48,8 @@ def command(
     grace_seconds: float,
     max_tasks: int | None,
     max_memory: str | None,
+    burst: bool,
+    reload: bool,
     allow_eviction: bool,
     name: str | None,
     log_level: str,
@@ -61,6 +65,8 @@ def command(
     Examples:
       taskyard worker shop.tasks:yard
       taskyard worker shop.tasks:yard --queues email=3,images --concurrency 32
+      taskyard worker shop.tasks:yard --reload
+      taskyard worker shop.tasks:yard --queues nightly --burst
       taskyard worker shop.tasks:yard --processes 4 --max-tasks 100000 --max-memory 500M
     """
     from queue_core.worker.settings import WorkerSettings, parse_memory, parse_queues
@@ -75,6 +81,8 @@ def command(
         grace_seconds=grace_seconds,
         max_tasks=max_tasks,
         max_memory=None if max_memory is None else parse_memory(max_memory),
+        burst=burst,
+        reload=reload,
         allow_eviction=allow_eviction,
         name=name,
     )

@@ -25,6 +25,7 @@ from queue_core.worker.loading import load_yard
 from queue_core.worker.orders import DRAIN, STOP, Introduction, Orders
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.process import Process
+from queue_core.worker.watching import folders
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
@@ -66,7 +67,9 @@ async def _main(orders: Orders, table: LeaseTable) -> None:
 
     threading.Thread(target=listen, name="taskyard-orders", daemon=True).start()
     queues = tuple({definition.queue: 1 for definition in yard.tasks.values()})
-    _introduce(orders, Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]), queues))
+    names = tuple(sorted(yard.tasks)[: record.MAX_NAMES])
+    where = folders() if orders.tells_folders else ()
+    _introduce(orders, Introduction(yard.version, names, queues, folders=where))
     try:
         await process.run()
     except Exception:
@@ -80,7 +83,7 @@ def _load(orders: Orders) -> Taskyard:
     try:
         return load_yard(orders.app)
     except ConfigurationError as error:
-        _introduce(orders, Introduction(complaint=str(error)))
+        _introduce(orders, Introduction(complaint=str(error), folders=folders(error) if orders.tells_folders else ()))
         _exit(USER_ERROR)
 
 

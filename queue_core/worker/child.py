@@ -59,10 +59,11 @@ class Child:
             session_id=self.session_id,
             parent_pid=os.getpid(),
             log_level=log_level,
+            tells_folders=settings.reload,
         )
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "queue_core.worker", json.dumps(asdict(orders))],
+                [sys.executable, *_flags(settings), "-m", "queue_core.worker", json.dumps(asdict(orders))],
                 pass_fds=(self.table.fd, taking, saying),
                 stdin=subprocess.DEVNULL,
             )
@@ -103,6 +104,11 @@ class Child:
     def introduction(self) -> Introduction | None:
         """What it has said of itself; `None` while it starts."""
         return self._introduction.result() if self._introduction.done() else None
+
+    @property
+    def state(self) -> int:
+        """One of `leases.STARTING` and so on."""
+        return self.table.read_header()[2]
 
     @property
     def memory_bytes(self) -> int:
@@ -196,6 +202,11 @@ class Child:
             self._ended.set_result(self._process.returncode)
             self._on_news()
         return bool(pid)
+
+
+def _flags(settings: WorkerSettings) -> list[str]:
+    """While files change, none is compiled for later: two versions of a second are taken for one."""
+    return ["-B"] if settings.reload else []
 
 
 def memory_bytes(pid: int) -> int:

@@ -34,7 +34,8 @@ _TIMES = struct.Struct("<QQ")
 MAX_WILL = 256 * 1024
 """Bytes of what a process leaves to be settled."""
 
-STARTING, RUNNING, QUIET, STOPPING = 0, 1, 2, 3
+STARTING, RUNNING, QUIET, STOPPING, IDLE = 0, 1, 2, 3, 4
+"""IDLE: quiet, and nothing is under way, nor will be."""
 NO_TROUBLE, AWAY, REFUSED = 0, 1, 2
 """AWAY: the server does not answer; REFUSED: it gives out nothing of any queue, for their data is damaged, say."""
 

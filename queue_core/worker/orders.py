@@ -31,6 +31,7 @@ class Orders:
     parent_pid: int
     introduction_fd: int = -1
     log_level: str = "INFO"
+    tells_folders: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Introduction:
     queues: tuple[str, ...] = ()
     """In which those tasks are enqueued."""
     complaint: str = ""
+    folders: tuple[str, ...] = ()
+    """Where the application's modules lie, if that was asked for."""
 
     def written(self) -> bytes:
         """One line."""

@@ -397,9 +397,10 @@ class Process:
         trouble = leases.AWAY if self._has_trouble else leases.NO_TROUBLE
         if not trouble and all(exchanger.is_refused for exchanger in self._exchangers.values()):
             trouble = leases.REFUSED
-        self._table.publish(self._completed, self._failed, self._state, trouble)
         running = self._running - (len(self._overdue()) if self._is_draining else 0)
         is_empty = running <= 0 and not self._waiting and all(e.is_settled for e in self._exchangers.values())
+        state = leases.IDLE if is_empty and self._state == leases.QUIET else self._state
+        self._table.publish(self._completed, self._failed, state, trouble)
         if self._state == leases.STOPPING and is_empty:
             self._has_stopped.set()
 

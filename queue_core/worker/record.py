@@ -20,6 +20,7 @@ _STATES = {
     leases.STARTING: "starting",
     leases.RUNNING: "running",
     leases.QUIET: "quiet",
+    leases.IDLE: "quiet",
     leases.STOPPING: "stopping",
 }
 _TROUBLES = {leases.AWAY: "reconnecting", leases.REFUSED: "refused"}

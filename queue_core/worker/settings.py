@@ -24,8 +24,10 @@ class WorkerSettings:
     """`app`: `module:yard`. `queues`: name → weight; empty: all queues that the yard's tasks use.
 
     `processes`: how many, each for itself. `concurrency`: tasks that run at once in each. `max_tasks`, `max_memory`
-    (bytes): a process that has run or taken so much is replaced. `grace_seconds`: what running tasks get to finish
-    when the worker stops or their process is replaced. `name`: what the worker is called in place of its host.
+    (bytes): a process that has run or taken so much is replaced. `burst`: it ends when its queues are empty.
+    `reload`: its processes are replaced when a file of the application changes. `grace_seconds`: what running
+    tasks get to finish when the worker stops or their process is replaced. `name`: what the worker is called in place
+    of its host.
     """
 
     app: str
@@ -37,6 +39,8 @@ class WorkerSettings:
     grace_seconds: float = settings.GRACE_SECONDS
     max_tasks: int | None = None
     max_memory: int | None = None
+    burst: bool = False
+    reload: bool = False
     allow_eviction: bool = False
     name: str | None = None
 

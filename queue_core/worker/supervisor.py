@@ -24,6 +24,7 @@ from queue_core.settings import mask_url
 from queue_core.snapshot import WorkerCommand
 from queue_core.worker import record
 from queue_core.worker.aftermath import Aftermath
+from queue_core.worker.burst import Burst
 from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.hard_timeouts import LOOK_SECONDS, HardTimeouts
@@ -37,14 +38,18 @@ from queue_core.worker.output import set_up_logging
 from queue_core.worker.renewal import Renewal
 from queue_core.worker.server_clock import ServerClock
 from queue_core.worker.settings import WorkerSettings
+from queue_core.worker.systemd import Systemd
 from queue_core.worker.tender import Tender
 from queue_core.worker.terminal import Terminal
+from queue_core.worker.watching import LOOK_SECONDS as WATCH_SECONDS
+from queue_core.worker.watching import Watch
 from queue_core.yard import Taskyard
 
 log = logging.getLogger("taskyard.worker")
 
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
+OPERATOR, BURST = "operator", "--burst"
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -80,11 +85,13 @@ class Supervisor:
         self._complaint = ""  # about code that cannot be loaded
         self._started_at = 0
         self._is_told_to_stop = asyncio.Event()
-        self._is_quiet = False
+        self._quieted_by = set[str]()  # an operator, a burst that is about to end
         self._command: WorkerCommand | None = None  # the last one that it did
         self._last_action_id = ""  # of an operator's
         self._has_trouble = False
         self._terminal = Terminal()
+        self._systemd = Systemd()
+        self._is_ready = False
         aftermath = Aftermath(
             self._client, self._names, self.worker_id, settings.lease_ms, self._complaints, yard.version
         )
@@ -102,6 +109,7 @@ class Supervisor:
             self._on_command,
         )
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
+        self._watch = Watch(lambda path: self._renewal.restart(f"{path} has changed"))
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
@@ -135,9 +143,15 @@ class Supervisor:
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
             Loop("operations", OPERATIONS_TICK_SECONDS, tender.tick),
         ]
+        if self._settings.reload:
+            chores.append(Loop("reload", WATCH_SECONDS, self._watch.tick))
+        if self._systemd.watchdog_seconds:
+            chores.append(Loop("watchdog", self._systemd.watchdog_seconds / 2, self._systemd.tell_alive))
         log.info("worker %s: %s, %s, on %s", self.worker_id, *self._what_it_does(), mask_url(self._yard.url))
         watching = [asyncio.create_task(keeper.run()) for keeper in self._keepers]
-        watching += [asyncio.create_task(self._renewal.run()), asyncio.create_task(self._listen())]
+        watching += [asyncio.create_task(part) for part in (self._renewal.run(), self._listen())]
+        if self._settings.burst:
+            watching.append(asyncio.create_task(self._end_when_empty()))
         for loop in (self._heartbeat, *chores):
             loop.start()
         try:
@@ -173,7 +187,7 @@ class Supervisor:
             self._on_news(child)
 
         child = Child(self._settings, self._queues, self.worker_id, self._log_level, told)
-        if self._is_quiet:
+        if self._quieted_by:
             child.order(QUIET)
         return child
 
@@ -181,9 +195,14 @@ class Supervisor:
         """A process has introduced itself, or has ended."""
         self._heartbeat.tick_soon()
         introduction = child.introduction
+        if introduction and self._settings.reload:
+            self._watch.add(introduction.folders)
         if child.has_ended or introduction is None or introduction.complaint:
             return
         self._introduction = introduction
+        if not self._is_ready and all(keeper.child and keeper.child.introduction for keeper in self._keepers):
+            self._is_ready = True
+            self._systemd.tell("READY=1")
         if unserved := sorted(set(introduction.queues) - set(self._names)) if not self._settings.queues else []:
             log.warning("%s is now declared, too: start the worker anew to work on it", ", ".join(unserved))
 
@@ -210,7 +229,7 @@ class Supervisor:
             "complaint": self._complaint,
             "command": asdict(self._command) if self._command else None,
         }
-        if self._is_told_to_stop.is_set() or self._is_quiet:
+        if self._is_told_to_stop.is_set() or OPERATOR in self._quieted_by:
             facts["state"] = "stopping" if self._is_told_to_stop.is_set() else "quiet"
         return facts
 
@@ -251,14 +270,30 @@ class Supervisor:
         who = f" (told by {by}{f': {reason}' if reason else ''})"
         if verb == "stop":
             log.info("stopping: running tasks have %g s to finish%s", self._settings.grace_seconds, who)
+            self._systemd.tell("STOPPING=1")
             self._is_told_to_stop.set()
         else:
-            self._is_quiet = verb == "quiet"
-            log.info("%s%s", "quiet: no new tasks are claimed" if self._is_quiet else "claiming tasks again", who)
-            for keeper in self._keepers:
-                for child in keeper.children:
-                    child.order(QUIET if self._is_quiet else RESUME)
+            log.info("%s%s", "quiet: no new tasks are claimed" if verb == "quiet" else "claiming tasks again", who)
+            self._set_quiet(verb == "quiet", OPERATOR)
         self._heartbeat.tick_soon()
+
+    def _set_quiet(self, is_quiet: bool, by: str) -> None:
+        self._quieted_by = self._quieted_by | {by} if is_quiet else self._quieted_by - {by}
+        for keeper in self._keepers:
+            for child in keeper.children:
+                child.order(QUIET if self._quieted_by else RESUME)
+
+    async def _end_when_empty(self) -> None:
+        burst = Burst(
+            self._client,
+            self._names,
+            self._keepers,
+            self._clock,
+            lambda: self._introduction.task_names,
+            lambda is_quiet: self._set_quiet(is_quiet, BURST),
+        )
+        await burst.run()
+        self._obey("stop", BURST)
 
     def _kill(self) -> None:
         for keeper in self._keepers:

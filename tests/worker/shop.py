@@ -248,3 +248,16 @@ def wait_until_lease_is_lost(context: Context, what: str) -> None:
 @yard.task(queue="fast")
 async def note_order(number: UUID, at: datetime, price: Decimal) -> None:
     leave(f"{number.int} {at.year} {price + 1}")
+
+
+@yard.task(queue="fast")
+def grow_chain(links: int) -> None:
+    """Each link enqueues the next one, in the queue in which it runs."""
+    leave(f"link {links}")
+    if links > 1:
+        grow_chain.enqueue(links - 1)
+
+
+@yard.task(queue="fast", retry=fixed(600))
+def fail_for_long() -> None:
+    raise ValueError("not today")

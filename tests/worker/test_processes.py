@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import signal
+import socket
 import subprocess
 import termios
 from collections.abc import Callable
@@ -157,6 +158,52 @@ def test_rolling_restart_loads_new_code_while_what_runs_finishes_and_code_that_d
     assert worker.stop() == 0
     assert counted(redis, "slow", "crashed") == 0
     check_books()
+
+
+def test_reloading_worker_takes_each_change_at_once_and_a_mistake_keeps_what_there_was(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, folder: Path
+) -> None:
+    """Also one in a module that has never been loaded: nobody else knows of it."""
+    write(folder, "1")
+    worker = start_worker(app="changing_shop:yard", reload=True, grace_seconds=0)
+    when(redis, worker, lambda record: record["version"] == "1" and record["state"] == "running")
+
+    def change(version: str, more: str = "") -> None:
+        write(folder, version)
+        with (folder / "changing_shop.py").open("a") as module:
+            module.write(more)
+
+    change("2")
+    when(redis, worker, lambda record: record["version"] == "2" and not record["complaint"])
+    (folder / "package").mkdir()
+    (folder / "package" / "new_module.py").write_text("def f(:\n")
+    change("3", "import package.new_module\n")
+    assert "SyntaxError" in when(redis, worker, lambda record: record["complaint"])["complaint"]
+    assert record_of(redis, worker)["version"] == "2"
+    (folder / "package" / "new_module.py").write_text("x = 1\n")
+    when(redis, worker, lambda record: record["version"] == "3" and not record["complaint"])
+    (folder / "package" / "new_module.py").write_text("x = 2  # it is watched now\n")
+    wait_until(lambda: worker.said().count("new_module.py has changed: all processes are new ones") == 2)
+
+
+def test_systemd_hears_when_the_worker_is_ready_alive_and_stopping(
+    start_worker: StartWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "200000")
+        worker = start_worker(processes=2)
+        said = [heard.recv(100).decode()]
+        while said[-1] != "READY=1":
+            said.append(heard.recv(100).decode())
+        assert set(said[:-1]) <= {"WATCHDOG=1"}
+        assert [heard.recv(100).decode() for _ in range(3)] == ["WATCHDOG=1"] * 3
+        worker.signal(signal.SIGTERM)
+        while said[-1] != "STOPPING=1":
+            said.append(heard.recv(100).decode())
+        assert worker.process.wait(10) == 0
 
 
 def test_worker_whose_terminal_closes_stops_and_takes_it_for_no_restart(
