@@ -194,7 +194,7 @@ def held_tasks(queue: QueueSnapshot) -> tuple[HeldTask, ...]:
 
 
 def worker_condition(worker: WorkerSnapshot, now_ms: int) -> str:
-    """`alive`, `starting`, `quiet`, `stopping`, `reconnecting`, `refused`, `stopped`, `stale` or `lost`."""
+    """`alive`, `starting`, `quiet`, `stopping`, `reconnecting`, `refused`, `stuck`, `stopped`, `stale` or `lost`."""
     if worker.state == "stopped":
         return "stopped"
     silent = now_ms - worker.heartbeat_at

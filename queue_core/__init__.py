@@ -2,6 +2,7 @@
 
 from queue_core.context import Context, Signals
 from queue_core.errors import (
+    AccessDenied,
     Cancelled,
     ConfigurationError,
     CorruptQueue,
@@ -59,9 +60,9 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     # Raised by `handle.result()`.
     "ResultExpired", "ResultTimeout", "ResultUnavailable", "TaskCancelled", "TaskExpired", "TaskFailed",
     # Raised by Taskyard.
-    "TaskyardError", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch", "InvalidArgument",
-    "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded", "PayloadMismatch",
-    "PayloadTooLarge", "QueueFull", "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused",
+    "TaskyardError", "AccessDenied", "ConfigurationError", "CorruptQueue", "DuplicateTaskName", "FormatMismatch",
+    "InvalidArgument", "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded",
+    "PayloadMismatch", "PayloadTooLarge", "QueueFull", "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused",
     "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault", "UnknownOperation", "UnknownQueue",
     "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
     "__version__",

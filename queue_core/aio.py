@@ -6,7 +6,7 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any, TypeVar
 
@@ -17,8 +17,12 @@ from queue_core.client import REGISTER_SECONDS
 from queue_core.errors import CorruptQueue, TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
+from queue_core.scouting import Scout
 
 T = TypeVar("T")
+
+STUBBORN_ATTEMPTS = 4
+"""A call that has failed once more than this is told of, also where the server answers others."""
 
 
 class AsyncChannel:
@@ -26,6 +30,7 @@ class AsyncChannel:
 
     def __init__(self, pool: redis.asyncio.ConnectionPool, session: Session | None = None) -> None:
         self.session = session or Session()
+        self.epoch = 0
         make: Any = pool.make_connection
         self._connection: Any = make()
 
@@ -52,8 +57,10 @@ class AsyncChannel:
 class AsyncClient:
     """Carries calls to one server. Arguments as those of `client.Client`.
 
-    `on_trouble` is told when the server does not answer twice in a row (once may be a connection of before its
-    restart), and with `None` when it answers again.
+    With endless patience it is a worker's, which has tasks in hand and goes on whatever happens: `on_trouble` is told
+    once when the server is away (and when a call fails again and again although it is not), and with `None` when that
+    is over; meanwhile a scout looks for it, and the calls wait. `knows_password`: it was right before, so one that is
+    refused is being changed, and is tried again, too.
     """
 
     def __init__(
@@ -65,13 +72,18 @@ class AsyncClient:
         clock: Callable[[], int] | None = None,
         answer_seconds: float = connection.ANSWER_SECONDS,
         on_trouble: Callable[[TaskyardError | None], None] | None = None,
+        knows_password: bool = False,
     ) -> None:
         self.url = settings.redis_url(url)
         self.namespace = settings.namespace(namespace)
         self.clock = clock
         self._patience_seconds = patience_seconds
         self._on_trouble = on_trouble
+        self._knows_password = knows_password
+        self.heard_at = 0.0
+        """When the server last answered, on the event loop's clock."""
         self._pool = connection.async_pool(self.url, answer_seconds)
+        self.scout = Scout(self._ask, self._tell) if math.isinf(patience_seconds) else None
         self._idle: list[AsyncChannel] = []
         self._registered: dict[str, float] = {}
         self._known_queues = lru_cache(maxsize=4096)(self._queue_keys)
@@ -150,6 +162,8 @@ class AsyncClient:
             self._registered[queue] = now
 
     async def close(self) -> None:
+        if self.scout:
+            await self.scout.close()
         idle, self._idle = self._idle, []
         for channel in idle:
             await channel.drop()
@@ -171,30 +185,55 @@ class AsyncClient:
 
         return await self._patiently(channel, send)
 
-    async def _patiently(self, channel: AsyncChannel, send: Callable[[], Any]) -> list[Any]:
+    async def _patiently(self, channel: AsyncChannel, send: Callable[[], Awaitable[list[Any]]]) -> list[Any]:
         deadline, attempt, cancels = time.monotonic() + self._patience_seconds, 0, _cancels()
         while True:
             try:
-                answers: list[Any] = await send()
+                answers = await (self.scout.watch(channel, attempt, send) if self.scout else send())
                 passing = next((a for a in answers if isinstance(a, connection.TRY_AGAIN)), None)
                 if passing is not None:
                     raise passing
-                if attempt > 1 and self._on_trouble:
-                    self._on_trouble(None)
-                return answers
             except connection.SERVER_ERRORS as error:
                 await channel.drop()
                 _raise_if_cancelled_since(cancels)
                 wait = connection.backoff_seconds(attempt, random.random())
-                is_hopeless = not isinstance(error, connection.TRY_AGAIN) or (
-                    isinstance(error, connection.WRONG_PASSWORD) and math.isfinite(self._patience_seconds)
-                )
-                if is_hopeless or time.monotonic() + wait > deadline:
+                if self._is_hopeless(error) or time.monotonic() + wait > deadline:
                     raise connection.translate(error, self.url) from error
-                if attempt == 1 and self._on_trouble:
-                    self._on_trouble(connection.translate(error, self.url))
+                if attempt == STUBBORN_ATTEMPTS:
+                    self._tell(error)
                 await asyncio.sleep(wait)
+                if attempt > 0 and self.scout:  # once may be a connection of before the server's restart
+                    await self.scout.found()
                 attempt += 1
+            else:
+                if self.scout:
+                    self.heard_at, self._knows_password = asyncio.get_running_loop().time(), True
+                    if attempt > STUBBORN_ATTEMPTS:
+                        self._tell(None)
+                return answers
+
+    def _is_hopeless(self, error: Exception) -> bool:
+        """A server that has never accepted the password will not; one that did is perhaps being given another."""
+        if isinstance(error, connection.WRONG_PASSWORD):
+            return not (self.scout and self._knows_password)
+        return not isinstance(error, connection.TRY_AGAIN)
+
+    async def _ask(self) -> None:
+        """Whether the server takes writes: one that changes nothing, for no queue has an empty name."""
+        channel = self.channel()
+        try:
+            (answer,) = await channel.send([("SREM", keys.queues(self.namespace), "")])
+            if isinstance(answer, connection.TRY_AGAIN):
+                raise answer
+        except connection.SERVER_ERRORS as error:
+            if not self._is_hopeless(error):
+                raise
+        finally:
+            await channel.drop()
+
+    def _tell(self, error: BaseException | None) -> None:
+        if self._on_trouble:
+            self._on_trouble(connection.translate(error, self.url) if isinstance(error, Exception) else None)
 
 
 def _cancels() -> int:

@@ -20,6 +20,7 @@ from redis.exceptions import (
     BusyLoadingError,
     ConnectionError,
     MasterDownError,
+    NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
     ReadOnlyError,
@@ -31,6 +32,7 @@ from redis.exceptions import (
 from redis.retry import Retry
 
 from queue_core.errors import (
+    AccessDenied,
     ConfigurationError,
     CorruptQueue,
     FormatMismatch,
@@ -117,9 +119,9 @@ def pack(command: Sequence[bytes | str | int | float]) -> list[bytes]:
     return [hiredis.pack_command(tuple[Any, ...](command))]
 
 
-def backoff_seconds(attempt: int, chance: float) -> float:
-    """Before the next try: 50 ms doubled each time, at most 2 s, half of it by chance."""
-    return min(0.05 * 2.0 ** min(attempt, 10), 2.0) * (0.5 + 0.5 * chance)
+def backoff_seconds(attempt: int, chance: float, most: float = 2.0) -> float:
+    """Before the next try: 50 ms doubled each time, at most `most`, half of it by chance."""
+    return min(0.05 * 2.0 ** min(attempt, 10), most) * (0.5 + 0.5 * chance)
 
 
 def check_eviction_policy(policy: str | None, url: str) -> None:
@@ -142,7 +144,13 @@ def translate(error: Exception, url: str) -> TaskyardError:
     if is_full(error):
         return ServerFull(f"Redis at {url} is out of memory and takes no more tasks: {text}", url=url)
     if isinstance(error, WRONG_PASSWORD):
-        return ServerRefused(f"Redis at {url} refused the user or password: {text}", url=url)
+        return AccessDenied(f"Redis at {url} refused the user or password: {text}", url=url)
+    if isinstance(error, NoPermissionError):
+        return AccessDenied(f"Redis at {url} does not permit its user what Taskyard needs: {text}", url=url)
+    if isinstance(error, ReadOnlyError):
+        return ServerUnavailable(f"Redis at {url} takes no writes, it is a read-only replica: {text}", url=url)
+    if isinstance(error, BusyLoadingError):
+        return ServerUnavailable(f"Redis at {url} does not answer yet: {text}", url=url)
     if isinstance(error, TRY_AGAIN):
         return ServerUnavailable(f"Redis at {url} does not answer: {text or type(error).__name__}", url=url)
     if isinstance(error, ResponseError):

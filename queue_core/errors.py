@@ -176,6 +176,10 @@ class ServerRefused(TaskyardError):
     """The Redis server answered with an error."""
 
 
+class AccessDenied(ServerRefused):
+    """The Redis server refuses the user or password, or does not permit that user what Taskyard needs."""
+
+
 class ServerFull(ServerRefused):
     """The Redis server is out of memory and refused to take more."""
 

@@ -260,8 +260,8 @@ class RunningTask:
 
 @dataclass(frozen=True, slots=True)
 class ProcessSnapshot:
-    """One process of a worker. `state`: starting, running, quiet, stopping, reconnecting, refused. `completed` and
-    `failed`: attempts since its start; `memory_bytes`: resident."""
+    """One process of a worker. `state`: starting, running, quiet, stopping, reconnecting, refused, stuck. `completed`
+    and `failed`: attempts since its start; `memory_bytes`: resident."""
 
     pid: int
     state: str
@@ -289,7 +289,8 @@ class WorkerCommand:
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
     """One worker as its supervisor last described it. `state`: starting (no process of it works yet), running, quiet,
-    stopping, reconnecting, refused (the server answers and gives out nothing of any of its queues), stopped.
+    stopping, reconnecting, refused (the server answers and gives out nothing of any of its queues), stuck (nothing
+    moves in any process), stopped.
 
     Counts are of all of its processes, also those that are gone. `complaint`: why code that was to be loaded anew
     cannot be, so that its processes go on with what they have.

@@ -15,12 +15,12 @@ from queue_core.snapshot import WorkerSnapshot, is_live
 blueprint = Blueprint("workers", __name__)
 
 COLUMNS = ("trouble", "name", "heartbeat", "busy", "completed", "failed", "memory", "started")
-_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "refused": 2, "starting": 3, "stopping": 3, "quiet": 4}
+_RANKS = {"lost": 0, "stale": 1, "reconnecting": 2, "refused": 2, "stuck": 2, "starting": 3, "stopping": 3, "quiet": 4}
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """`condition`: alive, starting, quiet, stopping, reconnecting, refused, stale or lost."""
+    """`condition`: alive, starting, quiet, stopping, reconnecting, refused, stuck, stale or lost."""
 
     worker: WorkerSnapshot
     condition: str
@@ -44,7 +44,8 @@ class WorkerRow:
 
     @property
     def mark(self) -> str:
-        return {"lost": "bad", "stale": "warn", "reconnecting": "warn", "refused": "warn"}.get(self.condition, "good")
+        troubles = ("stale", "reconnecting", "refused", "stuck")
+        return "bad" if self.condition == "lost" else "warn" if self.condition in troubles else "good"
 
 
 @dataclass(frozen=True, slots=True)

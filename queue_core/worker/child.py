@@ -114,6 +114,14 @@ class Child:
     def memory_bytes(self) -> int:
         return memory_bytes(self.pid)
 
+    @property
+    def is_suspended(self) -> bool:
+        """By SIGSTOP, say; no where the system does not tell."""
+        try:
+            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+        except (OSError, IndexError):
+            return False
+
     def how_it_ended(self) -> str:
         return how_it_ended(self._ended.result(), count_oom_kills() - self._oom_kills_before)
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 from queue_core import connection, protocol
-from queue_core.aio import AsyncClient
-from queue_core.errors import ServerRefused, TaskyardError
+from queue_core.aio import AsyncChannel, AsyncClient
+from queue_core.errors import ServerRefused, ServerUnavailable, TaskyardError
+from queue_core.formats import count
 from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
 from queue_core.settings import MAX_BATCH, MAX_PAYLOAD_BYTES
 from queue_core.snapshot import Figures
@@ -28,6 +30,8 @@ LISTEN_SECONDS = 5.0
 AFTER_ERROR_SECONDS = 1.0
 MEASURE_SECONDS = 1.0
 """What was measured is told so often: as much is lost when the process is killed."""
+MAX_NAMED = 5
+"""Ids in one line of the log."""
 MAX_LIMITED_SECONDS = 5.0
 """How long a worker at most takes the claim rate for used up: an operator may have changed it."""
 
@@ -196,21 +200,44 @@ class Exchanger:
             self._listen_when_idle()
 
     async def listen(self) -> None:
-        """Wait for wake-up tokens while this queue is idle here, on a connection of its own."""
+        """Wait for wake-up tokens while this queue is idle here, on a connection of its own. One that breaks may have
+        taken a token with it: the exchange looks for itself, and waits for the server where that is away."""
         channel = self._listening_client.channel()
+        failures = 0
         while True:
             await self._may_listen.wait()
             await self._client.register(self.queue)
-            (token,) = await self._listening_client.execute(
-                ("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel
-            )
-            if isinstance(token, Exception):
-                self._complaints.say(self.queue, "listen", connection.translate(token, self._client.url))
-                await asyncio.sleep(AFTER_ERROR_SECONDS)
+            try:
+                token = await self._wait_for_token(channel)
+            except ServerUnavailable:
+                self._may_listen.clear()
+                self._get_hungry()
+                await asyncio.sleep(connection.backoff_seconds(failures, random.random()))
+                failures += 1
             else:
-                self._complaints.withdraw(self.queue, "listen")
-            self._may_listen.clear()
-            self._get_hungry(has_hint=bool(token) and not isinstance(token, Exception))
+                failures = 0
+                self._may_listen.clear()
+                self._get_hungry(has_hint=token)
+
+    async def _wait_for_token(self, channel: AsyncChannel) -> bool:
+        """Whether there was one within the time. Raises `ServerUnavailable` when the connection breaks."""
+        scout = self._client.scout
+        assert scout is not None
+
+        def pop() -> Awaitable[list[Any]]:
+            return self._listening_client.execute(("BLPOP", self._keys.notify, LISTEN_SECONDS), channel=channel)
+
+        try:
+            (answer,) = await scout.watch(channel, 0, pop, is_blocking=True)
+        except TimeoutError as error:  # the server was away, and does not know this connection any more
+            raise ServerUnavailable from error
+        if not isinstance(answer, Exception):
+            self._complaints.withdraw(self.queue, "listen")
+            return bool(answer)
+        if not str(answer).startswith("UNBLOCKED"):  # it has become a replica: the exchange says so
+            self._complaints.say(self.queue, "listen", connection.translate(answer, self._client.url))
+            await asyncio.sleep(AFTER_ERROR_SECONDS)
+        return False
 
     async def _pass_hint_on(self) -> None:
         """This worker was told of a task and has no hands free: somebody else may have."""
@@ -274,10 +301,18 @@ class Exchanger:
         if isinstance(answer, Exception):
             log.error("queue %s: %d tasks could not be settled: %s", self.queue, len(batch), answer)
         else:
-            for task_id in answer:
-                log.warning("queue %s: the lease of task %s was lost before it was settled", self.queue, task_id)
+            self._tell_lost(answer)
         for _, slot in batch:
             slot.let_go()
+
+    def _tell_lost(self, task_ids: Sequence[str]) -> None:
+        if task_ids:
+            tasks = ", ".join(task_ids[:MAX_NAMED]) + (", …" if len(task_ids) > MAX_NAMED else "")
+            one, many = (
+                "task was settled too late, its lease was lost",
+                "tasks were settled too late, their leases were lost",
+            )
+            log.warning("queue %s: %s: %s", self.queue, count(len(task_ids), one, many), tasks)
 
     def _tell_measured(self) -> None:
         self._measured = None

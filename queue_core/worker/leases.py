@@ -29,6 +29,9 @@ never), ms by the monotonic clock of this host; the fence again once the supervi
 stop, and once it has heard that the lease is lost (so that no later task of the slot is meant)."""
 _SINCE_AT, _CANCELLED_AT, _LOST_AT = 16, 32, 40
 _HEADER_SIZE = 64
+_SIGNS = struct.Struct("<QQ")
+"""When the process's event loop last turned, and when the server last answered; ms on this host's monotonic clock."""
+_SIGNS_AT = 48
 _NUMBER = struct.Struct("<Q")
 _TIMES = struct.Struct("<QQ")
 MAX_WILL = 256 * 1024
@@ -126,7 +129,14 @@ class LeaseTable:
     def publish(self, completed: int, failed: int, state: int, trouble: int) -> None:
         _HEADER.pack_into(self._memory, 0, completed, failed, state, trouble)
 
+    def show_signs(self, turned_at_ms: int, heard_at_ms: int) -> None:
+        _SIGNS.pack_into(self._memory, _SIGNS_AT, turned_at_ms, heard_at_ms)
+
     # The supervisor's side.
+
+    def read_signs(self) -> tuple[int, int]:
+        turned_at_ms, heard_at_ms = _SIGNS.unpack_from(self._memory, _SIGNS_AT)
+        return turned_at_ms, heard_at_ms
 
     def read_header(self) -> tuple[int, int, int, int]:
         completed, failed, state, trouble = _HEADER.unpack_from(self._memory, 0)

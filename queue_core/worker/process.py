@@ -25,6 +25,7 @@ from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
 from queue_core.worker.leases import LeaseTable
+from queue_core.worker.loops import Loop
 from queue_core.worker.measures import COMPLETED
 from queue_core.worker.orders import CANCEL, DRAIN, MAX_AHEAD, QUIET, RESUME, STOP, Orders
 from queue_core.worker.progress import Reports
@@ -39,6 +40,8 @@ batches, long ones are never hoarded."""
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
+PULSE_SECONDS = 1.0
+"""So often a process says that it lives, and looks whether the server does."""
 STOPPED = (Cancelled, asyncio.CancelledError)
 """What a handler raises that stops because it was cancelled."""
 MAX_REASON = 500
@@ -92,13 +95,12 @@ class Process:
         self._queues = list(orders.queues)
         self._allocator = Allocator(orders.concurrency, orders.queues)
         self._executor = Executor(loop, orders.concurrency)
-        self._client = AsyncClient(yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble)
+        self._client = AsyncClient(
+            yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble, knows_password=True
+        )
+        self._client.heard_at = loop.time()
         self._listening_client = AsyncClient(
-            yard.url,
-            yard.namespace,
-            patience_seconds=math.inf,
-            answer_seconds=LISTEN_SECONDS + 5,
-            on_trouble=self._on_trouble,
+            yard.url, yard.namespace, patience_seconds=0, answer_seconds=LISTEN_SECONDS + 5
         )
         self._exchangers = {
             queue: Exchanger(
@@ -140,6 +142,8 @@ class Process:
         loops = [asyncio.create_task(exchanger.run()) for exchanger in self._exchangers.values()]
         loops += [asyncio.create_task(exchanger.listen()) for exchanger in self._exchangers.values()]
         stopped = asyncio.create_task(self._has_stopped.wait())
+        Loop("signs", PULSE_SECONDS, self._show_signs).start()
+        Loop("pulse", PULSE_SECONDS, self._hear).start()
         for exchanger in self._exchangers.values():
             exchanger.wake()
         done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
@@ -403,6 +407,17 @@ class Process:
         self._table.publish(self._completed, self._failed, state, trouble)
         if self._state == leases.STOPPING and is_empty:
             self._has_stopped.set()
+
+    async def _show_signs(self) -> None:
+        """That this process lives: its event loop turns, and when it last heard of the server."""
+        now_ms = time.monotonic_ns() // 1_000_000
+        silent_ms = round((self._loop.time() - self._client.heard_at) * 1_000)
+        self._table.show_signs(now_ms, max(now_ms - silent_ms, 0))
+
+    async def _hear(self) -> None:
+        """Ask the server for a sign of life when it has given none for a while: waiting for a token tells nothing."""
+        if self._loop.time() - self._client.heard_at > PULSE_SECONDS / 2:
+            await self._client.execute(("PING",))
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
         if error is not None and not self._has_trouble:

@@ -10,6 +10,7 @@ from typing import Any
 
 from queue_core.worker import leases
 from queue_core.worker.child import Child, memory_bytes
+from queue_core.worker.condition import trouble_of
 from queue_core.worker.keeper import Keeper
 from queue_core.worker.leases import HeldTask
 
@@ -23,7 +24,8 @@ _STATES = {
     leases.IDLE: "quiet",
     leases.STOPPING: "stopping",
 }
-_TROUBLES = {leases.AWAY: "reconnecting", leases.REFUSED: "refused"}
+
+_STATES_OF_ALL = ("running", "quiet", "refused", "reconnecting", "stuck")
 
 Held = Mapping[Child, Sequence[HeldTask]]
 
@@ -58,11 +60,13 @@ def describe(
 
 
 def process(child: Child, held: Sequence[HeldTask], now_ms: int) -> dict[str, Any]:
-    completed, failed, state, trouble = child.table.read_header()
+    completed, failed, state, _ = child.table.read_header()
+    busy = sum(task.is_started for task in held)
+    trouble = trouble_of(child.table, is_computing=busy > 0 and not child.is_suspended)
     return {
         "pid": child.pid,
-        "state": "stopping" if child.is_leaving else _TROUBLES.get(trouble) or _STATES.get(state, "running"),
-        "busy": sum(task.is_started for task in held),
+        "state": "stopping" if child.is_leaving else trouble or _STATES.get(state, "running"),
+        "busy": busy,
         "completed": completed,
         "failed": failed,
         "memory_bytes": child.memory_bytes,
@@ -73,7 +77,7 @@ def process(child: Child, held: Sequence[HeldTask], now_ms: int) -> dict[str, An
 def state(of_processes: Sequence[str]) -> str:
     """What a worker is whose processes are in these states: it runs as long as one of them does."""
     told = [state for state in of_processes if state != "stopping"]
-    return next((state for state in ("running", "quiet", "refused", "reconnecting") if state in told), "starting")
+    return next((state for state in _STATES_OF_ALL if state in told), "starting")
 
 
 def _since(task: HeldTask, now_ms: int) -> int:

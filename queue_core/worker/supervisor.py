@@ -16,10 +16,10 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from queue_core import connection, decoding, keys
+from queue_core import connection, decoding, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
-from queue_core.errors import ConfigurationError, TaskyardError
+from queue_core.errors import AccessDenied, ConfigurationError, CorruptQueue, ServerRefused, TaskyardError
 from queue_core.settings import mask_url
 from queue_core.snapshot import WorkerCommand
 from queue_core.worker import record
@@ -135,7 +135,8 @@ class Supervisor:
     async def _work(self) -> None:
         await self._check_server()
         janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
-        tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints)
+        assert self._client.scout is not None
+        tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints, self._client.scout)
         chores = [
             Loop("hard-timeouts", LOOK_SECONDS, HardTimeouts(self._keepers).tick),
             Loop("recover", self._settings.beat_seconds, janitor.recover),
@@ -168,10 +169,17 @@ class Supervisor:
             await self._heartbeat.stop()
 
     async def _check_server(self) -> None:
-        """Wait for the server, and refuse one that may throw tasks away."""
-        time_answer, memory = await self._client.execute(("TIME",), ("INFO", "memory"))
-        if isinstance(time_answer, Exception):
-            raise ConfigurationError(f"Redis at {mask_url(self._yard.url)} refused: {time_answer}")
+        """Wait for the server; refuse one that may throw tasks away, or that does not let this worker do its work."""
+        own = self._client.queue(self._names[0])
+        try:
+            time_answer, memory = await self._client.execute(("TIME",), ("INFO", "memory"))
+            if isinstance(time_answer, Exception):
+                raise ConfigurationError(str(connection.translate(time_answer, self._yard.url)))
+            await self._client.run(protocol.extend(own, [], self._settings.lease_ms))
+        except AccessDenied as error:
+            raise ConfigurationError(str(error)) from error
+        except (CorruptQueue, ServerRefused):
+            pass  # that may be mended while it works; the heartbeat says it
         self._clock.note(time_answer)
         self._started_at = self._clock.now_ms()
         if not isinstance(memory, Exception) and not self._settings.allow_eviction:
@@ -301,7 +309,7 @@ class Supervisor:
 
     async def _say_goodbye(self) -> None:
         namespace = self._client.namespace
-        if not self._started_at:  # it has never met its server
+        if not self._started_at or (self._client.scout and self._client.scout.is_away):
             return
         with contextlib.suppress(TimeoutError, TaskyardError):
             async with asyncio.timeout(GOODBYE_SECONDS):

@@ -220,6 +220,7 @@ def test_a_silent_worker_is_stale_then_lost_then_forgotten(silent_ms: int, state
         ("quiet", 0, "quiet"),
         ("reconnecting", 0, "reconnecting"),
         ("refused", 0, "refused"),
+        ("stuck", 0, "stuck"),
         ("stopping", 20 * SECOND, "stale"),
         ("quiet", 2 * MINUTE, "lost"),
         ("stopped", 2 * MINUTE, "stopped"),
