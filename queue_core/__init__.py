@@ -39,8 +39,10 @@ from queue_core.errors import (
     UnknownFault,
     UnknownOperation,
     UnknownQueue,
+    UnknownSchedule,
     UnknownTask,
     UnreadableEnvelope,
+    UnreadableSchedule,
     UnsafeServer,
 )
 from queue_core.retry import exponential, fixed, never
@@ -64,6 +66,6 @@ __all__ = [  # noqa: RUF022 (in groups, as one reads them)
     "InvalidArgument", "InvalidName", "InvalidPayload", "InvalidResult", "LeaseLost", "OperationEnded",
     "PayloadMismatch", "PayloadTooLarge", "QueueFull", "QueueNotEmpty", "RateLimited", "ServerFull", "ServerRefused",
     "ServerUnavailable", "Stale", "TooManyOperations", "UnknownFault", "UnknownOperation", "UnknownQueue",
-    "UnknownTask", "UnreadableEnvelope", "UnsafeServer",
+    "UnknownSchedule", "UnknownTask", "UnreadableEnvelope", "UnreadableSchedule", "UnsafeServer",
     "__version__",
 ]  # fmt: skip

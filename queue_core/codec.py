@@ -31,6 +31,9 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     """Seconds; `None`: until the task ends."""
     expires: float | None = None
     """Seconds from the enqueue."""
+    schedule: str | None = None
+    scheduled_for: int | None = None
+    """The occurrence of the schedule, Unix ms."""
 
     @property
     def key_until_end(self) -> str | None:

@@ -42,6 +42,8 @@ class Lease:
         self.expires_at = expires_at
         self.payload = envelope.payload
         """As it is stored: JSON."""
+        self.scheduled_for_ms = envelope.options.scheduled_for
+        """The occurrence of its schedule; `None` where no schedule made it."""
         self.args, self.kwargs = codec.decode_payload(envelope.payload)
         self.is_settled = False
         self.is_cancelled = False

@@ -50,6 +50,14 @@ class Context:
     attempt: int
     fence: int
     signals: Signals = field(default_factory=Signals, repr=False, compare=False)
+    scheduled_for_ms: int | None = None
+
+    @property
+    def scheduled_for(self) -> datetime | None:
+        """The occurrence of its schedule that this task is for, in UTC, however late it runs; `None` where no schedule
+        made it."""
+        at = self.scheduled_for_ms
+        return None if at is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at)
 
     @property
     def is_cancelled(self) -> bool:

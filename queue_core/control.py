@@ -35,6 +35,7 @@ from queue_core.keys import NO_QUEUE, QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
+from queue_core.schedules import Schedules
 from queue_core.snapshot import STALE_MS, Outcome, WorkerCommand, WorkerSnapshot
 from queue_core.task import check_integer
 
@@ -312,6 +313,7 @@ class Control:
         (exists,) = self._read(("EXISTS", keys.control))
         if exists:
             audit.record(self._client, queue, act, "the queue, with what is in it" if force else "the queue")
+            Schedules(client=self._client).begin_anew(queue)
         try:
             deleted = self._client.run(
                 protocol.delete_queue(keys, is_forced=force, at_most=at_most), Session(f"{act.action_id}.0")

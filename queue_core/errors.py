@@ -71,6 +71,10 @@ class UnreadableEnvelope(TaskyardError):
     """What is stored for a task is not an envelope."""
 
 
+class UnreadableSchedule(TaskyardError):
+    """What is stored under the name of a schedule is none."""
+
+
 class DuplicateTaskName(TaskyardError):
     """Two handlers were registered under one name."""
 
@@ -89,6 +93,10 @@ class UnknownTask(TaskyardError, LookupError):
 
 class UnknownFault(TaskyardError, LookupError):
     """There is no such fault."""
+
+
+class UnknownSchedule(TaskyardError, LookupError):
+    """There is no such schedule."""
 
 
 class InvalidResult(InvalidArgument):

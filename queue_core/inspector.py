@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from queue_core import connection, decoding, keys, reading, settings, telemetry
+from queue_core import connection, decoding, keys, reading, settings, telemetry, timetable, upcoming
 from queue_core.client import Client
 from queue_core.errors import (
     CorruptQueue,
@@ -21,6 +21,7 @@ from queue_core.errors import (
     UnknownFault,
     UnknownOperation,
     UnknownQueue,
+    UnknownSchedule,
     UnknownTask,
     check_several,
     shown,
@@ -34,6 +35,7 @@ from queue_core.snapshot import (
     Operation,
     Page,
     QueueSnapshot,
+    ScheduleSnapshot,
     ServerSnapshot,
     Snapshot,
     State,
@@ -43,6 +45,7 @@ from queue_core.snapshot import (
     WorkerSnapshot,
     is_live,
 )
+from queue_core.timetable import Schedule
 
 T = TypeVar("T")
 _OPERATION_ID = re.compile(r"[0-9a-f]{12}\Z")
@@ -274,6 +277,52 @@ class Inspector:
         """What was put into the trash, newest first. Two round trips, of all queues four."""
         limit, position = _check_limit(limit), Position.parse(cursor)
         return self._sorted_page(queue, State.TRASHED, position, limit)
+
+    # Schedules.
+
+    def schedules(self) -> tuple[ScheduleSnapshot, ...]:
+        """All of them by name: what comes next, what became of the last. At most five round trips."""
+        directory = keys.schedules(self._client.namespace)
+        time, answer = self._client.read(("TIME",), ("HGETALL", directory))
+        now_ms, stored = self._now_ms(time), self._checked(answer, directory)
+        readable, found = upcoming.read_all(stored)
+        if readable:
+            found += self._schedules(readable, now_ms)
+        return tuple(sorted(found, key=lambda schedule: schedule.name))
+
+    def schedule(self, name: str) -> ScheduleSnapshot:
+        """One of them. At most five round trips. Raises `UnknownSchedule`."""
+        keys.check_name("schedule", name)
+        directory = keys.schedules(self._client.namespace)
+        time, answer = self._client.read(("TIME",), ("HGET", directory, name))
+        stored = self._checked(answer, directory)
+        if stored is None:
+            raise UnknownSchedule(f"there is no schedule {name}", schedule=name)
+        readable, found = upcoming.read_all({name.encode(): stored})
+        return found[0] if found else self._schedules(readable, self._now_ms(time))[0]
+
+    def _schedules(self, schedules: Sequence[Schedule], now_ms: int) -> list[ScheduleSnapshot]:
+        """A queue that cannot be read has no part in it: then nothing is known of the last occurrences."""
+        has_scheduler = any(is_live(worker, now_ms) for worker in self.workers())
+        queues = {schedule.queue: self._client.queue(schedule.queue) for schedule in schedules}
+        names = {queue: [s.name for s in schedules if s.queue == queue] for queue in queues}
+        answers = self._client.read(*(("HMGET", queues[name].occurrences, *names[name]) for name in queues))
+        notes: dict[str, bytes | None] = {}
+        tasks: dict[str, list[str]] = {}
+        for queue, answer in zip(queues, answers, strict=True):
+            notes |= dict(zip(names[queue], answer, strict=True)) if isinstance(answer, list) else {}
+            noted = [timetable.noted(notes.get(name)) for name in names[queue]]
+            tasks[queue] = [found[1] for found in noted if found and is_task_id(found[1])]
+        wanted = [(queue, ids[i : i + MAX_ROWS]) for queue, ids in tasks.items() for i in range(0, len(ids), MAX_ROWS)]
+        described, _ = self._ask([reading.describe(queues[queue], ids) for queue, ids in wanted])
+        states: dict[str, dict[str, State]] = {}
+        for (queue, _), found in zip(wanted, described, strict=True):
+            if not isinstance(found, TaskyardError):
+                states.setdefault(queue, {}).update({decoding.text(i): task.state for i, task in found.items()})
+        return [
+            upcoming.snapshot(s, notes.get(s.name), states.get(s.queue, {}), now_ms, has_scheduler=has_scheduler)
+            for s in schedules
+        ]
 
     # What operators did.
 

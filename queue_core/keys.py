@@ -71,6 +71,11 @@ def operations(namespace: str) -> str:
     return f"{namespace}:operations"
 
 
+def schedules(namespace: str) -> str:
+    """HASH: name of a schedule → JSON object (see `timetable`): what comes when, and who says so."""
+    return f"{namespace}:schedules"
+
+
 def audit(namespace: str) -> str:
     """STREAM of about 10,000 entries: what operators did (at, by, verb, queue, target, count, reason, action)."""
     return f"{namespace}:audit"
@@ -203,6 +208,12 @@ class QueueKeys:
     def expiring(self) -> str:
         """ZSET: id → ms after which its run is not to begin any more; +inf: that time came while it could not end."""
         return self._prefix + "expiring"
+
+    @cached_property
+    def occurrences(self) -> str:
+        """HASH: schedule → `ms id what`: its last occurrence that was enqueued, and the task that it made (`made`) or
+        met (`met`). None that is not later is enqueued."""
+        return self._prefix + "occurrences"
 
     @cached_property
     def dead_by_fault(self) -> str:

@@ -10,8 +10,9 @@ from functools import update_wrapper
 from operator import itemgetter
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
+from zoneinfo import ZoneInfo
 
-from queue_core import protocol, results, settings, task
+from queue_core import protocol, results, settings, task, timetable
 from queue_core.aio import AsyncClient
 from queue_core.audit import MAX_REASON, check_text
 from queue_core.client import Client, Started
@@ -26,8 +27,11 @@ from queue_core.keys import QueueKeys, check_name
 from queue_core.operations import Operations
 from queue_core.protocol import Acted, Call
 from queue_core.retry import RetryRules
+from queue_core.schedule import ONE
+from queue_core.schedules import Schedules
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from queue_core.task import DEFAULT_SENDING, Definition, Message, NewTask, Sending
+from queue_core.timetable import Schedule
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -236,6 +240,8 @@ class Taskyard:
         self.version = settings.application_version(version)
         self.clock = clock
         self.tasks: dict[str, Definition] = {}
+        self.timetable: dict[str, Schedule] = {}
+        """What `schedule` has declared, by name; workers store it when they start."""
         self._client: Client | None = None
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 
@@ -314,6 +320,83 @@ class Taskyard:
             return Task(self, definition)
 
         return declare if handler is None else declare(handler)
+
+    @overload
+    def schedule(
+        self,
+        name: str,
+        task: Task[..., Any],
+        *,
+        cron: str | None = ...,
+        every: float | timedelta | None = ...,
+        time_zone: str | ZoneInfo | None = ...,
+        start: datetime | None = ...,
+        missed: str = ...,
+        overlap: bool = ...,
+        arguments: Mapping[str, Any] | None = ...,
+    ) -> Schedule: ...
+    @overload
+    def schedule(
+        self,
+        name: str,
+        *,
+        cron: str | None = ...,
+        every: float | timedelta | None = ...,
+        time_zone: str | ZoneInfo | None = ...,
+        start: datetime | None = ...,
+        missed: str = ...,
+        overlap: bool = ...,
+        arguments: Mapping[str, Any] | None = ...,
+    ) -> Callable[[Task[P, R]], Task[P, R]]: ...
+    def schedule(
+        self,
+        name: str,
+        task: Task[..., Any] | None = None,
+        *,
+        cron: str | None = None,
+        every: float | timedelta | None = None,
+        time_zone: str | ZoneInfo | None = None,
+        start: datetime | None = None,
+        missed: str = ONE,
+        overlap: bool = True,
+        arguments: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Have a task enqueued again and again, once each time, as long as any worker runs: as
+        `yard.schedule("nightly", report, cron="0 3 * * *", time_zone="Europe/Vienna")`, or as a decorator above
+        `@yard.task`.
+
+        `cron`: five fields, or `@daily` and the like, in an IANA `time_zone` (UTC); or `every`: seconds or a timedelta,
+        counted from `start` (a time with its zone), else from 1970, so that an hour is a full one. `missed`: what
+        becomes of those that nobody enqueued in their time: `one` (the latest comes late), `skip` (none that is more
+        than a minute late), `all` (each, at most 1,000). `overlap=False`: none while the task of an earlier one has not
+        ended. `arguments`: by name. Options are the task's: `report.options(priority=1)`.
+
+        A worker stores it when it starts. Raises `InvalidArgument`, `InvalidName`, `InvalidPayload`.
+        """
+
+        def declare(task: Task[..., Any]) -> Schedule:
+            if not isinstance(task, Task):
+                raise InvalidArgument(f"schedule {shown(name, 80)}: {shown(task, 80)} is no task: declare it by @task")
+            if check_name("schedule", name) in self.timetable:
+                raise InvalidArgument(f"schedule {name!r} is declared twice: give one of them another name")
+            made = timetable.make(
+                name,
+                task.message(**(arguments or {})),
+                cron=cron,
+                every=every,
+                time_zone=time_zone,
+                start=start,
+                missed=missed,
+                overlap=overlap,
+            )
+            self.timetable[name] = made
+            return made
+
+        def decorate(task: Task[P, R]) -> Task[P, R]:
+            declare(task)
+            return task
+
+        return decorate if task is None else declare(task)
 
     # Enqueueing.
 
@@ -418,6 +501,10 @@ class Taskyard:
     @property
     def operations(self) -> Operations:
         return Operations(client=self.client)
+
+    @property
+    def schedules(self) -> Schedules:
+        return Schedules(client=self.client)
 
     # Connections.
 

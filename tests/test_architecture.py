@@ -14,9 +14,10 @@ from queue_core.keys import QueueKeys
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for package in ("queue_core", "dashboard") for path in (ROOT / package).rglob("*.py"))
-KEYS = {name for name in vars(QueueKeys) if not name.startswith("_")} | {"queues", "workers", "worker", "audit"}
+KEYS = {name for name in vars(QueueKeys) if not name.startswith("_")}
+KEYS |= {"queues", "workers", "worker", "audit", "schedules"}
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
-NO_TASKS = {"mark", "audit", "register", "note_worker", "describe_worker", "command_worker"}
+NO_TASKS = {"mark", "audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
 """They change no task."""
 TRANSITIONS = [
     name for name in scripts.names() if "no-writes" not in scripts.load(name).text[:40] and name not in NO_TASKS | FSCK

@@ -42,6 +42,7 @@ from queue_core.protocol.moving import (
 )
 from queue_core.protocol.operations import start_operation, switch_operation
 from queue_core.protocol.repairs import balance, examine, reclaim, recount, relist, repair
+from queue_core.protocol.schedules import EARLY, MADE, MET, NOTED, Occurred, enqueue_occurrence, set_schedule
 from queue_core.protocol.tasks import (
     CANCEL,
     DEAD,
@@ -75,6 +76,10 @@ __all__ = [
     "CANCEL",
     "DEAD",
     "DISCARD",
+    "EARLY",
+    "MADE",
+    "MET",
+    "NOTED",
     "NO_COUNTERS",
     "RETRY",
     "TOO_LATE",
@@ -92,6 +97,7 @@ __all__ = [
     "FailedTask",
     "Held",
     "NewTask",
+    "Occurred",
     "QueueDeleted",
     "Recovered",
     "ReleasedTask",
@@ -112,6 +118,7 @@ __all__ = [
     "delete_queue",
     "describe_worker",
     "enqueue",
+    "enqueue_occurrence",
     "examine",
     "expire",
     "export",
@@ -139,6 +146,7 @@ __all__ = [
     "requeue",
     "restore",
     "resume",
+    "set_schedule",
     "start_operation",
     "switch_operation",
     "trash",

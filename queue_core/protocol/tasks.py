@@ -31,13 +31,18 @@ def enqueue(queue: QueueKeys, new_tasks: Sequence[NewTask]) -> Call[dict[str, st
     check_batch(new_tasks)
     arguments: list[Argument] = []
     for task in new_tasks:
-        place = ""
-        if task.priority or task.delay_ms or task.due_ms:
-            place = f"{task.priority} {task.delay_ms} {task.due_ms}"
-        if task.expires_ms or task.unique_key:
-            place = f"{place or '0 0 0'} {task.expires_ms} {task.unique_ms} {task.unique_key}"
-        arguments += (task.id, task.envelope, place)
+        arguments += placed(task)
     return Call(scripts.load("enqueue"), queue, arguments, pairs)
+
+
+def placed(task: NewTask) -> tuple[Argument, ...]:
+    """A new task as scripts have it: id, envelope, place."""
+    place = ""
+    if task.priority or task.delay_ms or task.due_ms:
+        place = f"{task.priority} {task.delay_ms} {task.due_ms}"
+    if task.expires_ms or task.unique_key:
+        place = f"{place or '0 0 0'} {task.expires_ms} {task.unique_ms} {task.unique_key}"
+    return task.id, task.envelope, place
 
 
 # Claim and what follows it.

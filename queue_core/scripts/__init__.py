@@ -41,7 +41,7 @@ def load(name: str) -> Script:
     """The script `name`.lua with its includes in place."""
     source = (_FOLDER / f"{name}.lua").read_text()
     keys = header_keys(source)
-    text = _INCLUDE.sub(lambda found: "\n".join(map(_library, found[1].split())), source)
+    text = _with_includes(source)
     text = text.replace(_NAMES, _locals(keys)).replace(_CHECK, _check(header_keys(source, only_checked=True)))
     text = _with_fields(_without_unused(text))
     own = tuple(key for key in keys if key not in _CALLERS_OWN)
@@ -60,9 +60,13 @@ def names() -> list[str]:
     return sorted(path.stem for path in _FOLDER.glob("*.lua"))
 
 
+def _with_includes(source: str) -> str:
+    return _INCLUDE.sub(lambda found: "\n".join(map(_library, found[1].split())), source)
+
+
 @cache
 def _library(name: str) -> str:
-    return (_FOLDER / "lib" / f"{name}.lua").read_text()
+    return _with_includes((_FOLDER / "lib" / f"{name}.lua").read_text())
 
 
 def _without_unused(text: str) -> str:

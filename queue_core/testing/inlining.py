@@ -105,7 +105,14 @@ class _Inliner:
         while True:
             if len(self.runs) >= self._most:
                 raise TooManyTasks(f"{self._most:,} tasks have run and the next is {envelope.name}: do they never end?")
-            context = Context(new_task.id, envelope.name, message.queue, attempts + 1, fence=attempts + 1)
+            context = Context(
+                new_task.id,
+                envelope.name,
+                message.queue,
+                attempts + 1,
+                fence=attempts + 1,
+                scheduled_for_ms=envelope.options.scheduled_for,
+            )
             result, error = yield partial(definition.call, arguments, named, context)
             if isinstance(error, TooManyTasks):
                 raise error

@@ -69,7 +69,7 @@ async def _main(orders: Orders, table: LeaseTable) -> None:
     queues = tuple({definition.queue: 1 for definition in yard.tasks.values()})
     names = tuple(sorted(yard.tasks)[: record.MAX_NAMES])
     where = folders() if orders.tells_folders else ()
-    _introduce(orders, Introduction(yard.version, names, queues, folders=where))
+    _introduce(orders, Introduction(yard.version, names, queues, tuple(yard.timetable.values()), folders=where))
     try:
         await process.run()
     except Exception:

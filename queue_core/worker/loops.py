@@ -11,9 +11,9 @@ log = logging.getLogger("taskyard.worker")
 
 
 class Loop:
-    """Calls `tick` every `seconds`, the first time at once."""
+    """Calls `tick` every `seconds`, the first time at once; sooner where a tick says after how many seconds."""
 
-    def __init__(self, name: str, seconds: float, tick: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, name: str, seconds: float, tick: Callable[[], Awaitable[float | None]]) -> None:
         self._name = name
         self._seconds = seconds
         self.tick = tick
@@ -36,10 +36,11 @@ class Loop:
     async def _run(self) -> None:
         while True:
             self._is_due.clear()
+            sooner = None
             try:
-                await self.tick()
+                sooner = await self.tick()
             except Exception as error:
                 log.error("%s: %s: %s", self._name, type(error).__name__, error)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._seconds):
+                async with asyncio.timeout(self._seconds if sooner is None else min(sooner, self._seconds)):
                     await self._is_due.wait()

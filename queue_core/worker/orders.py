@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import msgspec
 
 from queue_core.settings import MAX_BATCH
+from queue_core.timetable import Schedule
 
 MAX_AHEAD = 512
 """Tasks that a process claims beyond its free slots, at most."""
@@ -42,6 +43,8 @@ class Introduction:
     task_names: tuple[str, ...] = ()
     queues: tuple[str, ...] = ()
     """In which those tasks are enqueued."""
+    schedules: tuple[Schedule, ...] = ()
+    """As the code declares them."""
     complaint: str = ""
     folders: tuple[str, ...] = ()
     """Where the application's modules lie, if that was asked for."""

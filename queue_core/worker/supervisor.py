@@ -36,6 +36,7 @@ from queue_core.worker.loops import Loop
 from queue_core.worker.orders import QUIET, RESUME, Introduction
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.renewal import Renewal
+from queue_core.worker.scheduler import LONGEST_WAIT_SECONDS, Scheduler
 from queue_core.worker.server_clock import ServerClock
 from queue_core.worker.settings import WorkerSettings
 from queue_core.worker.systemd import Systemd
@@ -109,6 +110,8 @@ class Supervisor:
             self._on_command,
         )
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
+        self._scheduler = Scheduler(self._client, settings.app, yard.timetable, self._complaints)
+        self._scheduling = Loop("scheduler", LONGEST_WAIT_SECONDS, self._scheduler.tick)
         self._watch = Watch(lambda path: self._renewal.restart(f"{path} has changed"))
 
     async def run(self) -> int:
@@ -143,6 +146,7 @@ class Supervisor:
             Loop("outstayed", self._settings.beat_seconds, janitor.end_outstayed),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
             Loop("operations", OPERATIONS_TICK_SECONDS, tender.tick),
+            self._scheduling,
         ]
         if self._settings.reload:
             chores.append(Loop("reload", WATCH_SECONDS, self._watch.tick))
@@ -208,6 +212,8 @@ class Supervisor:
         if child.has_ended or introduction is None or introduction.complaint:
             return
         self._introduction = introduction
+        if self._scheduler.declare({schedule.name: schedule for schedule in introduction.schedules}):
+            self._scheduling.tick_soon()
         if not self._is_ready and all(keeper.child and keeper.child.introduction for keeper in self._keepers):
             self._is_ready = True
             self._systemd.tell("READY=1")

@@ -59,4 +59,6 @@ class Meeting:
             state = {"tasks": len(state.get("tasks", ())), "stats": state.get("stats")}
         audit = [facts for _, facts in engine.redis.xrange(keys.audit(namespace))]
         queues = engine.redis.smembers(keys.queues(namespace))
-        return {"email": state, "images": self._images.check_books(), "audit": audit, "queues": queues}
+        schedules = engine.redis.hgetall(keys.schedules(namespace))
+        others = {"audit": audit, "queues": queues, "schedules": schedules}
+        return {"email": state, "images": self._images.check_books(), **others}

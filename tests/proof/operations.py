@@ -18,9 +18,11 @@ from queue_core.histogram import Histogram
 from queue_core.moving import BATCH
 from queue_core.operations import Operations
 from queue_core.protocol import Held, ReleasedTask, Report, Result, Session
+from queue_core.schedules import Schedules
 from queue_core.snapshot import Figures, State
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.janitor import Janitor
+from queue_core.worker.scheduler import Scheduler
 from tests.engine import IDLE_PLACES, LEASE_MS, Engine, places_of
 from tests.workers import put_worker
 
@@ -277,7 +279,53 @@ def asynchronously(client: Client, use: Callable[[AsyncClient], Coroutine[Any, A
     return asyncio.run(run())
 
 
+def schedule(engine: Engine) -> Doing:
+    """What a scheduler does: it stores what the code declares, and makes up for an occurrence that was missed."""
+
+    def run(client: Client) -> Any:
+        yard = yard_of(client)
+
+        @yard.task(queue="email")
+        def send() -> None: ...
+
+        yard.schedule("hourly", send, every=3_600, overlap=False)
+        began = engine.now
+
+        async def tick(own: AsyncClient) -> None:
+            scheduler = Scheduler(own, "shop:yard", yard.timetable, Complaints())
+            for _ in range(3):
+                await scheduler.tick()
+                engine.later(3_600_000)
+
+        asynchronously(client, tick)
+        engine.now = began
+        return [(found.last_at, found.last_task_id, found.last_was_met) for found in yard.inspector.schedules()]
+
+    return run
+
+
 # Operators.
+
+
+def steer_schedule(engine: Engine) -> Doing:
+    def run(client: Client) -> Any:
+        schedules = Schedules(client=client)
+
+        def form(number: int) -> dict[str, Any]:
+            return {"by": "ada", "action_id": f"form-{number}"}
+
+        said = [
+            schedules.add("hourly", "send", queue="email", every=3_600, **form(1)),
+            schedules.change("hourly", missed="all", **form(2)),
+            schedules.pause("hourly", **form(3)),
+            schedules.resume("hourly", **form(4)),
+            schedules.run_now("hourly", **form(5)),
+            schedules.remove("hourly", **form(6)),
+        ]
+        schedules.close()
+        return [(outcome.verb, outcome.done, outcome.skipped) for outcome in said]
+
+    return run
 
 
 def repair(engine: Engine) -> Doing:
@@ -403,6 +451,8 @@ OPERATIONS: dict[str, Operation] = {
     "async one by one": one_by_one,
     "dead process": see_to_dead_process,
     "janitor": look_after,
+    "scheduler": schedule,
+    "schedules": steer_schedule,
     "fsck --repair": repair,
     "requeue_fault": requeue_fault,
     **{verb: act(verb) for verb in ("requeue", "trash", "cancel", "restore", "delete", "promote")},

@@ -17,6 +17,7 @@ from queue_core.control import Control
 from queue_core.inspector import Inspector
 from queue_core.operations import Operations
 from queue_core.protocol import Call, Held, ReleasedTask, Session
+from queue_core.schedules import Schedules
 from queue_core.snapshot import State
 from queue_core.yard import Queue, Task, TaskHandle
 from tests.engine import IDLE_PLACES, LEASE_MS, Engine
@@ -98,9 +99,10 @@ def test_operation_that_is_cut_at_any_round_trip_does_the_same_and_says_the_same
         assert number >= requests or "result" in name, f"{name}: fewer requests than before"
 
 
-PUBLIC = (Taskyard, Task, TaskHandle, Queue, Claim, Lease, Control, Operations)
+PUBLIC = (Taskyard, Task, TaskHandle, Queue, Claim, Lease, Control, Operations, Schedules)
 CHANGE_NOTHING = {
-    "Taskyard.task", "Taskyard.task_status", "Taskyard.explain", "Taskyard.close",
+    "Taskyard.task", "Taskyard.schedule", "Taskyard.task_status", "Taskyard.explain", "Taskyard.close",
+    "Schedules.close",
     "Task.message", "Task.options", "TaskHandle.of", "TaskHandle.status", "Queue.peek", "Queue.explain",
     "Control.close", "Operations.close", "Operations.preview",
 }  # fmt: skip

@@ -44,6 +44,12 @@ def enqueue(engine: Engine) -> Call[Any]:
     return protocol.enqueue(engine.queue, tasks)
 
 
+def enqueue_occurrence(engine: Engine) -> Call[Any]:
+    engine.run(protocol.enqueue_occurrence(engine.queue, "nightly", engine.now - 1, engine.new_task()))
+    task = engine.new_task(priority=2, expires=60, unique_key="schedule:nightly")
+    return protocol.enqueue_occurrence(engine.queue, "nightly", engine.now, task)
+
+
 def claim(engine: Engine) -> Call[Any]:
     engine.seed("held")
     engine.seed("held", name="shrink")
@@ -226,9 +232,9 @@ def switch_operation(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, claim, complete, fail, extend, release, recover, progress, measure, requeue, trash, cancel, restore,
-        delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume, close_lane,
-        open_lane, start_operation, switch_operation,
+        enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue, trash,
+        cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume,
+        close_lane, open_lane, start_operation, switch_operation,
     )
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import pytest
 
 from queue_core.client import Client
 from queue_core.errors import OperationEnded, UnknownQueue
-from queue_core.protocol import Call, Claimed, Session, Switched
+from queue_core.protocol import NOTED, Call, Claimed, Occurred, Session, Switched
 from tests.engine import Engine, State, changed
 from tests.scripts.scenarios import SCENARIOS
 
@@ -70,6 +70,8 @@ def is_told_why_not(answer: Any, winner: Any) -> bool:
         return not answer.has_changed
     if isinstance(answer, Claimed):
         return not answer.tasks
+    if isinstance(answer, Occurred):
+        return answer.what == NOTED
     return refused_in(answer) > refused_in(winner)
 
 

@@ -15,6 +15,7 @@ from queue_core.protocol import Call, Held, ReleasedTask, Report, Session
 from queue_core.settings import MAX_BATCH
 from tests.engine import KEEP_MS, LEASE_MS, READS, Engine
 from tests.scripts.scenarios import SCENARIOS, with_history
+from tests.scripts.test_headers import MAKING_TASKS
 
 pytestmark = pytest.mark.each_server
 
@@ -92,7 +93,7 @@ def test_full_server_refuses_nothing_but_new_tasks(engine: Engine, verb: str) ->
     call = SCENARIOS[verb](engine)
     before = engine.state()
     engine.redis.config_set("maxmemory", 1)
-    if verb == "enqueue":
+    if verb in MAKING_TASKS:
         with pytest.raises(ServerFull):
             engine.run(call)
         assert engine.state() == before

@@ -20,8 +20,9 @@ VERBS = scripts.names()
 READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 """What checks and repairs walks a queue, and says so."""
-OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker"}
+OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
 """Their keys are in slots of their own."""
+MAKING_TASKS = {"enqueue", "enqueue_occurrence"}
 TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE - {"mark"})
 LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
 FIGURES = (FOLDER / "lib" / "figures.lua").read_text()
@@ -119,9 +120,9 @@ def test_protocol_passes_the_keys_that_the_header_asks_for(verb: str, engine: En
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_only_enqueue_is_refused_by_a_full_server(verb: str) -> None:
+def test_only_what_makes_tasks_is_refused_by_a_full_server(verb: str) -> None:
     flags = "flags=no-writes,allow-oom" if verb in READERS else "flags=allow-oom"
-    assert scripts.load(verb).text.startswith("#!lua\n" if verb == "enqueue" else f"#!lua {flags}\n")
+    assert scripts.load(verb).text.startswith("#!lua\n" if verb in MAKING_TASKS else f"#!lua {flags}\n")
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - FSCK))
@@ -136,7 +137,17 @@ def test_no_command_costs_more_in_a_longer_queue(verb: str) -> None:
 def test_every_key_that_is_touched_is_passed(verb: str) -> None:
     """No key is put together in Lua: the first argument of a command is a name, never an expression. (A channel is no
     key.)"""
-    own = keys_of(verb).keys() | {"place", "key", "pairs_", "at_head", "action", "audit", "form", "KEYS[1]"}
+    own = keys_of(verb).keys() | {
+        "place",
+        "key",
+        "pairs_",
+        "at_head",
+        "action",
+        "audit",
+        "form",
+        "schedules",
+        "KEYS[1]",
+    }
     own |= {"operation", "index", "results"}
     for argument in re.findall(r"call\('(?!TIME|PUBLISH)\w+', ([^,)]+)", body_of(verb)):
         assert argument in own | {"pairs_[i + 1]", "place[2]"}, argument
