@@ -44,7 +44,7 @@ TARGETS = tuple((verb, state) for verb, states in VERBS.items() for state in sor
 class BulkMachine(CountingMachine):
     weights: ClassVar[Mapping[str, float]] = {
         **CountingMachine.weights, "enqueue_many": 5, "work": 10, "start_operation": 6, "run_chunk": 20,
-        "switch_operation": 3, "let_operation_come_due": 5, "limit": 0.2, "pause": 0.3, "close_lane": 0.3,
+        "switch_operation": 4, "let_operation_come_due": 5, "limit": 0.2, "pause": 0.3, "close_lane": 0.3,
         "delete": 0.5,
     }  # fmt: skip
     kind_of_model = BulkModel
@@ -103,8 +103,8 @@ class BulkMachine(CountingMachine):
         is_known = self.names and chance.is_so(0.2)
         name = chance.choice(list(self.names)) if is_known else f"{len(self.names):012x}"
         verb = shown.bound.verb
-        drip = chance.choice((1.0, 2.0, 4.0, 0.5)) if verb in DRIPPING and chance.is_so(0.3) else None
-        canary = chance.randint(1, 4) if verb == "requeue" and chance.is_so(0.6) else 0
+        drip = chance.choice((1.0, 2.0, 4.0, 0.5)) if verb in DRIPPING and chance.is_so(0.5) else None
+        canary = chance.randint(1, 3) if verb == "requeue" and chance.is_so(0.8) else 0
         keep_ms = chance.choice((KEEP_MS, 5_000))
         facts = _check_bound(shown.bound) | _check_pace(shown.bound, drip, canary)
         facts |= {"by": "ada", "reason": "test", "keep": keep_ms}
@@ -155,7 +155,7 @@ class BulkMachine(CountingMachine):
             verb = "resume"
         call = protocol.switch_operation(self.queue, name, verb, why)
         self.do(chance, call, lambda: self.model.switch(name, verb, why))
-        if chance.is_so(0.6):
+        if verb == "cancel" or chance.is_so(0.6):
             self.send_chunk(chance, operation, operation.id, operation.bound.verb, operation.runner or "r1")
 
     @precondition(lambda self: self.model.operations)
@@ -238,7 +238,7 @@ class BulkMachine(CountingMachine):
         failed = [
             self.engine.failed(
                 claim,
-                chance.choice((protocol.RETRY, protocol.DEAD, protocol.DEAD)),
+                chance.choice((protocol.RETRY, protocol.DEAD, protocol.DEAD, protocol.DISCARD)),
                 delay_ms=chance.choice((1_000, 60_000)),
                 message=chance.choice(("no answer", "refused")),
             )
@@ -255,17 +255,25 @@ class BulkMachine(CountingMachine):
     @precondition(lambda self: self.is_working())
     @rule(chance=chances)
     def let_operation_come_due(self, chance: Chance) -> None:
-        """Its drip is due, or its runner was silent for so long that another one may run it: just so, or just not."""
+        """Its drip is due, or its runner was silent for so long that another may run it: just so, just not, or long."""
         self.done["time passes"] += 1
         operation = self.one(chance)
         times = (operation.next_at, operation.heard + bulk.SILENT_MS, self.model.now + bulk.ASK_AGAIN_MS)
-        later = [at + more for at in times for more in (-1, 0) if at + more > self.model.now]
+        later = [at + more for at in times for more in (-1, 0, 3_000) if at + more > self.model.now]
         self.model.now = self.engine.later(chance.choice(later) - self.model.now)
         self.send_chunk(chance, operation, operation.id, operation.bound.verb, chance.choice(RUNNERS))
 
     # What holds after every step.
 
     def teardown(self) -> None:
+        """What has ended stays as it is, whoever goes on with it."""
+        chance = Chance(self.steps)
+        ended = [operation for operation in self.model.operations.values() if operation.ended is not None]
+        for operation in ended:
+            for name in (operation.id, "gone"):
+                self.send_chunk(chance, operation, name, operation.bound.verb, operation.runner or "r1")
+        if ended:
+            self.state_is_the_models()
         super().teardown()
         for operation in self.model.operations.values():
             for how, number in (operation.outcome or {}).items():

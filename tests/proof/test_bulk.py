@@ -34,4 +34,5 @@ def test_operations_do_what_their_model_does(engine: Engine, request: pytest.Fix
     wanted = {f"chunk: {verb}" for verb, _ in TARGETS} | {f"told: {word}" for word in WORDS}
     wanted |= {f"outcome: {how}" for how in OUTCOMES} | {f"tasks: {what}" for what in ("done", "skipped", "gone")}
     wanted |= {"another runner", "measure", "statistics"}
-    assert not [what for what in wanted if not done[what]]
+    missing = [what for what in wanted if not done[what]]
+    assert runs < 100 or not missing, missing  # fewer lives may lack one by chance

@@ -198,7 +198,7 @@ MUTANTS = (
         "*", "open: taken over a moment too soon", "now < op.heard + SILENT_MS then",
         "now < op.heard + SILENT_MS - 1 then", by_bulk,
     ),
-    Mutant("*", "open: paused, it goes on", "if op.state ~= 'running' then", "if op.state == 'ended' then", by_bulk),
+    Mutant("*", "open: paused, it goes on", "if op.state ~= 'running' and", "if op.state == 'ended' and", by_bulk),
     Mutant(
         "*", "open: the first are not waited for", "(tonumber(counts[3]) or 0) < op.done",
         "(tonumber(counts[3]) or 0) < 0", by_bulk,
