@@ -38,11 +38,12 @@ class Allocator:
 
     def grant(self, queue: str, most: int) -> int:
         """How many tasks `queue` may claim now, at most `most`. They count as held until `give_back`."""
+        if self.free > 0 and len(self._hungry) == 1:  # hundreds of slots one by one are a millisecond
+            (only,) = self._hungry
+            self._give(only, self.free)
         while self.free > 0 and self._hungry:
             next_queue = min(self._hungry, key=self._distances.__getitem__)
-            self._distances[next_queue] += self._strides[next_queue]
-            self._granted[next_queue] += 1
-            self.free -= 1
+            self._give(next_queue, 1)
         granted = min(self._granted[queue], most)
         self._granted[queue] -= granted
         return granted
@@ -59,6 +60,11 @@ class Allocator:
     def resize(self, by: int) -> None:
         """There are more slots, or fewer: then no new ones are granted until enough are given back."""
         self.free += by
+
+    def _give(self, queue: str, count: int) -> None:
+        self._distances[queue] += count * self._strides[queue]
+        self._granted[queue] += count
+        self.free -= count
 
     def _take_back(self, queue: str) -> None:
         self.return_unused(queue, self._granted[queue])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from queue_core import connection, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.errors import TaskyardError
-from queue_core.protocol import Held
+from queue_core.protocol import Argument, Held
 from queue_core.worker.aftermath import batches
 from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
@@ -16,6 +17,8 @@ from queue_core.worker.server_clock import ServerClock
 
 RECORD_SECONDS = 3_700
 """How long the record of a worker stays that does not say goodbye: lost ones are shown for an hour."""
+FORGET_SECONDS = 60.0
+"""So often the directory is rid of workers that nobody has heard of for that long."""
 
 
 class Heartbeat:
@@ -43,6 +46,7 @@ class Heartbeat:
         self._children = children
         self._describe = describe
         self._obey = obey
+        self._forget_at = 0.0
 
     async def beat(self) -> None:
         held = {child: list(child.table.read()) for child in self._children()}
@@ -75,15 +79,18 @@ class Heartbeat:
     async def _tell(self, held: Mapping[Child, Sequence[HeldTask]]) -> None:
         namespace, now_ms = self._client.namespace, self._clock.now_ms()
         description, forget_ms = self._describe(held, now_ms), now_ms - RECORD_SECONDS * 1000
-        answers = await self._client.execute(
+        commands: list[tuple[Argument, ...]] = [
             ("TIME",),
             ("ZADD", keys.workers(namespace), now_ms, self._worker_id),
             ("SET", keys.worker(namespace, self._worker_id), description, "EX", RECORD_SECONDS),
-            ("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", forget_ms),
             ("GET", keys.command(namespace, self._worker_id)),
-        )
-        if isinstance(answers[4], bytes):
-            self._obey(answers[4])
+        ]
+        if time.monotonic() >= self._forget_at:
+            commands.append(("ZREMRANGEBYSCORE", keys.workers(namespace), "-inf", forget_ms))
+            self._forget_at = time.monotonic() + FORGET_SECONDS
+        answers = await self._client.execute(*commands)
+        if isinstance(answers[3], bytes):
+            self._obey(answers[3])
         if any(connection.is_full(answer) for answer in answers):
             own = self._client.queue(self._names[0])
             await self._client.run_all(

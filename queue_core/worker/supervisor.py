@@ -50,6 +50,8 @@ log = logging.getLogger("taskyard.worker")
 
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
+OUTSTAYED_BEATS = 3
+"""What is over is not given out anyway: it is seen to less often than leases are."""
 OPERATOR, BURST = "operator", "--burst"
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
@@ -143,7 +145,7 @@ class Supervisor:
         chores = [
             Loop("hard-timeouts", LOOK_SECONDS, HardTimeouts(self._keepers).tick),
             Loop("recover", self._settings.beat_seconds, janitor.recover),
-            Loop("outstayed", self._settings.beat_seconds, janitor.end_outstayed),
+            Loop("outstayed", OUTSTAYED_BEATS * self._settings.beat_seconds, janitor.end_outstayed),
             Loop("trash", TRASH_TICK_SECONDS, janitor.empty_trash),
             Loop("operations", OPERATIONS_TICK_SECONDS, tender.tick),
             self._scheduling,

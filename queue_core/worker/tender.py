@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import time
 from collections.abc import Sequence
 
 from queue_core.client import Client
@@ -13,6 +15,12 @@ from queue_core.worker.complaints import Complaints
 
 PATIENCE_SECONDS = 0.5
 """The next tick is soon."""
+BUSY_SECONDS = 0.1
+"""A look that took longer has done work; there may be more of it."""
+IDLE_TICKS = 2
+"""While there is nothing to do, one tick in so many looks whether an operation was begun anywhere."""
+OWN_QUEUES_TICKS = 10
+"""One tick in so many looks at this worker's own queues, too: a server may have lost the directory of operations."""
 
 
 class Tender:
@@ -25,12 +33,18 @@ class Tender:
         self._queues = queues
         self._complaints = complaints
         self._is_denied = False
+        self._is_idle = False
+        self._ticks = itertools.count()
 
     async def tick(self) -> None:
-        if self._scout.is_away:
+        number = next(self._ticks)
+        if self._scout.is_away or (self._is_idle and number % IDLE_TICKS):
             return
+        begun = time.monotonic()
         try:
-            await asyncio.to_thread(self._operations.tend, self._queues)
+            queues = () if number % OWN_QUEUES_TICKS else self._queues
+            next_ms = await asyncio.to_thread(self._operations.tend, queues)
+            self._is_idle = next_ms is None and time.monotonic() - begun < BUSY_SECONDS
         except ServerUnavailable:
             self._scout.look()
         except AccessDenied as error:

@@ -120,3 +120,14 @@ def test_grants_never_exceed_slots_and_all_come_back(seed: int) -> None:
         allocator.set_hungry(queue, False)
     assert not allocator.is_anyone_hungry
     assert allocator.free == slots + ahead - held
+
+
+def test_queue_that_had_all_slots_offered_while_it_was_alone_gets_its_share_and_no_more_beside_another() -> None:
+    allocator = Allocator(528, {"a": 1, "b": 1})
+    allocator.set_hungry("b", False)
+    for _ in range(100):
+        allocator.return_unused("a", allocator.grant("a", 256))
+    allocator.set_hungry("a", False)
+    for queue in ("a", "b"):
+        allocator.set_hungry(queue, True)
+    assert {queue: allocator.grant(queue, 528) for queue in ("a", "b")} == {"a": 264, "b": 264}
