@@ -34,6 +34,8 @@ class Options(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fi
     schedule: str | None = None
     scheduled_for: int | None = None
     """The occurrence of the schedule, Unix ms."""
+    headers: dict[str, str] | None = None
+    """What middleware sends along."""
 
     @property
     def key_until_end(self) -> str | None:
@@ -51,6 +53,8 @@ class Envelope(msgspec.Struct, frozen=True):
 MAX_NOTE = 200
 """Characters that a handler may say beside its progress."""
 MAX_AMOUNT = 1 << 53
+MAX_HEADERS = 512
+"""Bytes of what goes along with a task, as JSON: each task carries it through Redis."""
 DEFAULT_OPTIONS = Options()
 _encoder = msgspec.json.Encoder()
 _options_decoder = msgspec.json.Decoder(Options)
@@ -183,6 +187,21 @@ def decode_payload(payload: bytes) -> tuple[list[Any], dict[str, Any]]:
     if isinstance(value, list) and len(value) == 2 and isinstance(value[0], list) and isinstance(value[1], dict):
         return value[0], value[1]
     raise UnreadableEnvelope("the payload is neither an object of arguments nor a list of them and an object")
+
+
+def with_headers(envelope: bytes, headers: Mapping[str, str]) -> bytes:
+    """The envelope with these headers, beside those that it has. Raises `InvalidArgument`."""
+    name, options, payload = msgspec.structs.astuple(decode_envelope(envelope))
+    merged = {**(options.headers or {}), **headers}
+    if not all(isinstance(part, str) for pair in merged.items() for part in pair):
+        raise InvalidArgument(f"headers {shown(merged, 80)} are not accepted: names and values are texts")
+    try:
+        length = len(_encoder.encode(merged))
+    except UnicodeEncodeError as error:
+        raise InvalidArgument(f"headers {shown(merged, 80)} are not accepted: {error}") from error
+    if length > MAX_HEADERS:
+        raise InvalidArgument(f"headers of {length:,} bytes as JSON are not accepted: at most {MAX_HEADERS}")
+    return encode_envelope(name, msgspec.structs.replace(options, headers=merged or None), payload)
 
 
 def encode_envelope(name: str, options: Options, payload: bytes) -> bytes:

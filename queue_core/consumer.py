@@ -37,6 +37,8 @@ class Lease:
         self.id = task.id
         self.name = envelope.name
         self.priority = envelope.options.priority
+        self.headers = envelope.options.headers or {}
+        """What middleware sent along."""
         self.attempt = task.counters.attempts + 1
         self.fence = claim.fence
         self.expires_at = expires_at

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -51,6 +51,7 @@ class Context:
     fence: int
     signals: Signals = field(default_factory=Signals, repr=False, compare=False)
     scheduled_for_ms: int | None = None
+    sent_headers: Mapping[str, str] | None = field(default=None, repr=False)
 
     @property
     def scheduled_for(self) -> datetime | None:
@@ -58,6 +59,11 @@ class Context:
         made it."""
         at = self.scheduled_for_ms
         return None if at is None else datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=at)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What middleware sent along when the task was enqueued, as a trace's id."""
+        return self.sent_headers or {}
 
     @property
     def is_cancelled(self) -> bool:

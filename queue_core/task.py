@@ -8,10 +8,11 @@ import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from queue_core import codec, settings
+from queue_core.chain import Chain
 from queue_core.codec import Options
 from queue_core.context import Context
 from queue_core.errors import InvalidArgument, InvalidPayload, PayloadMismatch, shown
@@ -127,6 +128,20 @@ class Message(NamedTuple):
     queue: str
     new_task: NewTask
 
+    @property
+    def task_id(self) -> str:
+        return self.new_task.id
+
+    @property
+    def task_name(self) -> str:
+        return codec.name_of(self.new_task.envelope)
+
+    def with_headers(self, headers: Mapping[str, str]) -> Message:
+        """The message with these texts beside its arguments, for middleware: at most 512 bytes in all as JSON. The
+        run's context has them. Raises `InvalidArgument`."""
+        envelope = codec.with_headers(self.new_task.envelope, headers)
+        return self._replace(new_task=self.new_task._replace(envelope=envelope))
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -136,6 +151,8 @@ class Definition:
     queue: str
     handler: Callable[..., Any]
     parameters: Parameters = field(repr=False)
+    chain: Chain = field(default_factory=Chain, repr=False, compare=False)
+    """The middleware around it: that of its yard, also what is added later."""
     max_retries: int = MAX_RETRIES
     max_crashes: int = MAX_CRASHES
     timeout: float | None = TIMEOUT_SECONDS
@@ -167,7 +184,13 @@ class Definition:
         return self.parameters.decode(payload)
 
     def call(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context) -> Any:
-        """Run the handler with these arguments, and with the context where it takes one."""
+        """Run the handler as a worker does: with these arguments, the context if it takes one, and its middleware."""
+        if not self.chain.layers:
+            return self.invoke(arguments, named, context)
+        return self.chain.run(partial(self.invoke, arguments, named, context), context, is_async=self.is_async)
+
+    def invoke(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context) -> Any:
+        """Run the handler itself."""
         if self.context_parameter is None:
             return self.handler(*arguments, **named)
         if self._context_index is None or (self._is_all_by_name and not arguments):
@@ -249,6 +272,7 @@ def define(
     retry: RetryRules | None = None,
     expires: float | timedelta | None = None,
     result_ttl: float | timedelta | None = None,
+    chain: Chain | None = None,
 ) -> Definition:
     """A handler with its options, checked. Raises `InvalidArgument`, `InvalidName`."""
     if not callable(handler):
@@ -280,6 +304,7 @@ def define(
         name=check_name("task", chosen),
         queue=check_name("queue", queue),
         handler=handler,
+        chain=Chain() if chain is None else chain,
         parameters=Parameters(handler, signature.replace(parameters=parameters)),
         max_retries=check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES),
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from queue_core import protocol, results, settings, task, timetable
 from queue_core.aio import AsyncClient
 from queue_core.audit import MAX_REASON, check_text
+from queue_core.chain import Chain
 from queue_core.client import Client, Started
 from queue_core.consumer import Claim, process_name
 from queue_core.context import Context
@@ -135,7 +136,7 @@ class Task(Generic[P, R]):
         given: tuple[object, ...] = (*args, *kwargs.values())
         if self.definition.context_parameter is None or any(isinstance(value, Context) for value in given):
             return cast(R, self.definition.handler(*args, **kwargs))
-        return cast(R, self.definition.call(args, kwargs, Context("", self.name, self.queue, attempt=1, fence=0)))
+        return cast(R, self.definition.invoke(args, kwargs, Context("", self.name, self.queue, attempt=1, fence=0)))
 
     def message(self, *args: P.args, **kwargs: P.kwargs) -> Message:
         """The task with these arguments, not yet enqueued. Raises `InvalidPayload`, `PayloadTooLarge`."""
@@ -224,7 +225,8 @@ class Taskyard:
 
     `url`: redis://, rediss:// or unix://; else `TASKYARD_REDIS_URL`, else redis://localhost:6379/0. `namespace`: prefix
     of all keys; else `TASKYARD_NAMESPACE`, else `qc`. `version`: of the application, shown with its workers and faults;
-    else `TASKYARD_VERSION`. `clock`: the time in ms that the server is to go by, for tests; else its own.
+    else `TASKYARD_VERSION`. `middleware`: what `add_middleware` takes. `clock`: the time in ms that the server is to go
+    by, for tests; else its own.
     """
 
     def __init__(
@@ -233,6 +235,7 @@ class Taskyard:
         *,
         namespace: str | None = None,
         version: str | None = None,
+        middleware: Iterable[object] = (),
         clock: Callable[[], int] | None = None,
     ) -> None:
         self.url = settings.redis_url(url)
@@ -242,6 +245,10 @@ class Taskyard:
         self.tasks: dict[str, Definition] = {}
         self.timetable: dict[str, Schedule] = {}
         """What `schedule` has declared, by name; workers store it when they start."""
+        self.chain = Chain()
+        """Its middleware."""
+        for one in middleware:
+            self.add_middleware(one)
         self._client: Client | None = None
         self._async_clients: WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncClient] = WeakKeyDictionary()
 
@@ -308,6 +315,7 @@ class Taskyard:
                 hard_timeout=hard_timeout,
                 expires=expires,
                 result_ttl=result_ttl,
+                chain=self.chain,
             )
             if definition.name in self.tasks:
                 other = self.tasks[definition.name].handler
@@ -398,11 +406,22 @@ class Taskyard:
 
         return decorate if task is None else declare(task)
 
+    def add_middleware(self, middleware: object) -> None:
+        """Have an object stand around every handler, and in the way of what is enqueued: one with any of these methods.
+
+        `before(context)`, a plain def: what it raises is the attempt's failure. `async def around(context, call_next)`:
+        `return await call_next()` runs the handler, whether that is `async def` or `def`; around a `def` it may await
+        nothing else. `after(context, outcome)`, a plain def: what it raises is logged, and the outcome stands.
+        `before_enqueue(message)`, a plain def: may return another message (`message.with_headers`); what it raises is
+        raised where the task was enqueued. What was added first is outermost. Raises `InvalidArgument`.
+        """
+        self.chain.add(middleware)
+
     # Enqueueing.
 
     def enqueue(self, message: Message) -> TaskHandle:
         """Enqueue one message, in one round trip."""
-        queue, new_task = _checked(message)
+        queue, new_task = self.chain.pass_on(_checked(message))
         client = self.client
         client.register(queue)
         met = client.run(protocol.enqueue(client.queue(queue), [new_task]))
@@ -415,7 +434,7 @@ class Taskyard:
         """
         client, handles = self.client, _Handles(self)
         with handles.counting_errors():
-            for queue, batch in _batches(messages):
+            for queue, batch in _batches(self.chain.pass_all_on(messages)):
                 client.register(queue)
                 handles.settle()
                 call = protocol.enqueue(client.queue(queue), [new for _, new in batch])
@@ -426,7 +445,7 @@ class Taskyard:
         """As `enqueue_many`, without blocking the event loop."""
         client, handles = self.async_client, _Handles(self)
         with handles.counting_errors():
-            for queue, batch in _batches(messages):
+            for queue, batch in _batches(self.chain.pass_all_on(messages)):
                 await client.register(queue)
                 met = await client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
                 handles.add(queue, batch, met)

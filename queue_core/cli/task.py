@@ -77,7 +77,7 @@ def _facts(task: TaskDetail) -> str:
         parts.append(count(task.crashes, "crash", "crashes"))
     if task.releases:
         parts.append(f"handed back {count(task.releases, 'time')}")
-    hidden = ("priority", "max_retries")
+    hidden = ("priority", "max_retries", "headers")
     parts += [f"{name} {value}" for name, value in task.options.items() if name not in hidden]
     return safe(" · ".join(parts))
 

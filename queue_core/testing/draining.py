@@ -108,7 +108,16 @@ class _Drainer:
             lease.bury(type(error).__name__, str(error))
         else:
             signals = Signals(partial(self._tell, queue, lease))
-            context = Context(lease.id, lease.name, queue, lease.attempt, lease.fence, signals, lease.scheduled_for_ms)
+            context = Context(
+                lease.id,
+                lease.name,
+                queue,
+                lease.attempt,
+                lease.fence,
+                signals,
+                lease.scheduled_for_ms,
+                lease.headers,
+            )
             result, error = call(partial(definition.call, arguments, named, context))
             if error is None:
                 lease.complete(result if lease.keeps_result else None)

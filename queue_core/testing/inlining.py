@@ -94,6 +94,7 @@ class _Inliner:
 
     def _attempts(self, message: Message) -> Generator[Handler, Ended, Run]:
         """Each attempt's handler; is sent what came of it. Returns the last run."""
+        message = self._yard.chain.pass_on(message)
         new_task = message.new_task
         envelope = codec.decode_envelope(new_task.envelope)
         definition = self._definition(envelope.name)
@@ -112,6 +113,7 @@ class _Inliner:
                 attempts + 1,
                 fence=attempts + 1,
                 scheduled_for_ms=envelope.options.scheduled_for,
+                sent_headers=envelope.options.headers,
             )
             result, error = yield partial(definition.call, arguments, named, context)
             if isinstance(error, TooManyTasks):

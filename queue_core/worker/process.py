@@ -288,14 +288,24 @@ class Process:
         holding.begun = self._loop.time()
         if self._running == self._orders.concurrency and self._patience is None:
             self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
-        attempt = holding.task.counters.attempts + 1
-        signals, envelope = Signals(partial(self._note_progress, holding)), holding.envelope
-        scheduled_for = envelope.options.scheduled_for
+        task, envelope = holding.task, holding.envelope
+        attempt = task.counters.attempts + 1
+        signals = Signals(partial(self._note_progress, holding))
+        options = envelope.options
         holding.run = Run(
             holding.definition,
             holding.arguments,
             holding.named,
-            Context(holding.task.id, envelope.name, holding.queue, attempt, holding.fence, signals, scheduled_for),
+            Context(
+                task.id,
+                envelope.name,
+                holding.queue,
+                attempt,
+                holding.fence,
+                signals,
+                options.scheduled_for,
+                options.headers,
+            ),
             on_start=lambda: self._note_start(holding),
             on_end=lambda run: self._on_end(holding, run),
         )
