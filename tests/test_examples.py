@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from queue_core import Taskyard
 
 ROOT = Path(__file__).parent.parent
@@ -39,8 +41,10 @@ def test_examples_enqueue_and_consume(redis_url: str) -> None:
     yard.close()
 
 
-def test_programs_of_the_page_on_tasks_run_as_they_stand(tmp_path: Path, redis_url: str) -> None:
-    programs = dict(re.findall(r"```python\n# (\S+\.py)\n(.+?)```", (ROOT / "docs/tasks.md").read_text(), re.DOTALL))
+@pytest.mark.parametrize("page", ["tasks", "schedules"])
+def test_programs_of_a_page_run_as_they_stand(tmp_path: Path, redis_url: str, page: str) -> None:
+    text = (ROOT / f"docs/{page}.md").read_text()
+    programs = dict(re.findall(r"```python\n# (\S+\.py)\n(.+?)```", text, re.DOTALL))
     assert programs
     for name, text in programs.items():
         (tmp_path / name).write_text(text)

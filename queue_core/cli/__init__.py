@@ -17,10 +17,12 @@ from queue_core.formats import visible
 
 SECTIONS = {
     "Run": ("demo", "worker", "console"),
-    "Watch": ("queues", "workers", "tasks", "task", "dead", "faults", "peek", "stats", "explain", "operations"),
+    "Watch": (
+        "queues", "workers", "tasks", "task", "dead", "faults", "peek", "stats", "explain", "schedules", "operations",
+    ),
     "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "move", "pause", "resume", "limit"),
     "Look after the server": ("delete-queue", "fsck"),
-}
+}  # fmt: skip
 """The commands as `--help` lists them."""
 COMMANDS = tuple(name for names in SECTIONS.values() for name in names)
 """Each is a module here (`run-now`: run_now.py), which holds it under the name `command`."""

@@ -69,12 +69,12 @@ def command(
 
         declared = load_yard(app)
         definition = _definition(declared, task, app)
-        arguments = _arguments(pairs, json_args, _texts(definition))
+        arguments = read_arguments(pairs, json_args, _texts(definition))
         yard = Taskyard(url or declared.url, namespace=name or declared.namespace)
         message = replace(definition, queue=queue or definition.queue).message(sending, (), arguments)
     else:
         yard = Taskyard(url, namespace=name)
-        message = message_by_name(task, queue or DEFAULT_QUEUE, _arguments(pairs, json_args), sending)
+        message = message_by_name(task, queue or DEFAULT_QUEUE, read_arguments(pairs, json_args), sending)
     try:
         (handle,) = yard.enqueue_many([message])
     finally:
@@ -111,7 +111,7 @@ def _texts(definition: Definition) -> frozenset[str]:
     return frozenset(parameter.name for parameter in parameters if parameter.annotation in (str, "str"))
 
 
-def _arguments(pairs: Sequence[str], json_args: str | None, texts: frozenset[str] = frozenset()) -> dict[str, Any]:
+def read_arguments(pairs: Sequence[str], json_args: str | None, texts: frozenset[str] = frozenset()) -> dict[str, Any]:
     """By name. `texts`: those that are text, whatever they look like."""
     if json_args is not None:
         if pairs:

@@ -17,6 +17,7 @@ from queue_core.formats import one_line, visible
 
 COLOURS = {
     "dead": "red", "no worker": "red", "lost": "red", "books off": "red", "unknown": "red",
+    "overdue": "red", "unreadable": "red", "undeclared": "yellow",
     "paused": "yellow", "retrying": "yellow", "trashed": "yellow", "held": "yellow", "stale": "yellow",
     "running": "blue", "completed": "green",
 }  # fmt: skip

@@ -12,7 +12,7 @@ from queue_core.cli.options import connect, find_queue, server_options
 from queue_core.cli.output import bold, paint, print_json, safe, say, terminal_width
 from queue_core.cli.tables import fit
 from queue_core.explain import allowed_attempts, explain_task, look_around
-from queue_core.formats import clock, count, size, visible
+from queue_core.formats import clock, count, iso, size, visible
 from queue_core.inspector import Inspector
 from queue_core.snapshot import TaskDetail
 from queue_core.timeline import timeline
@@ -77,7 +77,10 @@ def _facts(task: TaskDetail) -> str:
         parts.append(count(task.crashes, "crash", "crashes"))
     if task.releases:
         parts.append(f"handed back {count(task.releases, 'time')}")
-    hidden = ("priority", "max_retries", "headers")
+    schedule, at = task.options.get("schedule"), task.options.get("scheduled_for")
+    if schedule:
+        parts.append(f"from schedule {schedule}, for {iso(at) if isinstance(at, int) else '?'}")
+    hidden = ("priority", "max_retries", "headers", "schedule", "scheduled_for")
     parts += [f"{name} {value}" for name, value in task.options.items() if name not in hidden]
     return safe(" · ".join(parts))
 
