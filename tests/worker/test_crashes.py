@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from dashboard.problems import worker_condition
 from queue_core import Taskyard
 from queue_core.keys import QueueKeys
 from queue_core.timeline import timeline
@@ -130,10 +131,17 @@ def test_no_orphan_runs_on_even_while_a_handler_holds_the_interpreter(
 def test_handler_that_holds_the_interpreter_for_longer_than_its_lease_keeps_it(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
-    start_worker("w1", lease_seconds=0.8)
-    start_worker("w2", lease_seconds=0.8)
-    handle = shop.hold_interpreter.enqueue("a", seconds=2.5)
-    wait_until_completed(redis, 1, "slow")
+    """And its worker counts as alive all the time: its supervisor beats."""
+    start_worker("w1", lease_seconds=1)
+    start_worker("w2", lease_seconds=1)
+    wait_until(lambda: [worker.state for worker in yard.inspector.workers()] == ["running"] * 2)
+    handle = shop.hold_interpreter.enqueue("a", seconds=4)
+    wait_until(lambda: traces(redis) == ["a began"])
+    conditions = set()
+    while counted(redis, "slow", "completed") == 0:
+        now_ms = yard.inspector.server_ms()
+        conditions |= {worker_condition(worker, now_ms) for worker in yard.inspector.workers()}
+    assert conditions == {"alive"}
     assert traces(redis) == ["a began", "a ended"]
     assert history_of(redis, "slow", handle.id) == []
     check_books()
