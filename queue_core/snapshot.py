@@ -336,8 +336,8 @@ class WorkerSnapshot:
     stopping, reconnecting, refused (the server answers and gives out nothing of any of its queues), stuck (nothing
     moves in any process), stopped.
 
-    Counts are of all of its processes, also those that are gone. `complaint`: why code that was to be loaded anew
-    cannot be, so that its processes go on with what they have.
+    Counts are of all of its processes, also those that are gone. `complaint`: why the process that was
+    started last does not come to work: its code cannot be loaded, say. Those that are there go on with what they have.
     """
 
     id: str

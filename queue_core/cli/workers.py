@@ -99,8 +99,7 @@ def as_text(worker: WorkerSnapshot, now_ms: int) -> str:
         why = f": {safe(told.reason)}" if told.reason else ""
         lines.append(f"Last told to {told.verb} by {safe(told.by)}, {when(told.at, now_ms)}{why}")
     if worker.complaint:
-        old = paint("Its processes run old code", "dead")
-        lines.append(f"{old}, the new one cannot work: {safe(worker.complaint)}")
+        lines.append(f"{paint('No new process comes to work', 'dead')}: {safe(worker.complaint)}")
     rows = [_process_row(process, now_ms) for process in worker.processes]
     return "\n".join([*lines, table(PROCESS_HEADS, rows, left=2)] if rows else lines)
 

@@ -59,7 +59,7 @@ class Keeper:
                 self.child = None
                 self._others.append(child)
                 if not child.is_draining:
-                    log.error("the worker's process %d has died: %s", child.pid, child.how_it_ended())
+                    log.error("the worker's process %d has died: %s", child.pid, _how_it_ended(child))
                 await self._bury(child)
                 await self._rest(child)
 
@@ -67,7 +67,10 @@ class Keeper:
         """Start another process; when that works, the present one finishes. Shape: what is wrong with the new one, and
         then everything stays as it was; else ""."""
         log.info("%s: another process is started", why)
-        successor = self._start()
+        try:
+            successor = self._start()
+        except OSError as error:
+            return f"it cannot be started: {error}"
         self._others.append(successor)
         try:
             async with asyncio.timeout(LOADING_SECONDS):
@@ -168,3 +171,8 @@ class Keeper:
             completed, failed, _, _ = child.table.read_header()
             self.completed, self.failed = self.completed + completed, self.failed + failed
             child.close()
+
+
+def _how_it_ended(child: Child) -> str:
+    introduction = child.introduction
+    return f"{child.how_it_ended()}{f': {introduction.complaint}' if introduction and introduction.complaint else ''}"

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import random
+import time
 from collections.abc import Callable, Sequence
 from weakref import WeakKeyDictionary
 
@@ -18,6 +19,8 @@ from queue_core.worker.keeper import Keeper
 
 log = logging.getLogger("taskyard.worker")
 
+REST_SECONDS = 30.0
+"""For so long no process is replaced for what it has done when the last new one did not come to work."""
 LOOK_SECONDS = 0.5
 """Between two looks at what the processes have done."""
 JITTER = 0.1
@@ -25,8 +28,8 @@ JITTER = 0.1
 
 
 class Renewal:
-    """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one. `on_complaint` is called with
-    what is wrong with code that cannot be loaded, and with "" when it is again."""
+    """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one. `on_complaint` gets what is
+    wrong with a process that does not come to work."""
 
     def __init__(
         self,
@@ -43,6 +46,7 @@ class Renewal:
         self._shares: WeakKeyDictionary[Child, float] = WeakKeyDictionary()
         self._why = ""
         self._is_due = asyncio.Event()
+        self._rests_until = 0.0
 
     def restart(self, why: str) -> None:
         """All processes are to be replaced, by such as load the application anew."""
@@ -60,24 +64,25 @@ class Renewal:
                 await self._replace_all(self._why)
             for keeper in self._keepers:
                 if (child := keeper.child) and (why := self._outgrown(child)):
-                    self._tell(await keeper.replace(f"process {child.pid} {why}"))
+                    await self._replace(keeper, f"process {child.pid} {why}")
 
     async def _replace_all(self, why: str) -> None:
         for keeper in self._keepers:
-            complaint = await keeper.replace(why)
-            self._tell(complaint)
-            if complaint or self._is_due.is_set():  # what was meant is overtaken
+            if not await self._replace(keeper, why) or self._is_due.is_set():  # what was meant is overtaken
                 return
         log.info("%s: all processes are new ones", why)
 
-    def _tell(self, complaint: str) -> None:
+    async def _replace(self, keeper: Keeper, why: str) -> bool:
+        complaint = await keeper.replace(why)
         if complaint:
             log.error("THE NEW PROCESS CANNOT WORK, the old ones go on with the code that they have: %s", complaint)
-        self._on_complaint(complaint)
+            self._rests_until = time.monotonic() + REST_SECONDS
+            self._on_complaint(complaint)
+        return not complaint
 
     def _outgrown(self, child: Child) -> str:
         """Why a process is to go; "" where it is not."""
-        if not self._is_watching or child.has_ended:
+        if not self._is_watching or child.has_ended or child.is_leaving or time.monotonic() < self._rests_until:
             return ""
         completed, failed, _, _ = child.table.read_header()
         share = self._shares.setdefault(child, 1 - JITTER * random.random())

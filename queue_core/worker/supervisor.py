@@ -85,7 +85,7 @@ class Supervisor:
         self._clock = ServerClock()
         self._complaints = Complaints()
         self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
-        self._complaint = ""  # about code that cannot be loaded
+        self._complaint = ""  # about the process that was started last
         self._started_at = 0
         self._is_told_to_stop = asyncio.Event()
         self._quieted_by = set[str]()  # an operator, a burst that is about to end
@@ -211,9 +211,11 @@ class Supervisor:
         introduction = child.introduction
         if introduction and self._settings.reload:
             self._watch.add(introduction.folders)
+        if introduction and introduction.complaint:
+            self._complaint = introduction.complaint
         if child.has_ended or introduction is None or introduction.complaint:
             return
-        self._introduction = introduction
+        self._introduction, self._complaint = introduction, ""
         if self._scheduler.declare({schedule.name: schedule for schedule in introduction.schedules}):
             self._scheduling.tick_soon()
         if not self._is_ready and all(keeper.child and keeper.child.introduction for keeper in self._keepers):

@@ -34,7 +34,7 @@ def test_status_tells_of_each_process_and_of_what_the_worker_was_told() -> None:
         "web-3:880 on web-3, version 1.9, up 1 min 00 s",
         "Running, last heard 1.5 s ago; email=3, images; 19 of 32 slots busy",
         "Last told to resume by ada@here, 30 s ago: deployed",
-        "Its processes run old code, the new one cannot work: SyntaxError",
+        "No new process comes to work: SyntaxError",
         "Process   State      Busy   Completed   Failed      Memory           Up",
         "881       running      10         900        0   100.0 MiB   1 min 00 s",
         "882       stopping      9       1,002        0    90.0 MiB         30 s",

@@ -230,7 +230,7 @@ def test_worker_whose_terminal_closes_stops_and_takes_it_for_no_restart(
 def test_process_that_has_run_its_tasks_or_grown_too_large_is_replaced_and_nothing_is_counted(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
-    worker = start_worker(processes=2, concurrency=4, max_tasks=500, max_memory=200 << 20, heartbeat_seconds=0.2)
+    worker = start_worker(processes=2, concurrency=4, max_tasks=500, heartbeat_seconds=0.2)
     wait_until(lambda: states(redis, worker) == ["running", "running"])
     first = pids(redis, worker)
     yard.enqueue_many(shop.note.message(str(i)) for i in range(4_000))
@@ -238,6 +238,8 @@ def test_process_that_has_run_its_tasks_or_grown_too_large_is_replaced_and_nothi
     wait_until(lambda: not any(map(is_alive, first)))
     wait_until(lambda: len(children_of(worker.pid)) == 2)
     assert "tasks: another process is started" in worker.said()
+    assert worker.stop() == 0
+    worker = start_worker("w2", max_memory=200 << 20)
     shop.grow.enqueue(300 << 20)
     wait_until_completed(redis, 4_001)
     wait_until(lambda: "MiB: another process is started" in worker.said())
