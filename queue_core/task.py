@@ -47,7 +47,7 @@ def check_seconds(what: str, value: object) -> float:
 def _check_timeout(what: str, seconds: object) -> None:
     is_number = isinstance(seconds, int | float) and not isinstance(seconds, bool)
     if seconds is not None and not (is_number and 0 < seconds <= MAX_DELAY_SECONDS):  # type: ignore[operator]
-        raise InvalidArgument(f"{what} {seconds!r:.80} is not accepted: seconds, more than 0, at most 100 years")
+        raise InvalidArgument(f"{what} {shown(seconds, 80)} is not accepted: seconds, more than 0, at most 100 years")
 
 
 def milliseconds(seconds: float | None) -> int:
@@ -158,6 +158,8 @@ class Definition:
     timeout: float | None = TIMEOUT_SECONDS
     hard_timeout: float | None = None
     """As declared; `hard_seconds` is what holds."""
+    isolation: str | None = None
+    """`process`: each run in a child process."""
     policy: Policy = DEFAULT
     """When it runs again after it raised."""
     expires: float | None = None
@@ -269,6 +271,7 @@ def define(
     max_crashes: int,
     timeout: float | None,
     hard_timeout: float | None = None,
+    isolation: str | None = None,
     retry: RetryRules | None = None,
     expires: float | timedelta | None = None,
     result_ttl: float | timedelta | None = None,
@@ -278,9 +281,14 @@ def define(
     if not callable(handler):
         raise InvalidArgument(f"task handler {shown(handler, 80)} cannot be called")
     chosen = getattr(handler, "__name__", "") if name is None else name
-    is_number = isinstance(timeout, int | float) and not isinstance(timeout, bool)
-    if timeout is not None and not (is_number and 0 < timeout <= MAX_DELAY_SECONDS):
-        raise InvalidArgument(f"timeout {shown(timeout, 80)} is not accepted: seconds, more than 0, at most 100 years")
+    _check_timeout("timeout", timeout)
+    _check_timeout("hard_timeout", hard_timeout)
+    if hard_timeout is not None and timeout is not None and hard_timeout < timeout:
+        raise InvalidArgument(
+            f"hard_timeout {hard_timeout:g} is not accepted: it ends before the timeout, {timeout:g} s"
+        )
+    if isolation not in (None, "process"):
+        raise InvalidArgument(f"isolation {shown(isolation, 80)} is not accepted: 'process', or None")
     expires_seconds = None if expires is None else check_seconds("expires", seconds_of(expires))
     kept = None if result_ttl is None else seconds_of(result_ttl)
     if kept is not None and not (
@@ -310,6 +318,7 @@ def define(
         max_crashes=check_integer("max_crashes", max_crashes, 0, MAX_ALLOWED_RETRIES),
         timeout=timeout,
         hard_timeout=hard_timeout,
+        isolation=isolation,
         policy=make_policy(retry),
         expires=expires_seconds,
         result_ttl=kept,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from operator import itemgetter
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
@@ -269,6 +269,7 @@ class Taskyard:
         max_crashes: int = ...,
         timeout: float | None = ...,
         hard_timeout: float | None = ...,
+        isolation: Literal["process"] | None = ...,
         expires: float | timedelta | None = ...,
         result_ttl: float | timedelta | None = ...,
     ) -> Declare: ...
@@ -283,6 +284,7 @@ class Taskyard:
         max_crashes: int = settings.MAX_CRASHES,
         timeout: float | None = settings.TIMEOUT_SECONDS,
         hard_timeout: float | None = None,
+        isolation: Literal["process"] | None = None,
         expires: float | timedelta | None = None,
         result_ttl: float | timedelta | None = None,
     ) -> Any:
@@ -300,6 +302,9 @@ class Taskyard:
         so many it is ended by force, its process with it; 10 s behind the timeout unless given. Either is a failed
         attempt. A `def` handler hears of the first when what it calls in C returns.
 
+        `isolation="process"`: each run in a child process, which alone is killed when the hard timeout is over, or dies
+        when the handler brings it down; the first timeout interrupts also what waits in C.
+
         Raises `DuplicateTaskName`, `InvalidName`, `InvalidArgument`.
         """
 
@@ -313,6 +318,7 @@ class Taskyard:
                 max_crashes=max_crashes,
                 timeout=timeout,
                 hard_timeout=hard_timeout,
+                isolation=isolation,
                 expires=expires,
                 result_ttl=result_ttl,
                 chain=self.chain,

@@ -289,6 +289,15 @@ async def async_generator() -> Any:
         (plain, {"timeout": "30"}, InvalidArgument, "timeout '30'"),
         (plain, {"timeout": True}, InvalidArgument, "timeout True"),
         (plain, {"timeout": 1e308}, InvalidArgument, "at most 100 years"),
+        (plain, {"hard_timeout": 0}, InvalidArgument, "hard_timeout 0 is not accepted"),
+        (plain, {"timeout": None, "hard_timeout": "9"}, InvalidArgument, "hard_timeout '9'"),
+        (
+            plain,
+            {"timeout": 10, "hard_timeout": 9},
+            InvalidArgument,
+            "hard_timeout 9 is not accepted",
+        ),
+        (plain, {"isolation": "thread"}, InvalidArgument, "isolation 'thread' is not accepted: 'process', or None"),
     ],
 )
 def test_declaration_that_makes_no_sense_is_refused(
@@ -387,6 +396,8 @@ def test_options_add_up_and_leave_the_task_they_came_from_as_it_was() -> None:
         ({"max_retries": 5}, {"max_retries": 3}, b"plain"),
         ({}, {"max_retries": 0}, b'plain {"max_retries":0}'),
         ({"max_crashes": 0, "timeout": 1.5}, {}, b'plain {"max_crashes":0,"timeout":1.5}'),
+        ({"timeout": 30}, {}, b"plain"),
+        ({"timeout": None}, {}, b'plain {"timeout":0}'),
     ],
 )
 def test_envelope_carries_the_options_that_differ_from_the_defaults(
@@ -401,3 +412,20 @@ def test_message_enqueued_twice_has_one_id() -> None:
     declared = Taskyard().task(plain)
     assert declared.message("a").new_task.id != declared.message("a").new_task.id
     assert Sending().due_ms == 0
+
+
+@pytest.mark.parametrize(
+    ("declared", "soft", "hard"),
+    [
+        ({"timeout": 30}, 30, 40),
+        ({"timeout": 5, "hard_timeout": 6.5}, 5, 6.5),
+        ({"timeout": None}, math.inf, math.inf),
+        ({"timeout": None, "hard_timeout": 60}, math.inf, 60),
+    ],
+)
+def test_hard_timeout_is_ten_seconds_behind_the_timeout_unless_it_is_given(
+    declared: dict[str, Any], soft: float, hard: float
+) -> None:
+    definition = define(plain, **declared)
+    assert (definition.soft_seconds, definition.hard_seconds) == (soft, hard)
+    assert definition.hard_ms == (0 if hard == math.inf else round(hard * 1000))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import json
 import logging
 import os
@@ -24,6 +23,7 @@ from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loading import load_yard
 from queue_core.worker.orders import DRAIN, STOP, Introduction, Orders
 from queue_core.worker.output import set_up_logging
+from queue_core.worker.parentage import end_with_parent
 from queue_core.worker.process import Process
 from queue_core.worker.watching import folders
 from queue_core.yard import Taskyard
@@ -32,12 +32,11 @@ log = logging.getLogger("taskyard.worker")
 
 USER_ERROR = 2
 """Exit code: the application cannot be loaded."""
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     orders = Orders(**json.loads(sys.argv[1]))
-    _end_with_parent(orders.parent_pid)
+    end_with_parent(orders.parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends Ctrl-C to both; the supervisor decides
     signal.signal(signal.SIGTSTP, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -98,15 +97,6 @@ def _exit(code: int) -> NoReturn:
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
-
-
-def _end_with_parent(parent_pid: int) -> None:
-    """Have the kernel kill this process when the supervisor dies, also while a handler holds the interpreter (Linux);
-    elsewhere the closed pipe does it as soon as a thread can run."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent_pid:
-        os._exit(1)
 
 
 if __name__ == "__main__":

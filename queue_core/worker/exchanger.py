@@ -9,14 +9,14 @@ import asyncio
 import logging
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from queue_core import connection, protocol
 from queue_core.aio import AsyncChannel, AsyncClient
 from queue_core.errors import ServerRefused, ServerUnavailable, TaskyardError
 from queue_core.formats import count
-from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
+from queue_core.protocol import Claimed, ClaimedTask, FailedTask, Held, Recovered, ReleasedTask, Report, Session
 from queue_core.settings import MAX_BATCH, MAX_PAYLOAD_BYTES
 from queue_core.snapshot import Figures
 from queue_core.worker.allocator import Allocator
@@ -86,6 +86,7 @@ class Exchanger:
         self._completed: deque[tuple[Held, Slot]] = deque()
         self._failed: deque[tuple[FailedTask, Slot]] = deque()
         self._released: deque[tuple[ReleasedTask, Slot]] = deque()
+        self._crashed: deque[tuple[tuple[Held, Mapping[str, object]], Slot]] = deque()
         self._measures = Measures()
         self._measured: asyncio.TimerHandle | None = None
         self._is_measured_due = False
@@ -117,6 +118,11 @@ class Exchanger:
         self._allocator.return_unused(self.queue, 1)
         self._signal.set()
 
+    def crash(self, held: Held, evidence: Mapping[str, object], slot: Slot) -> None:
+        """The child that ran it has died."""
+        self._crashed.append(((held, evidence), slot))
+        self._free_one()
+
     def forget(self, slot: Slot) -> None:
         """Its lease was lost: there is nothing to settle."""
         slot.let_go()
@@ -147,7 +153,8 @@ class Exchanger:
     def is_settled(self) -> bool:
         """Nothing is to be sent and nothing is under way."""
         is_telling = self._is_finishing and bool(self._measures)
-        return not (self._completed or self._failed or self._released or self._is_exchanging or is_telling)
+        has_news = self._completed or self._failed or self._released or self._crashed
+        return not (has_news or self._is_exchanging or is_telling)
 
     def start_claiming(self) -> None:
         self.is_claiming = True
@@ -283,6 +290,11 @@ class Exchanger:
             released = _pop(self._released)
             calls.append(protocol.release(self._keys, [task for task, _ in released]))
             done.append((released, self._released))
+        if self._crashed:
+            crashed = [self._crashed.popleft()]  # the evidence is of a call
+            held, evidence = crashed[0][0]
+            calls.append(protocol.recover(self._keys, self._lease_ms, held=[held], evidence=evidence))
+            done.append((crashed, self._crashed))
         if self._reports:
             ids = list(self._reports)[:MAX_BATCH]
             calls.append(protocol.progress(self._keys, [self._reports.pop(task_id) for task_id in ids]))
@@ -301,7 +313,7 @@ class Exchanger:
         if isinstance(answer, Exception):
             log.error("queue %s: %d tasks could not be settled: %s", self.queue, len(batch), answer)
         else:
-            self._tell_lost(answer)
+            self._tell_lost(answer.lost if isinstance(answer, Recovered) else answer)
         for _, slot in batch:
             slot.let_go()
 

@@ -15,10 +15,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import CoroutineType
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from queue_core.context import Context
 from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
+from queue_core.protocol import FailedTask, Result
 from queue_core.task import Definition
 from queue_core.worker.interruption import Interruptible, forget_raised, raise_in_thread
 
@@ -28,6 +29,23 @@ SWEEP_SECONDS = 0.1
 """So much later than its time a handler is stopped, at most: one timer looks after all of them."""
 TOLD_SECONDS = 1.0
 """What a `def` handler gets to stop by itself, when its task was cancelled or its lease is lost."""
+
+
+@dataclass(slots=True)
+class Isolated:
+    """What came of a run in a child process, told as the server is to be told. `crash`: the evidence."""
+
+    kept: Result | None = None
+    failed: FailedTask | None = None
+    crash: Mapping[str, object] | None = None
+
+
+class Isolation(Protocol):
+    """What runs isolated tasks, and calls `Executor.end` with each when it has ended."""
+
+    def start(self, run: Run) -> None: ...
+    def tell(self, run: Run, error: type[TaskyardError]) -> None: ...
+    def interrupt(self, run: Run) -> None: ...
 
 
 @dataclass(slots=True, eq=False)
@@ -54,6 +72,9 @@ class Run:
     """What runs it on the loop, and the task that drives that."""
     thread_id: int = 0
     """While its handler runs on a thread."""
+    envelope: bytes = b""
+    isolated: Isolated | None = None
+    """Of one that runs in a child."""
 
     def begin(self) -> None:
         if not self.began:
@@ -75,6 +96,7 @@ class Executor:
         self._with_threads = 0  # runs that a thread has, or waits for
         self._ended: deque[Run] = deque()
         self._lock = threading.Lock()
+        self.isolation: Isolation | None = None
         self._runs: set[Run] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._fresh = contextvars.copy_context()  # each run begins with a copy: none sees what another one has set
@@ -84,6 +106,9 @@ class Executor:
         self._runs.add(run)
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        if run.definition.isolation is not None and self.isolation is not None:
+            self.isolation.start(run)
+            return
         if run.definition.is_async:
             self._run_on_loop(run)
             return
@@ -122,9 +147,9 @@ class Executor:
                 result.close()
         run.seconds = time.monotonic() - run.began
         run.task = run.coroutine = None
-        self._end(run)
+        self.end(run)
 
-    def _end(self, run: Run) -> None:
+    def end(self, run: Run) -> None:
         self._runs.discard(run)
         run.on_end(run)
 
@@ -180,12 +205,14 @@ class Executor:
                     result, run.result, run.is_interrupted = run.result, None, False
                     self._run_on_loop(run, result)
                 else:
-                    self._end(run)
+                    self.end(run)
 
     # Stopping.
 
     def _stop(self, run: Run, error: type[TaskyardError]) -> None:
         run.interruption = error
+        if run.definition.isolation is not None and self.isolation is not None:
+            self.isolation.tell(run, error)
         if run.task is None:
             run.interrupt_at = time.monotonic() + TOLD_SECONDS
         elif run.began:
@@ -202,8 +229,11 @@ class Executor:
     def _interrupt(self, run: Run) -> None:
         """Once in the life of a run: a second exception might hit what the first has left to do."""
         run.is_interrupted = True
+        if run.definition.isolation is not None and self.isolation is not None:
+            self.isolation.interrupt(run)
+            return
         if run.task is not None and run.coroutine is not None:
-            run.coroutine.instead = SoftTimeout(_too_long(run))
+            run.coroutine.instead = SoftTimeout(too_long(run.definition))
             run.task.cancel()
             return
         with self._lock:  # held where a thread forgets what was raised in it
@@ -220,12 +250,12 @@ def _run_in_thread(run: Run) -> None:
         run.error = error
     run.thread_id = 0
     if run.is_interrupted and isinstance(run.error, SoftTimeout):
-        run.error.args = (_too_long(run),)  # what is raised in a thread has no text
+        run.error.args = (too_long(run.definition),)  # what is raised in a thread has no text
 
 
 def _call(run: Run) -> Any:
     return run.definition.call(run.arguments, run.named, run.context)
 
 
-def _too_long(run: Run) -> str:
-    return f"the handler has run for longer than its timeout, {run.definition.timeout:g} s"
+def too_long(definition: Definition) -> str:
+    return f"the handler has run for longer than its timeout, {definition.timeout:g} s"

@@ -16,18 +16,20 @@ import msgspec
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
 from queue_core.context import Context, Signals
-from queue_core.errors import Cancelled, HardTimeout, InvalidResult, PayloadMismatch, TaskyardError, UnreadableEnvelope
+from queue_core.errors import PayloadMismatch, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
-from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Result, Session
+from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
 from queue_core.task import Definition
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
+from queue_core.worker.isolation import Isolation
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loops import Loop
 from queue_core.worker.measures import COMPLETED
 from queue_core.worker.orders import CANCEL, DRAIN, MAX_AHEAD, QUIET, RESUME, STOP, Orders
+from queue_core.worker.outcome import STOPPED, failure_of, hard_timeout, result_of
 from queue_core.worker.progress import Reports
 from queue_core.worker.stacks import stack_of
 from queue_core.yard import Taskyard
@@ -42,10 +44,10 @@ AHEAD_PATIENCE_SECONDS = 0.1
 not begin is given back: others may have hands free."""
 PULSE_SECONDS = 1.0
 """So often a process says that it lives, and looks whether the server does."""
-STOPPED = (Cancelled, asyncio.CancelledError)
-"""What a handler raises that stops because it was cancelled."""
-MAX_REASON = 500
-"""Characters of why there is no result."""
+CRASHED = "crashed"
+"""What came of an attempt whose child has died."""
+ISOLATED_MARGIN_MS = 10_000
+"""So much later than its hard timeout an isolated run is none of the process's own: it should have killed the child."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
 
@@ -95,6 +97,10 @@ class Process:
         self._queues = list(orders.queues)
         self._allocator = Allocator(orders.concurrency, orders.queues)
         self._executor = Executor(loop, orders.concurrency)
+        if any(definition.isolation for definition in yard.tasks.values()):
+            isolation = Isolation(orders.app, orders.worker_id, orders.log_level, self._executor.end)
+            self._executor.isolation = isolation
+            isolation.prepare()
         self._client = AsyncClient(
             yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble, knows_password=True
         )
@@ -193,8 +199,7 @@ class Process:
         for holding in self._overdue():
             run = holding.run
             if run is not None:
-                error = HardTimeout(f"the handler was ended {holding.definition.hard_seconds:g} s after it began")
-                seconds = time.monotonic() - run.began
+                error, seconds = hard_timeout(holding.definition), time.monotonic() - run.began
                 told = msgspec.json.encode(self._describe(holding, error.with_traceback(stack_of(run)), seconds))
                 size += len(told) + 1
                 if size <= leases.MAX_WILL:
@@ -309,10 +314,14 @@ class Process:
             on_start=lambda: self._note_start(holding),
             on_end=lambda run: self._on_end(holding, run),
         )
+        if holding.definition.isolation is not None:
+            holding.run.envelope = holding.task.envelope
         self._executor.start(holding.run)
 
     def _note_start(self, holding: Holding) -> None:
         now_ms, hard_ms = _now_ms(), holding.definition.hard_ms
+        if hard_ms and holding.definition.isolation is not None:
+            hard_ms += ISOLATED_MARGIN_MS
         holding.deadline_ms = now_ms + hard_ms if hard_ms else 0
         self._table.start(holding.slot, now_ms, holding.deadline_ms)
 
@@ -334,7 +343,7 @@ class Process:
         if run.error is None:
             self._completed += 1
             outcome = COMPLETED
-            result = self._result_of(holding, run.result)
+            result = result_of(holding.envelope, run.result) if run.isolated is None else run.isolated.kept
             task, key = holding.task, holding.envelope.options.key_until_end
             exchanger.complete(Held(task.id, holding.fence, task.has_history, result, unique_key=key), holding)
         elif holding.is_cancelled and isinstance(run.error, STOPPED):
@@ -342,9 +351,13 @@ class Process:
             stopped = verdict.stopped(task, holding.fence, name, worker=worker_id, seconds=run.seconds)
             outcome = stopped.verdict
             exchanger.fail(stopped, holding)
+        elif run.isolated is not None and run.isolated.crash is not None:
+            outcome = CRASHED
+            exchanger.crash(Held(holding.task.id, holding.fence), run.isolated.crash, holding)
         else:
             self._failed += 1
-            failed = self._describe(holding, run.error, run.seconds)
+            told = None if run.isolated is None else run.isolated.failed
+            failed = told or self._describe(holding, run.error, run.seconds)
             outcome = failed.verdict
             exchanger.fail(failed, holding)
         wait_ms = holding.task.waited_ms + (holding.begun - holding.since) * 1_000
@@ -352,41 +365,9 @@ class Process:
         self._start_waiting()
         self._wake_exchangers()
 
-    def _result_of(self, holding: Holding, value: object) -> Result | None:
-        """What is kept of what a handler gave back, where its task keeps any: it is done, also if that cannot be."""
-        seconds = holding.envelope.options.result_ttl
-        if seconds is None:
-            return None
-        keep_ms = round(seconds * 1000)
-        try:
-            return Result(codec.encode_result(value), keep_ms)
-        except InvalidResult as error:
-            return Result(b"", keep_ms, str(error)[:MAX_REASON])
-        except BaseException as broken:  # a user's value runs code of its own when it is encoded
-            return Result(b"", keep_ms, f"the result cannot be stored: {type(broken).__name__}")
-
     def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
-        task, envelope = holding.task, holding.envelope
-        definition, worker_id = holding.definition, self._orders.worker_id
-
-        def describe(error: BaseException) -> FailedTask:
-            return verdict.failed_attempt(
-                task,
-                holding.fence,
-                envelope.name,
-                envelope.options,
-                error,
-                max_retries=definition.max_retries,
-                policy=definition.policy,
-                worker=worker_id,
-                seconds=seconds,
-            )
-
-        # A user's exception runs code of its own when it is told; its task must be settled all the same.
-        try:
-            return describe(error)
-        except BaseException as broken:
-            return describe(RuntimeError(f"a {type(error).__name__} that cannot be told: {type(broken).__name__}"))
+        worker_id = self._orders.worker_id
+        return failure_of(holding.task, holding.fence, holding.envelope, holding.definition, error, worker_id, seconds)
 
     def _measure(self, seconds: float, weight: float = 0.1) -> None:
         """Claim further ahead while tasks are short: what AHEAD_SECONDS are worth at the mean run time."""

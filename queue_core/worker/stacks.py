@@ -6,7 +6,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, TracebackType
 from typing import Any
 
 from queue_core.worker.executor import Run
@@ -16,12 +16,21 @@ _OURS = str(Path(__file__).parent)
 
 def stack_of(run: Run) -> TracebackType | None:
     """As if an exception were raised there, from the handler's own frame on; `None` where nothing is seen."""
-    if run.coroutine is not None:
-        coroutine = run.coroutine.coroutine
-        is_keeping_loop = coroutine.cr_running
-        frames = _running(threading.main_thread().ident or 0) if is_keeping_loop else list(_suspended(coroutine))
-    else:
-        frames = _running(run.thread_id)
+    if run.coroutine is None:
+        return _stack(_running(run.thread_id))
+    coroutine = run.coroutine.coroutine
+    return stack_of_main_thread() if coroutine.cr_running else stack_of_suspended(coroutine)
+
+
+def stack_of_main_thread() -> TracebackType | None:
+    return _stack(_running(threading.main_thread().ident or 0))
+
+
+def stack_of_suspended(coroutine: CoroutineType[Any, Any, Any]) -> TracebackType | None:
+    return _stack(list(_suspended(coroutine)))
+
+
+def _stack(frames: list[FrameType]) -> TracebackType | None:
     while frames and frames[0].f_code.co_filename.startswith(_OURS):
         frames.pop(0)
     trace = None

@@ -14,7 +14,7 @@ import pytest
 
 from queue_core import Cancelled, Context, Taskyard
 from queue_core.worker.executor import Executor, Run
-from queue_core.worker.process import STOPPED
+from queue_core.worker.outcome import STOPPED
 
 CONTEXT = Context("id", "name", "queue", 1, 7)
 

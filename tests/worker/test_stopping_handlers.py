@@ -17,7 +17,7 @@ from queue_core import Cancelled, Context, LeaseLost, SoftTimeout, Taskyard
 from queue_core.worker import executor
 from queue_core.worker.executor import Executor, Run
 from queue_core.worker.interruption import raise_in_thread
-from queue_core.worker.process import STOPPED
+from queue_core.worker.outcome import STOPPED
 from queue_core.worker.stacks import stack_of
 
 TIMEOUT = 0.05
