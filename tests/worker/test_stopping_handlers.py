@@ -412,7 +412,7 @@ def test_stack_of_a_run_tells_where_its_handler_is() -> None:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.01)
         stacks = [[frame.name for frame in traceback.extract_tb(stack_of(run))] for run in runs]
-        assert stacks[0][-5:-1] == ["call", "synchronous", "innermost_in_thread", "wait"]
+        assert stacks[0][-4:-1] == ["synchronous", "innermost_in_thread", "wait"]
         assert stacks[1] == ["asynchronous", "innermost_on_loop", "sleep"]
         at_rest.set()
         bench.executor.cancel(runs[1])
