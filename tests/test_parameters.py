@@ -145,7 +145,6 @@ WHEN = datetime(2026, 11, 22, 7, 0, tzinfo=UTC)
         (T, [1]),
         (datetime | str, "left as it is"),
     ],
-    ids=str,
 )
 def test_value_comes_back_as_its_annotation_says(kind: Any, value: Any) -> None:
     back = passed(handler_of(kind), value)
@@ -204,7 +203,6 @@ def test_what_json_can_say_of_a_type_may_be_enqueued_for_it(kind: Any, json_valu
         (Annotated[str, msgspec.Meta(max_length=3)], "long", "argument `x`: expected `str` of length <= 3"),
         (OrderId, "7", "argument `x`: expected `int`, got `str`"),
     ],
-    ids=str,
 )
 def test_misfit_says_which_argument_what_was_expected_and_what_came(kind: Any, value: Any, told: str) -> None:
     definition = handler_of(kind)
@@ -243,7 +241,6 @@ def test_misfit_is_short_whatever_the_value() -> None:
         (Point, Nameless(1)),
         (type, int),
     ],
-    ids=str,
 )
 def test_what_would_not_come_back_as_it_is_is_refused_where_it_is_enqueued(kind: Any, value: Any) -> None:
     with pytest.raises(InvalidPayload, match=r"argument 'x'.* what can be stored is"):
