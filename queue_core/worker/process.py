@@ -42,8 +42,10 @@ batches, long ones are never hoarded."""
 AHEAD_PATIENCE_SECONDS = 0.1
 """When all slots are taken for so long and none becomes free, nothing is claimed ahead, and what was claimed and could
 not begin is given back: others may have hands free."""
-PULSE_SECONDS = 1.0
-"""So often a process says that it lives, and looks whether the server does."""
+SIGN_SECONDS = 1.0
+"""So often a process shows that it lives."""
+PULSE_SECONDS = 2.0
+"""When it has heard nothing of the server for so long, it asks for a sign of life."""
 CRASHED = "crashed"
 """What came of an attempt whose child has died."""
 ISOLATED_MARGIN_MS = 10_000
@@ -148,8 +150,8 @@ class Process:
         loops = [asyncio.create_task(exchanger.run()) for exchanger in self._exchangers.values()]
         loops += [asyncio.create_task(exchanger.listen()) for exchanger in self._exchangers.values()]
         stopped = asyncio.create_task(self._has_stopped.wait())
-        Loop("signs", PULSE_SECONDS, self._show_signs).start()
-        Loop("pulse", PULSE_SECONDS, self._hear).start()
+        Loop("signs", SIGN_SECONDS, self._show_signs).start()
+        Loop("pulse", PULSE_SECONDS / 2, self._hear).start()
         for exchanger in self._exchangers.values():
             exchanger.wake()
         done, _ = await asyncio.wait([stopped, *loops], return_when=asyncio.FIRST_COMPLETED)
@@ -408,7 +410,7 @@ class Process:
 
     async def _hear(self) -> None:
         """Ask the server for a sign of life when it has given none for a while: waiting for a token tells nothing."""
-        if self._loop.time() - self._client.heard_at > PULSE_SECONDS / 2:
+        if self._loop.time() - self._client.heard_at >= PULSE_SECONDS:
             await self._client.execute(("PING",))
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
