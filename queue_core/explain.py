@@ -22,6 +22,7 @@ from queue_core.snapshot import (
     Pause,
     Progress,
     QueueSnapshot,
+    ScheduleSnapshot,
     State,
     Statistics,
     TaskDetail,
@@ -45,6 +46,7 @@ class Cause(StrEnum):
     DUE_LATER = "due_later"
     RUNNING = "running"
     QUEUE_FULL = "queue_full"
+    SCHEDULE_OVERDUE = "schedule_overdue"
     NOTHING_WAITS = "nothing_waits"
 
     UNKNOWN_TASK = "unknown_task"
@@ -87,6 +89,8 @@ class Surroundings:
     """When the queue's claim rate lets the next task be given out; `None`: now."""
     statistics: Statistics | None = None
     """Of the queue's last minutes."""
+    schedules: Sequence[ScheduleSnapshot] = ()
+    """That enqueue into the queue."""
 
 
 # Reading.
@@ -124,13 +128,19 @@ def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
 
 
 def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:
-    """What a queue waits for, worst first; at least one. At most seven round trips. Raises `UnknownQueue`."""
+    """What a queue waits for, worst first; at least one. At most twelve round trips. Raises `UnknownQueue`."""
     queue = inspector.queue(name)
     faults = inspector.faults(name) if queue.counts.dead else ()
     next_claim_at = inspector.next_claim_at(queue)
     statistics = inspector.statistics(name, minutes=1) if queue.counts.ready else None
+    schedules = inspector.schedules(name)
     around = Surroundings(
-        inspector.server_ms(), queue, inspector.workers(), next_claim_at=next_claim_at, statistics=statistics
+        inspector.server_ms(),
+        queue,
+        inspector.workers(),
+        next_claim_at=next_claim_at,
+        statistics=statistics,
+        schedules=schedules,
     )
     found = tuple(_reasons_of(queue, around, faults))
     return found or (Explanation(Cause.NOTHING_WAITS, f"Nothing waits in {name}, and nothing runs."),)
@@ -410,6 +420,9 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         yield _with(_paused(queue, queue.pause, now_ms), f"{ready}.", facts)
     elif not workers and (counts.ready or counts.held):
         yield _with(_no_worker(queue.name, around), f"{ready}.", facts)
+    overdue = [schedule for schedule in around.schedules if schedule.overdue_since is not None]
+    if overdue:
+        yield _overdue(queue.name, overdue, now_ms)
     for lane in sorted(queue.lanes, key=lambda lane: (not lane.lane.startswith("unknown:"), lane.lane)):
         kind, _, name = lane.lane.partition(":")
         held = f"{count(lane.held)} held."
@@ -451,6 +464,20 @@ def _reasons_of(queue: QueueSnapshot, around: Surroundings, faults: Sequence[Fau
         yield Explanation(Cause.DUE_LATER, told, facts={"due_at": due})
     if counts.running:
         yield Explanation(Cause.RUNNING, f"{count(counts.running)} running.", facts={"running": counts.running})
+
+
+def _overdue(queue: str, schedules: Sequence[ScheduleSnapshot], now_ms: int) -> Explanation:
+    """Every worker is a scheduler; where one is alive, the queue takes no task."""
+    first = min(schedules, key=lambda schedule: schedule.overdue_since or 0)
+    since = first.overdue_since or now_ms
+    more = f" (and {count(len(schedules) - 1, 'other schedule')})" if len(schedules) > 1 else ""
+    told = f"Schedule {first.name}{more} should have come {duration((now_ms - since) / 1000)} ago"
+    facts = {"schedules": [schedule.name for schedule in schedules], "since_at": since}
+    if first.has_scheduler:
+        why, remedy, by = f"and {queue} took no task", "See why", f"taskyard schedules show {first.name}"
+    else:
+        why, remedy, by = "and no worker is alive to enqueue it", "Start a worker", "taskyard worker module:yard"
+    return Explanation(Cause.SCHEDULE_OVERDUE, f"{told}, {why}.", remedy, by, "bad", facts)
 
 
 def _is_full(queue: QueueSnapshot) -> bool:

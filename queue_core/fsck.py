@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from queue_core import connection, decoding, protocol
+from queue_core import connection, decoding, keys, protocol, timetable
 from queue_core.client import Client
+from queue_core.errors import UnreadableSchedule
 from queue_core.inspector import Inspector, is_operation_id
 from queue_core.protocol import Argument
 from queue_core.protocol.repairs import OutOfOrder
@@ -92,6 +93,7 @@ def check(
     yield from _settle(client, queue, seen, repair)
     yield from _check_unique(client, queue, repair)
     yield from _check_operations(client, queue, repair)
+    yield from _check_occurrences(client, queue, repair)
     yield from _check_faults(client, queue, repair)
     yield from _check_books(client, queue, repair)
 
@@ -198,6 +200,35 @@ def _check_operations(client: Client, queue: str, repair: bool) -> Iterator[Brea
     for some in _slices(filter(is_operation_id, names), SLICE):
         found = client.run(protocol.relist(keys, some, only_look=not repair))
         yield from _told(queue, "operation", found, repair)
+
+
+def _check_occurrences(client: Client, queue: str, repair: bool) -> Iterator[Breach]:
+    """What is noted of a schedule that is gone, or enqueues elsewhere by now, as where it went while a scheduler was at
+    it. Notes are read before schedules: one that has come meanwhile is none of these."""
+    known = client.queue(queue)
+    names = set(_members(client, "HSCAN", known.occurrences))
+    if not names:
+        return
+    directory = keys.schedules(client.namespace)
+    for some in _slices(sorted(names), SLICE):
+        (stored,) = client.read(("HMGET", directory, *some))
+        if isinstance(stored, Exception):
+            raise connection.translate(stored, client.url) from stored
+        for name, data in zip(some, stored, strict=True):
+            if data is None or _queue_of(decoding.text(name), data) not in (queue, ""):
+                if repair:
+                    client.read(("HDEL", known.occurrences, name))
+                shown = decoding.line(decoding.text(name), 128)
+                done = "dropped" if repair else ""
+                yield Breach(queue, "", f"an occurrence is noted of {shown}, which is no schedule of it", done)
+
+
+def _queue_of(name: str, data: bytes) -> str:
+    """Empty: what is stored cannot be read, and may be of any."""
+    try:
+        return timetable.read(name, data).queue
+    except UnreadableSchedule:
+        return ""
 
 
 def _told(queue: str, about: str, found: Iterable[OutOfOrder], repair: bool) -> Iterator[Breach]:

@@ -280,12 +280,16 @@ class Inspector:
 
     # Schedules.
 
-    def schedules(self) -> tuple[ScheduleSnapshot, ...]:
-        """All of them by name: what comes next, what became of the last. At most five round trips."""
+    def schedules(self, queue: str | None = None) -> tuple[ScheduleSnapshot, ...]:
+        """All of them, or those of a queue, by name: what comes next, what became of the last. At most five round
+        trips. What cannot be read is of no queue."""
         directory = keys.schedules(self._client.namespace)
         time, answer = self._client.read(("TIME",), ("HGETALL", directory))
         now_ms, stored = self._now_ms(time), self._checked(answer, directory)
         readable, found = upcoming.read_all(stored)
+        if queue is not None:
+            name = self._client.queue(queue).queue
+            readable, found = [schedule for schedule in readable if schedule.queue == name], []
         if readable:
             found += self._schedules(readable, now_ms)
         return tuple(sorted(found, key=lambda schedule: schedule.name))

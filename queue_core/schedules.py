@@ -191,7 +191,7 @@ class Schedules:
     def _edit(self, act: Act, name: str, change: Callable[[Any, int], Schedule | str], *, queue: str = "") -> Outcome:
         """Change what is stored, as often as others do so at the same time. The same form has done so already where it
         was the last to change it."""
-        form = act.form(name)
+        form = act.form(keys.check_name("schedule", name))
         for _ in range(MAX_ATTEMPTS):
             now_ms, data = self._look(name)
             stored = timetable.read(name, data) if data else None

@@ -69,6 +69,8 @@ def reads() -> dict[str, Use]:
         "preview state": lambda yard, v: yard.operations.preview("email", "trash", state=v),
         "preview faults": lambda yard, v: yard.operations.preview("email", "requeue", faults=v),
         "preview since": lambda yard, v: yard.operations.preview("email", "requeue", since=v),
+        "schedule": lambda yard, v: yard.inspector.schedule(v),
+        "schedules queue": lambda yard, v: yard.inspector.schedules(v),
         "preview until": lambda yard, v: yard.operations.preview("email", "requeue", until=v),
     }
 
@@ -86,6 +88,14 @@ def send(name: str, yard: Taskyard, value: Any) -> Any:
     return yard.send("greet", queue="mail", **{name: value})
 
 
+def add_schedule(options: dict[str, Any], name: str, yard: Taskyard, value: Any) -> Any:
+    return yard.schedules.add("nightly", "greet", **{**options, name: value}, by="ada", action_id=name)
+
+
+def steer_schedule(verb: str, yard: Taskyard, value: Any) -> Any:
+    return getattr(yard.schedules, verb)(value, **ACT)
+
+
 def actions() -> dict[str, Use]:
     ids = ["one"]
     made: dict[str, Use] = {}
@@ -101,7 +111,27 @@ def actions() -> dict[str, Use]:
         made[f"limit {name}"] = partial(act, "limit", partial(named, name))
     for name in ("priority", "delay", "task_id", "expires", "unique_key", "unique_for"):
         made[f"send {name}"] = partial(send, name)
+    rule = {"cron": "@daily", "queue": "mail"}
+    for name in (
+        "cron",
+        "every",
+        "time_zone",
+        "start",
+        "missed",
+        "overlap",
+        "arguments",
+        "queue",
+        "priority",
+        "expires",
+    ):
+        made[f"schedule {name}"] = partial(add_schedule, {**rule, "cron": None} if name == "every" else rule, name)
+    for verb in ("change", "remove", "pause", "resume", "run_now"):
+        made[f"schedule {verb}"] = partial(steer_schedule, verb)
     return made | {
+        "schedule queue": lambda yard, v: yard.schedules.add("nightly", "greet", every=60, queue=v, **ACT),
+        "schedule name": lambda yard, v: yard.schedules.add(v, "greet", every=60, **ACT),
+        "schedule task": lambda yard, v: yard.schedules.add("nightly", v, every=60, **ACT),
+        "declare schedule": lambda yard, v: yard.schedule(v, v, every=v),
         "trash keep": lambda yard, v: yard.control.trash("email", ids, **ACT, keep_seconds=v),
         "requeue queue": lambda yard, v: yard.control.requeue(v, [("one", 1)], **ACT),
         "requeue letters": lambda yard, v: yard.control.requeue("email", v, **ACT),

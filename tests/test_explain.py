@@ -14,6 +14,7 @@ from queue_core.codec import encode_progress
 from queue_core.errors import InvalidArgument, TaskyardError, UnknownQueue
 from queue_core.explain import Cause, Explanation, explain, explain_queue
 from queue_core.inspector import Inspector
+from queue_core.schedules import Schedules
 from queue_core.snapshot import State
 from tests.engine import LEASE_MS, PLACES, Engine
 
@@ -551,9 +552,8 @@ def test_every_state_can_be_explained(yard: Yard) -> None:
     from queue_core.explain import _EXPLAIN
 
     assert _EXPLAIN.keys() == set(State)
-    assert {cause for _, cause, _, _ in CAUSES} | {Cause.UNKNOWN_TASK, Cause.NOTHING_WAITS, Cause.QUEUE_FULL} == set(
-        Cause
-    )
+    of_queues = {Cause.NOTHING_WAITS, Cause.QUEUE_FULL, Cause.SCHEDULE_OVERDUE}
+    assert {cause for _, cause, _, _ in CAUSES} | {Cause.UNKNOWN_TASK} | of_queues == set(Cause)
 
 
 def test_a_yard_explains(redis_url: str, namespace: str) -> None:
@@ -591,3 +591,22 @@ def test_whatever_is_stored_is_explained_or_refused(nonsense: Any, yard: Yard, i
         with suppress(TaskyardError):
             json.dumps([found.facts for found in explain_queue(inspector, "email")])
         yard.redis.restore(key, 0, saved, replace=True)
+
+
+def test_a_queue_says_which_schedules_nobody_enqueues(yard: Yard, inspector: Inspector) -> None:
+    yard.run(protocol.cancel(yard.queue, [yard.enqueue()], {"by": "ada"}))
+    schedules = Schedules(client=yard.client)
+    for name, queue in (("hourly", "email"), ("often", "email"), ("elsewhere", "images")):
+        every = 60 if name == "often" else 3_600
+        schedules.add(name, "send", queue=queue, every=every, by="ada", action_id=name)
+    assert told(explain_queue(inspector, "email")) == ["nothing_waits"]
+    yard.later(5 * 3_600_000)
+    found = explain_queue(inspector, "email")
+    assert told(found) == ["schedule_overdue"]
+    assert found[0].sentence.startswith("Schedule often (and 1 other schedule) should have come 4 h 59 min ago, and no")
+    assert (found[0].remedy_command, found[0].tone) == ("taskyard worker module:yard", "bad")
+    yard.put_worker()
+    found = explain_queue(inspector, "email")
+    assert found[0].remedy_command.startswith("taskyard schedules show ")
+    assert "and email took no task" in found[0].sentence
+    json.dumps(found[0].facts)

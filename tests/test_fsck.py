@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from queue_core import fsck, protocol
+from queue_core import fsck, keys, protocol
 from queue_core.errors import UnknownQueue
 from queue_core.fsck import Breach, judge
 from queue_core.protocol import Argument, Session
+from queue_core.schedules import Schedules
 from tests.engine import PLACES, Engine
 
 Damage = Callable[[Engine, dict[str, str]], None]
@@ -410,3 +411,22 @@ def test_unknown_queue_is_said(engine: Engine) -> None:
 )
 def test_judgement(letters: str, in_list: int, what: str) -> None:
     assert judge(letters, in_list) == what
+
+
+def test_note_of_a_schedule_that_is_gone_is_found_and_dropped(engine: Engine) -> None:
+    engine.enqueue("one")
+    schedules = Schedules(client=engine.client)
+    for name, queue in (("here", "email"), ("elsewhere", "images")):
+        schedules.add(name, "send", queue=queue, every=60, by="ada", action_id=name)
+    engine.redis.hset(keys.schedules(engine.client.namespace), "damaged", "{}")
+    for noted in (b"here", b"elsewhere", b"damaged", b"gone", b"\xff"):
+        engine.redis.hset(engine.queue.occurrences, noted, f"{engine.now} one made")
+    found = list(fsck.check(engine.client, "email"))
+    assert [breach.what for breach in found] == [
+        "an occurrence is noted of elsewhere, which is no schedule of it",
+        "an occurrence is noted of gone, which is no schedule of it",
+        "an occurrence is noted of \\xff, which is no schedule of it",
+    ]
+    assert {breach.repaired for breach in fsck.check(engine.client, "email", repair=True)} == {"dropped"}
+    assert set(engine.state()["occurrences"]) == {"here", "damaged"}
+    assert list(fsck.check(engine.client, "email")) == []
