@@ -16,7 +16,7 @@ from tests.engine import Engine
 from tests.proof.meeting import Meeting
 from tests.proof.operations import OPERATIONS, Doing, asynchronously, yard_of
 
-ENQUEUEING = {"enqueue_many", "enqueue", "async one by one"}
+ENQUEUEING = {"enqueue_many", "enqueue", "async one by one", "scheduler", "schedules"}
 pytestmark = pytest.mark.each_server
 
 

@@ -321,3 +321,16 @@ def test_two_that_start_at_once_declare_all_of_it(engine: Engine) -> None:
     with Ticking(engine, 0, 0, 0, code=code) as ticking:
         ticking.tick()
     assert engine.redis.hlen(keys.schedules(engine.client.namespace)) == 20
+
+
+def test_full_server_gets_its_occurrences_when_it_has_room_again(engine: Engine) -> None:
+    with Ticking(engine) as ticking:
+        ticking.until(FULL_HOUR - 1)
+        engine.redis.config_set("maxmemory", 1)
+        try:
+            ticking.until(FULL_HOUR + 20_000)
+            assert made(engine) == []
+        finally:
+            engine.redis.config_set("maxmemory", 0)
+        ticking.until(FULL_HOUR + 30_000)
+    assert made(engine) == hours(0)
