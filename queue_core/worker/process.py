@@ -19,6 +19,7 @@ from queue_core.context import Context, Signals
 from queue_core.errors import PayloadMismatch, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
+from queue_core.settings import MAX_CRASHES
 from queue_core.task import Definition
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
@@ -81,6 +82,18 @@ class Holding:
         self.table.drop(self.slot)
 
 
+@dataclass(slots=True, frozen=True)
+class OnTrial:
+    """Of a task whose next crash would be its last: until it is settled, a crash would still be counted."""
+
+    holding: Holding
+    on_settled: Callable[[], None]
+
+    def let_go(self) -> None:
+        self.holding.let_go()
+        self.on_settled()
+
+
 class NoSlot:
     """Of a task that was settled as soon as it was claimed."""
 
@@ -128,6 +141,8 @@ class Process:
             for index, queue in enumerate(self._queues)
         }
         self._waiting: deque[Holding] = deque()
+        self._on_trial: Holding | None = None
+        self._suspects: deque[Holding] = deque()  # wait for the end of that one
         self._held: dict[int, Holding] = {}  # by slot: what waits or runs
         self._reports = Reports(loop, lambda queue, report: self._exchangers[queue].report(report))
         self._patience: asyncio.TimerHandle | None = None
@@ -191,7 +206,7 @@ class Process:
         if holding.run is not None:
             stop(holding.run)
         else:
-            self._waiting.remove(holding)
+            (self._suspects if holding in self._suspects else self._waiting).remove(holding)
             self._give_back(holding)
 
     def write_will(self) -> None:
@@ -279,8 +294,8 @@ class Process:
         self._release_waiting()
 
     def _release_waiting(self) -> None:
-        while self._waiting:
-            self._give_back(self._waiting.popleft())
+        while self._waiting or self._suspects:
+            self._give_back((self._waiting or self._suspects).popleft())
 
     def _give_back(self, holding: Holding) -> None:
         del self._held[holding.slot]
@@ -288,7 +303,28 @@ class Process:
 
     def _start_waiting(self) -> None:
         while self._waiting and self._running < self._orders.concurrency:
-            self._start(self._waiting.popleft())
+            holding = self._waiting.popleft()
+            if not (holding.task.counters.crashes and self._has_to_wait(holding)):
+                self._start(holding)
+
+    def _has_to_wait(self, holding: Holding) -> bool:
+        """Of the tasks whose next crash is their last, one runs at a time: what has killed this process before and what
+        was beside it then are not together in it when it dies again, so that only the one is quarantined."""
+        allowed = holding.envelope.options.max_crashes
+        is_last = holding.task.counters.crashes >= (MAX_CRASHES if allowed is None else allowed)
+        if not is_last or holding.definition.isolation:  # that one endangers its own process only
+            return False
+        if self._on_trial is not None:
+            self._suspects.append(holding)
+            return True
+        self._on_trial = holding
+        return False
+
+    def _end_trial(self) -> None:
+        self._on_trial = None
+        if self._suspects:
+            self._waiting.appendleft(self._suspects.popleft())
+            self._start_waiting()
 
     def _start(self, holding: Holding) -> None:
         self._running += 1
@@ -333,12 +369,13 @@ class Process:
     def _on_end(self, holding: Holding, run: Run) -> None:
         self._running -= 1
         del self._held[holding.slot]
+        slot = holding if holding is not self._on_trial else OnTrial(holding, self._end_trial)
         holding.run = None  # they know each other: a circle is what the garbage collector is slow at
         self._last_end = self._loop.time()
         self._measure(run.seconds)
         exchanger = self._exchangers[holding.queue]
         if holding.is_lost:
-            exchanger.forget(holding)
+            exchanger.forget(slot)
             self._start_waiting()
             self._wake_exchangers()
             return
@@ -347,21 +384,21 @@ class Process:
             outcome = COMPLETED
             result = result_of(holding.envelope, run.result) if run.isolated is None else run.isolated.kept
             task, key = holding.task, holding.envelope.options.key_until_end
-            exchanger.complete(Held(task.id, holding.fence, task.has_history, result, unique_key=key), holding)
+            exchanger.complete(Held(task.id, holding.fence, task.has_history, result, unique_key=key), slot)
         elif holding.is_cancelled and isinstance(run.error, STOPPED):
             task, name, worker_id = holding.task, holding.envelope.name, self._orders.worker_id
             stopped = verdict.stopped(task, holding.fence, name, worker=worker_id, seconds=run.seconds)
             outcome = stopped.verdict
-            exchanger.fail(stopped, holding)
+            exchanger.fail(stopped, slot)
         elif run.isolated is not None and run.isolated.crash is not None:
             outcome = CRASHED
-            exchanger.crash(Held(holding.task.id, holding.fence), run.isolated.crash, holding)
+            exchanger.crash(Held(holding.task.id, holding.fence), run.isolated.crash, slot)
         else:
             self._failed += 1
             told = None if run.isolated is None else run.isolated.failed
             failed = told or self._describe(holding, run.error, run.seconds)
             outcome = failed.verdict
-            exchanger.fail(failed, holding)
+            exchanger.fail(failed, slot)
         wait_ms = holding.task.waited_ms + (holding.begun - holding.since) * 1_000
         exchanger.measure(holding.envelope.name, outcome, wait_ms, run.seconds * 1_000)
         self._start_waiting()

@@ -87,6 +87,11 @@ def die(what: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@yard.task(queue="slow", max_crashes=1)
+async def wait_beside(what: str, seconds: float) -> None:
+    await wait(what, seconds)
+
+
 @yard.task(queue="fast", max_retries=0)
 async def leave_program() -> None:
     raise SystemExit(3)

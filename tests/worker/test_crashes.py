@@ -170,6 +170,21 @@ def test_task_that_kills_its_process_is_quarantined_and_its_neighbours_complete(
     check_books()
 
 
+def test_neighbours_that_died_with_poison_are_not_beside_it_when_their_next_crash_is_their_last(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker(concurrency=16)
+    names = [f"a{i}" for i in range(5)]
+    neighbours = yard.enqueue_many(shop.wait_beside.message(name, seconds=0.3) for name in names)
+    wait_until(lambda: len(traces(redis)) == len(names))
+    poison = shop.die.enqueue("poison")
+    wait_until(lambda: redis.zcard(SLOW.dead) == 1 and counted(redis, "slow", "completed") == len(names), 30)
+    assert redis.zscore(SLOW.dead, poison.id)
+    assert {history_of(redis, "slow", handle.id)[0][:3] for handle in neighbours} == {"0 1"}  # attempts, crashes
+    assert {traces(redis).count(f"{name} ended") for name in names} == {1}
+    check_books()
+
+
 @pytest.mark.parametrize(
     ("code", "oom_kills", "said"),
     [
