@@ -416,8 +416,7 @@ def test_stack_of_a_run_tells_where_its_handler_is() -> None:
         assert stacks[1] == ["asynchronous", "innermost_on_loop", "sleep"]
         at_rest.set()
         bench.executor.cancel(runs[1])
-        for run in runs:
-            await bench.end()
-            assert stack_of(run) is None
+        for _ in runs:
+            assert stack_of(await bench.end()) is None
 
     asyncio.run(test())
