@@ -33,12 +33,18 @@ MAX_RUNS = 1_000
 LOADING_SECONDS = 60.0
 LAST_WORDS_SECONDS = 0.5
 """How long a child is asked where its handler is before it is killed."""
+STOP_SECONDS = 10.0
+"""What a handler gets whose task was cancelled, before its child is killed."""
 
 
 class ChildDied(Exception):
     def __init__(self, evidence: Mapping[str, object]) -> None:
         super().__init__(str(evidence["evidence"]))
         self.evidence = evidence
+
+
+class ChildNotReady(Exception):
+    """The application cannot be loaded any more, say: its files were changed."""
 
 
 class IsolatedChild:
@@ -61,6 +67,7 @@ class IsolatedChild:
         self._writer: asyncio.StreamWriter | None = None
         self._listening = asyncio.create_task(self._listen())
         self._death: ChildDied | None = None
+        self._complaint = ""
         self.run: Run | None = None
         self.runs = 0
 
@@ -69,9 +76,15 @@ class IsolatedChild:
         return self._death is None
 
     async def ready(self) -> None:
-        """Raises `ChildDied`."""
-        async with asyncio.timeout(LOADING_SECONDS):
-            await asyncio.shield(self._ready)
+        """Raises `ChildNotReady`."""
+        try:
+            async with asyncio.timeout(LOADING_SECONDS):
+                await asyncio.shield(self._ready)
+        except ChildDied as died:
+            raise ChildNotReady(self._complaint or f"the child did not start: {died}") from None
+        except TimeoutError:
+            self.kill()
+            raise ChildNotReady(f"the child has not loaded the application within {LOADING_SECONDS:g} s") from None
 
     def begin(self, job: wire.Job, run: Run) -> asyncio.Future[wire.Ended]:
         """What comes of it. Raises `ChildDied`, in the future."""
@@ -113,9 +126,10 @@ class IsolatedChild:
 
     def _hear(self, message: wire.ToProcess) -> None:
         if isinstance(message, wire.Ready):
-            if message.complaint:
-                log.error("a child for isolated tasks cannot load the application: %s", message.complaint)
-            else:
+            self._complaint = message.complaint
+            if self._complaint:
+                log.error("a child for isolated tasks cannot load the application: %s", self._complaint)
+            elif not self._ready.done():
                 self._ready.set_result(None)
         elif self.run is not None and message.fence == self.run.context.fence:
             if isinstance(message, wire.Progress):
@@ -152,10 +166,15 @@ class Isolation:
             child.kill()
         elif child is not None:
             child.say(wire.Stop(run.context.fence))
+            asyncio.get_running_loop().call_later(STOP_SECONDS, self._kill_if_it_still_runs, run)
 
     def interrupt(self, run: Run) -> None:
         if child := self._with.get(run):
             child.say(wire.Interrupt(run.context.fence, is_timeout=run.interruption is SoftTimeout))
+
+    def _kill_if_it_still_runs(self, run: Run) -> None:
+        if child := self._with.get(run):
+            child.kill()
 
     async def _run(self, run: Run) -> None:
         try:
@@ -203,18 +222,14 @@ class Isolation:
             run.error = Cancelled() if ended.is_stopped else RuntimeError(ended.failed.failure.error)
 
     async def _take(self) -> IsolatedChild:
-        """One that is ready. Raises `ChildDied` when it cannot be started."""
+        """One that is ready. Raises `ChildNotReady`."""
         while self._idle:
             child = self._idle.pop()
             if child.is_alive:
                 break
         else:
             child = self._start_child()
-        try:
-            await child.ready()
-        except BaseException:
-            child.kill()
-            raise
+        await child.ready()
         return child
 
     def _give_back(self, child: IsolatedChild) -> None:

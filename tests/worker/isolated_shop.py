@@ -88,3 +88,10 @@ def wait_isolated(context: Context, what: str, looks: bool) -> None:
 @yard.task(queue="slow", isolation="process")
 def do_nothing_isolated() -> None:
     pass
+
+
+@yard.task(queue="slow", isolation="process", timeout=None)
+def refuse_to_stop() -> None:
+    while True:
+        with contextlib.suppress(Cancelled):
+            time.sleep(60)
