@@ -160,7 +160,10 @@ class Keeper:
                 if has_died or child.is_draining:
                     await self._bury(child)
                 else:
-                    await self._aftermath.release(list(child.table.read()), why)
+                    held = list(child.table.read())
+                    await self._aftermath.release(held, why)
+                    if child.was_killed:  # one that ends by itself has nothing under way
+                        await self._aftermath.give_back_claimed(child, held)
         except TimeoutError:
             log.error("Redis does not answer: what the process held comes back when its leases have run out")
         self._forget(child)

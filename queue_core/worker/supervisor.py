@@ -11,21 +11,20 @@ import contextlib
 import logging
 import math
 import os
-import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from queue_core import connection, decoding, keys, protocol
+from queue_core import connection, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import AccessDenied, ConfigurationError, CorruptQueue, ServerRefused, TaskyardError
 from queue_core.settings import mask_url
-from queue_core.snapshot import WorkerCommand
 from queue_core.worker import record
 from queue_core.worker.aftermath import Aftermath
 from queue_core.worker.burst import Burst
 from queue_core.worker.child import Child
+from queue_core.worker.commands import BURST, SIGNALS, Commands
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.hard_timeouts import LOOK_SECONDS, HardTimeouts
 from queue_core.worker.heartbeat import Heartbeat
@@ -33,7 +32,7 @@ from queue_core.worker.janitor import Janitor
 from queue_core.worker.keeper import GOODBYE_SECONDS, Keeper
 from queue_core.worker.loading import load_yard
 from queue_core.worker.loops import Loop
-from queue_core.worker.orders import QUIET, RESUME, Introduction
+from queue_core.worker.orders import Introduction
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.renewal import Renewal
 from queue_core.worker.scheduler import LONGEST_WAIT_SECONDS, Scheduler
@@ -41,7 +40,6 @@ from queue_core.worker.server_clock import ServerClock
 from queue_core.worker.settings import WorkerSettings
 from queue_core.worker.systemd import Systemd
 from queue_core.worker.tender import Tender
-from queue_core.worker.terminal import Terminal
 from queue_core.worker.watching import LOOK_SECONDS as WATCH_SECONDS
 from queue_core.worker.watching import Watch
 from queue_core.yard import Taskyard
@@ -52,8 +50,6 @@ TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
 OUTSTAYED_BEATS = 3
 """What is over is not given out anyway: it is seen to less often than leases are."""
-OPERATOR, BURST = "operator", "--burst"
-STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
 def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
@@ -86,13 +82,7 @@ class Supervisor:
         self._complaints = Complaints()
         self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
         self._complaint = ""  # about the process that was started last
-        self._started_at = 0
-        self._is_told_to_stop = asyncio.Event()
-        self._quieted_by = set[str]()  # an operator, a burst that is about to end
-        self._command: WorkerCommand | None = None  # the last one that it did
-        self._last_action_id = ""  # of an operator's
         self._has_trouble = False
-        self._terminal = Terminal()
         self._systemd = Systemd()
         self._is_ready = False
         aftermath = Aftermath(
@@ -100,6 +90,9 @@ class Supervisor:
         )
         self._keepers = [Keeper(self._start, aftermath, settings.grace_seconds) for _ in range(settings.processes)]
         self._renewal = Renewal(self._keepers, self._on_complaint, settings.max_tasks, settings.max_memory)
+        self._commands = Commands(
+            self._clock, self._children, lambda: self._heartbeat.tick_soon(), self._renewal.restart, self._end_at_once
+        )
         heartbeat = Heartbeat(
             self._client,
             self.worker_id,
@@ -107,9 +100,9 @@ class Supervisor:
             settings.lease_ms,
             self._clock,
             self._complaints,
-            lambda: [child for keeper in self._keepers for child in keeper.children],
+            self._children,
             lambda held, now_ms: record.describe(self._facts(), self._keepers, held, self._names, now_ms),
-            self._on_command,
+            self._commands.on_command,
         )
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
         self._scheduler = Scheduler(self._client, settings.app, yard.timetable, self._complaints)
@@ -118,12 +111,14 @@ class Supervisor:
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
-        for number in (*STOPS, signal.SIGTSTP, signal.SIGCONT, signal.SIGHUP):
-            loop.add_signal_handler(number, self._on_signal, number)
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._commands.on_signal, number)
         working = asyncio.create_task(self._work())
-        stopped = asyncio.create_task(self._is_told_to_stop.wait())
+        stopped = asyncio.create_task(self._commands.is_stopping.wait())
         done, _ = await asyncio.wait([working, stopped], return_when=asyncio.FIRST_COMPLETED)
         if stopped in done:
+            log.info("running tasks have %g s to finish", self._settings.grace_seconds)
+            self._systemd.tell("STOPPING=1")
             working.cancel()
             await asyncio.gather(working, return_exceptions=True)
         else:
@@ -170,7 +165,7 @@ class Supervisor:
             for task in watching:
                 task.cancel()
             await asyncio.gather(*watching, return_exceptions=True)
-            if self._is_told_to_stop.is_set():
+            if self._commands.is_stopping.is_set():
                 await asyncio.gather(*(keeper.finish() for keeper in self._keepers))
             await self._heartbeat.stop()
 
@@ -187,7 +182,7 @@ class Supervisor:
         except (CorruptQueue, ServerRefused):
             pass  # that may be mended while it works; the heartbeat says it
         self._clock.note(time_answer)
-        self._started_at = self._clock.now_ms()
+        self._commands.started_at = self._clock.now_ms()
         if not isinstance(memory, Exception) and not self._settings.allow_eviction:
             text = memory.decode() if isinstance(memory, bytes) else str(memory)
             facts = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
@@ -201,8 +196,7 @@ class Supervisor:
             self._on_news(child)
 
         child = Child(self._settings, self._queues, self.worker_id, self._log_level, told)
-        if self._quieted_by:
-            child.order(QUIET)
+        self._commands.tell(child)
         return child
 
     def _on_news(self, child: Child) -> None:
@@ -242,36 +236,14 @@ class Supervisor:
             "queues": self._queues,
             "concurrency": self._settings.concurrency * self._settings.processes,
             "version": self._introduction.version,
-            "started_at": self._started_at,
+            "started_at": self._commands.started_at,
             "task_names": self._introduction.task_names,
             "complaint": self._complaint,
-            "command": asdict(self._command) if self._command else None,
+            "command": asdict(self._commands.last) if self._commands.last else None,
         }
-        if self._is_told_to_stop.is_set() or OPERATOR in self._quieted_by:
-            facts["state"] = "stopping" if self._is_told_to_stop.is_set() else "quiet"
-        return facts
+        return {**facts, "state": self._commands.state} if self._commands.state else facts
 
     # Being told.
-
-    def _on_signal(self, number: signal.Signals) -> None:
-        """A second signal to stop does not wait for what runs."""
-        if number in STOPS or (number == signal.SIGHUP and self._terminal.has_closed()):
-            if self._is_told_to_stop.is_set():
-                log.warning("ending at once")
-                self._kill()
-            else:
-                self._obey("stop", number.name)
-        elif number == signal.SIGHUP:
-            self._renewal.restart("a restart was asked for")
-        else:
-            self._obey("quiet" if number == signal.SIGTSTP else "resume", number.name)
-
-    def _on_command(self, data: bytes) -> None:
-        """What an operator has told is there for a while: it is done once, and only by the worker that was meant."""
-        command = decoding.worker_command(data)
-        if command and command.started_at == self._started_at and command.action_id != self._last_action_id:
-            self._last_action_id = command.action_id
-            self._obey(command.verb, command.by, command.reason, command.action_id)
 
     async def _listen(self) -> None:
         """Hear at once that there is a command; the heartbeat reads it."""
@@ -281,26 +253,6 @@ class Supervisor:
                 is_called.clear()
                 self._heartbeat.tick_soon()
 
-    def _obey(self, verb: str, by: str, reason: str = "", action_id: str = "") -> None:
-        if self._is_told_to_stop.is_set():
-            return
-        self._command = WorkerCommand(verb, by, reason, self._clock.now_ms(), self._started_at, action_id)
-        who = f" (told by {by}{f': {reason}' if reason else ''})"
-        if verb == "stop":
-            log.info("stopping: running tasks have %g s to finish%s", self._settings.grace_seconds, who)
-            self._systemd.tell("STOPPING=1")
-            self._is_told_to_stop.set()
-        else:
-            log.info("%s%s", "quiet: no new tasks are claimed" if verb == "quiet" else "claiming tasks again", who)
-            self._set_quiet(verb == "quiet", OPERATOR)
-        self._heartbeat.tick_soon()
-
-    def _set_quiet(self, is_quiet: bool, by: str) -> None:
-        self._quieted_by = self._quieted_by | {by} if is_quiet else self._quieted_by - {by}
-        for keeper in self._keepers:
-            for child in keeper.children:
-                child.order(QUIET if self._quieted_by else RESUME)
-
     async def _end_when_empty(self) -> None:
         burst = Burst(
             self._client,
@@ -308,10 +260,17 @@ class Supervisor:
             self._keepers,
             self._clock,
             lambda: self._introduction.task_names,
-            lambda is_quiet: self._set_quiet(is_quiet, BURST),
+            lambda is_quiet: self._commands.set_quiet(is_quiet, BURST),
         )
         await burst.run()
-        self._obey("stop", BURST)
+        self._commands.obey("stop", BURST)
+
+    def _children(self) -> list[Child]:
+        return [child for keeper in self._keepers for child in keeper.children]
+
+    def _end_at_once(self) -> None:
+        log.warning("ending at once")
+        self._kill()
 
     def _kill(self) -> None:
         for keeper in self._keepers:
@@ -319,7 +278,7 @@ class Supervisor:
 
     async def _say_goodbye(self) -> None:
         namespace = self._client.namespace
-        if not self._started_at or (self._client.scout and self._client.scout.is_away):
+        if not self._commands.started_at or (self._client.scout and self._client.scout.is_away):
             return
         with contextlib.suppress(TimeoutError, TaskyardError):
             async with asyncio.timeout(GOODBYE_SECONDS):

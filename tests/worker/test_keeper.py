@@ -43,9 +43,12 @@ async def until(condition: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
+@pytest.mark.parametrize("is_told", [True, False], ids=["told when one ends", "has to look"])
 def test_code_that_does_not_load_is_tried_later_and_later_and_the_first_that_does_works(
-    application: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    application: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, is_told: bool
 ) -> None:
+    if not is_told:
+        monkeypatch.delattr("os.pidfd_open", raising=False)
     monkeypatch.setattr(module, "MAX_RESTART_SECONDS", 0.02)
     application.write_text("def f(:\n")
 
