@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from benchmarks import enqueue, flatness, memory, pages, scripts, throughput
+from benchmarks import enqueue, flatness, memory, pages, scripts, throughput, worker
 from benchmarks.figures import Figure
 from benchmarks.peers import environments, side_by_side
 from benchmarks.peers.catalogue import OURS, PEERS
@@ -21,6 +21,7 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Figure | str]]] = {
     "flatness": flatness.run,
     "throughput": throughput.run,
     "pages": pages.run,
+    "worker": worker.run,
 }
 
 

@@ -16,12 +16,12 @@ from typing import Any
 
 from benchmarks.peers.adapters.marks import HEADER, PROBE
 from benchmarks.peers.catalogue import ADAPTERS, Installed
-from benchmarks.processes import cpu_seconds, tree
+from benchmarks.processes import cpu_seconds, memory_bytes, tree
 from queue_core.client import Client
 from queue_core.embedded import EmbeddedServer
 
 LOOK_SECONDS = 0.01
-PATIENCE_SECONDS = 30.0
+PATIENCE_SECONDS = 90.0
 
 
 class DidNotWork(Exception):
@@ -30,7 +30,7 @@ class DidNotWork(Exception):
 
 @dataclass(frozen=True)
 class Seen:
-    """What all workers had marked at one moment, and the CPU that they and the server had taken, in seconds."""
+    """What all workers had marked at one moment; the CPU that they and the server had taken, in s; their memory."""
 
     at_ns: int
     ended: int
@@ -40,6 +40,7 @@ class Seen:
     """How many processes have begun to run tasks."""
     worker_cpu: float
     server_cpu: float
+    worker_bytes: int
 
 
 class Bench:
@@ -54,6 +55,11 @@ class Bench:
     def close(self) -> None:
         self._client.close()
         shutil.rmtree(self._place, ignore_errors=True)
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self._url.partition("://")[2].partition("/")[0].rpartition(":")
+        return host, int(port)
 
     def clear(self) -> None:
         """Nothing is left of the engine before."""
@@ -97,8 +103,7 @@ class Bench:
                     process.wait()
 
     def _environment(self, engine: Installed, kind: str) -> dict[str, str]:
-        port = self._url.rpartition(":")[2].partition("/")[0]
-        own = {"BENCH_REDIS_URL": self._url, "BENCH_REDIS_PORT": port, "BENCH_KIND": kind}
+        own = {"BENCH_REDIS_URL": self._url, "BENCH_REDIS_PORT": str(self.address[1]), "BENCH_KIND": kind}
         return {**os.environ, **engine.environment, **own, "BENCH_MARKS": str(self._marks)}
 
 
@@ -109,17 +114,23 @@ class Workers:
         self._processes = processes
         self._log = log
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes]
+
     def look(self) -> Seen:
         marked = [HEADER.unpack(found) for found in self._read(HEADER.size)]
         info: Any = self._client.redis.info("cpu")
+        pids = [pid for process in self._processes for pid in tree(process.pid)]
         return Seen(
             time.monotonic_ns(),
             sum(ended for ended, *_ in marked),
             min((first for _, first, _, _ in marked if first), default=0),
             max((last for _, _, last, _ in marked), default=0),
             len(marked),
-            sum(cpu_seconds(pid) for process in self._processes for pid in tree(process.pid)),
+            sum(map(cpu_seconds, pids)),
             info["used_cpu_user"] + info["used_cpu_sys"],
+            sum(map(memory_bytes, pids)),
         )
 
     def watch(self, count: int) -> list[Seen]:

@@ -22,6 +22,8 @@ from typing import Any
 
 SLEEP_SECONDS = 0.01
 PROBE_SECONDS = 0.02
+LATE_SECONDS, LATE_STEP_SECONDS, EARLY_NS = 1.0, 0.013, 10_000_000
+"""Probes that are due later: from when on, how far apart, and how much is taken off so that an early one is seen."""
 SLOTS = 100
 """For tasks that sleep."""
 
