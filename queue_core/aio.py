@@ -18,6 +18,7 @@ from queue_core.errors import CorruptQueue, TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 from queue_core.scouting import Scout
+from queue_core.wire import Wire
 
 T = TypeVar("T")
 
@@ -33,24 +34,21 @@ class AsyncChannel:
         self.epoch = 0
         make: Any = pool.make_connection
         self._connection: Any = make()
+        self._wire: Wire | None = None
 
     async def send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
-        packed = self._connection.pack_commands(commands)
-        cancels = _cancels()
-        await self._connection.connect()
-        await self._connection.send_packed_command(packed, check_health=False)
-        _raise_if_cancelled_since(cancels)
-        answers: list[Any] = []
-        for _ in commands:
-            try:
-                answers.append(await self._connection.read_response())
-            except redis.exceptions.ResponseError as error:
-                answers.append(error)
-        return answers
+        packed = [connection.pack(command)[0] for command in commands]
+        if self._wire is None or not self._connection.is_connected:
+            cancels = _cancels()
+            await self._connection.connect()
+            _raise_if_cancelled_since(cancels)
+            self._wire = Wire(self._connection)
+        return await self._wire.ask(packed)
 
     async def drop(self) -> None:
         """Close the connection; the next call opens it again, and the session goes on."""
+        self._wire = None
         await self._connection.disconnect(nowait=True)
 
 

@@ -1,0 +1,74 @@
+"""Requests over a connection that redis-py has opened, without its layers: they are most of what a small request costs
+an event loop. redis-py connects, authenticates and closes; what is sent and answered between passes through here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import hiredis
+from redis.exceptions import ConnectionError, InvalidResponse, TimeoutError
+
+_NOT_YET = object()
+"""What the reader gives while an answer has not come whole."""
+
+
+class Wire(asyncio.Protocol):
+    """One request at a time, of one or of several commands. It ends with its connection."""
+
+    def __init__(self, connection: Any) -> None:
+        """`connection`: of redis-py, open and with nothing under way."""
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(
+            protocolError=InvalidResponse, replyError=connection._parser.parse_error, notEnoughData=_NOT_YET
+        )
+        self._transport: asyncio.Transport = connection._writer.transport
+        self._seconds: float = connection.socket_timeout
+        self._answers: list[Any] = []
+        self._wanted = 0
+        self._waiter: asyncio.Future[list[Any]] | None = None
+        self._transport.set_protocol(self)
+
+    @property
+    def is_open(self) -> bool:
+        return not self._transport.is_closing()
+
+    async def ask(self, packed: Sequence[bytes]) -> list[Any]:
+        """Shape: an answer for each of the packed commands; one that is an error stands in its place. Raises redis-py's
+        `ConnectionError`, `TimeoutError` and `InvalidResponse`: the connection is of no more use."""
+        if not self.is_open:
+            raise ConnectionError("Connection closed by server.")
+        self._answers, self._wanted = [], len(packed)
+        self._waiter = self._loop.create_future()
+        timer = self._loop.call_later(self._seconds, self._fail, TimeoutError("Timeout reading from the server"))
+        try:
+            self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
+            answers = await self._waiter
+        finally:
+            timer.cancel()
+            self._waiter = None
+        for answer in answers:
+            if isinstance(answer, ConnectionError):  # it is loading its data, say, or wants a password
+                raise answer
+        return answers
+
+    # Called by the event loop.
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (answer := self._reader.gets()) is not _NOT_YET:
+                if not isinstance(answer, hiredis.PushNotification):
+                    self._answers.append(answer)
+        except InvalidResponse as error:
+            self._fail(error)
+        if self._waiter is not None and len(self._answers) >= self._wanted and not self._waiter.done():
+            self._waiter.set_result(self._answers)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._fail(ConnectionError(str(error) if error else "Connection closed by server."))
+
+    def _fail(self, error: Exception) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
