@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -95,12 +96,14 @@ class AsyncListener:
                     await getattr(self._pubsub, verb)(channel)
 
     async def _read(self) -> None:
+        failures = 0
         while True:
             pubsub: Any = redis.asyncio.Redis(connection_pool=self._pool).pubsub()
             try:
                 await pubsub.connect()
                 self._pubsub = pubsub
                 await pubsub.subscribe(*self._events)
+                failures = 0
                 while True:
                     message = await pubsub.get_message(timeout=None)
                     if message:
@@ -112,7 +115,8 @@ class AsyncListener:
                     self._pubsub = None
                     with contextlib.suppress(Exception):
                         await pubsub.aclose()
-            await asyncio.sleep(AFTER_ERROR_SECONDS)
+            await asyncio.sleep(connection.backoff_seconds(failures, random.random()))
+            failures += 1
 
     def _wake(self, *channels: str) -> None:
         for channel in channels:

@@ -373,7 +373,8 @@ class Exchanger:
         self._allocator.set_hungry(self.queue, False)
         if not self._is_resting:
             self._is_resting = True
-            asyncio.get_running_loop().call_later(AFTER_ERROR_SECONDS, self._end_rest)
+            rest = AFTER_ERROR_SECONDS * (0.5 + 0.5 * random.random())  # many workers do not come back as one
+            asyncio.get_running_loop().call_later(rest, self._end_rest)
 
     def _end_rest(self) -> None:
         self._is_resting = False

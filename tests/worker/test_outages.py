@@ -251,6 +251,23 @@ def test_leases_are_kept_and_tasks_completed_on_a_full_server(scene: Scene) -> N
     assert scene.worker.said() == before
 
 
+def test_permission_that_is_taken_away_is_said_and_seen_until_it_is_given_again(scene: Scene) -> None:
+    """The server answers, and nothing may be done: what is in hand is kept."""
+    before = scene.said("does not permit")
+    child = scene.worker.child()
+    notebook.work.enqueue("not permitted", seconds=0.5)
+    wait_until(lambda: "not permitted began" in notebook.read())
+    scene.redis.execute_command("ACL", "SETUSER", "taskyard", "-evalsha", "-eval")
+    try:
+        wait_until(lambda: record_of(scene.redis, scene.worker)["state"] == "refused", 5)
+        time.sleep(2 * LEASE_SECONDS)
+        assert record_of(scene.redis, scene.worker)["state"] == "refused"
+        assert 1 <= scene.said("does not permit") - before <= 3  # of the queue, by each process; of operations
+    finally:
+        scene.redis.execute_command("ACL", "SETUSER", "taskyard", "+@all")
+    check(scene, child, {"not permitted ended"})
+
+
 def test_process_that_alone_has_lost_the_server_is_seen_to_be_reconnecting(scene: Scene) -> None:
     """Its supervisor still beats."""
     scene.wire.swallow(b"BLPOP", b"PING", b"SREM")
