@@ -45,6 +45,7 @@ class Child:
         self.table = LeaseTable.create(size, len(queues))
         self.session_id = secrets.token_urlsafe(9)
         taking, self._orders = os.pipe()
+        os.set_blocking(self._orders, False)  # a process that does not read is not waited for
         self._saying, saying = os.pipe()
         orders = Orders(
             app=settings.app,

@@ -45,7 +45,7 @@ def test_worker_is_quieted_resumed_and_stopped_from_afar_and_says_who_told_it(
     ]
     assert [process["state"] for process in status[0]["processes"]] == ["quiet", "quiet"]
 
-    worker.signal(signal.SIGCONT)  # what an operator told counts once: it is not done again with the next heartbeat
+    worker.signal(signal.SIGCONT)
     wait_until_completed(redis, 1 + 1, "slow")
     control = Control(client=yard.client)
     told = time.monotonic()
@@ -63,13 +63,21 @@ def test_worker_is_quieted_resumed_and_stopped_from_afar_and_says_who_told_it(
     check_books()
 
 
-def test_command_for_a_worker_of_this_id_that_was_started_before_is_not_done(
+def test_command_is_done_once_and_not_by_a_worker_of_the_same_id_that_was_started_later(
     start_worker: StartWorker, yard: Taskyard, redis: Redis
 ) -> None:
-    """A container's next worker may have the same id as the one that was told."""
+    """It stays for a minute, and a container's next worker may have the id of the one that was told."""
     worker = start_worker(heartbeat_seconds=0.2)
     key = keys.command(NAMESPACE, worker.id)
     wait_until(lambda: record_of(redis, worker).get("state") == "running")
+    Control(client=yard.client).quiet_workers([worker.id], by="ada", action_id="a0")
+    wait_until(lambda: record_of(redis, worker)["state"] == "quiet")
+    worker.signal(signal.SIGCONT)
+    wait_until(lambda: record_of(redis, worker)["command"]["by"] == "SIGCONT")
+    record = record_of(redis, worker)
+    wait_until(lambda: record_of(redis, worker)["heartbeat_at"] > record["heartbeat_at"] + 500)
+    assert record_of(redis, worker)["state"] == "running"
+
     record = record_of(redis, worker)
     told = {"verb": "stop", "by": "ada", "reason": "", "at": record["started_at"], "action_id": "a1"}
     redis.set(key, json.dumps({**told, "started_at": record["started_at"] - 1}))

@@ -29,24 +29,29 @@ StartWorker = Callable[..., Worker]
 SLOW = QueueKeys(NAMESPACE, "slow")
 
 
-def test_process_that_stands_still_for_longer_than_its_lease_keeps_it(
+def test_processes_that_stand_still_for_longer_than_their_leases_keep_them(
     start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
 ) -> None:
-    """Its supervisor cannot tell it from one that computes."""
+    """Their supervisor cannot tell them from such that compute."""
     worker = start_worker("w1", processes=2, concurrency=1, lease_seconds=1)
-    start_worker("w2", queues={"fast": 1, "slow": 1}, lease_seconds=1)
-    handle = shop.tell_process.enqueue("a", seconds=0.5)
-    wait_until(lambda: len(traces(redis)) == 1)
-    running = int(traces(redis)[0].rpartition(" ")[2])
-    os.kill(running, signal.SIGSTOP)
-    fence, score = redis.hget(SLOW.running, handle.id), redis.zscore(SLOW.leases, handle.id)
-    wait_until(lambda: (redis.zscore(SLOW.leases, handle.id) or 0) > (score or 0) + 2_000)  # twice the lease
-    assert redis.hget(SLOW.running, handle.id) == fence
-    os.kill(running, signal.SIGCONT)
-    wait_until_completed(redis, 1, "slow")
-    assert len(traces(redis)) == 1
-    assert history_of(redis, "slow", handle.id) == []
-    assert worker.process.poll() is None
+    wait_until(lambda: [p["state"] for p in record_of(redis, worker).get("processes", ())] == ["running"] * 2)
+    handles = [shop.tell_process.enqueue(what, seconds=0.5) for what in ("a", "b")]
+    wait_until(lambda: len(traces(redis)) == 2)
+    pids = {int(line.rpartition(" ")[2]) for line in traces(redis)}
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    assert len(pids) == 2
+    start_worker("w2", lease_seconds=1)
+    fences = [redis.hget(SLOW.running, handle.id) for handle in handles]
+    ends = [redis.zscore(SLOW.leases, handle.id) or 0 for handle in handles]
+    for handle, end in zip(handles, ends, strict=True):
+        wait_until(lambda h=handle, e=end: (redis.zscore(SLOW.leases, h.id) or 0) > e + 2_000)  # type: ignore[misc]
+    assert [redis.hget(SLOW.running, handle.id) for handle in handles] == fences
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+    wait_until_completed(redis, 2, "slow")
+    assert len(traces(redis)) == 2
+    assert [history_of(redis, "slow", handle.id) for handle in handles] == [[], []]
     check_books()
 
 
