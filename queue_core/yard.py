@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import update_wrapper
 from operator import itemgetter
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
@@ -19,20 +19,22 @@ from queue_core.chain import Chain
 from queue_core.client import Client, Started
 from queue_core.consumer import Claim, process_name
 from queue_core.context import Context
-from queue_core.control import Control
 from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask, shown
-from queue_core.explain import Explanation, explain, explain_queue
 from queue_core.ids import is_task_id
-from queue_core.inspector import Inspector
 from queue_core.keys import QueueKeys, check_name
-from queue_core.operations import Operations
 from queue_core.protocol import Acted, Call
 from queue_core.retry import RetryRules
 from queue_core.schedule import ONE
-from queue_core.schedules import Schedules
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from queue_core.task import DEFAULT_SENDING, Definition, Message, NewTask, Sending
 from queue_core.timetable import Schedule
+
+if TYPE_CHECKING:  # what looks and acts is loaded when it is asked for: a worker's process starts sooner without
+    from queue_core.control import Control
+    from queue_core.explain import Explanation
+    from queue_core.inspector import Inspector
+    from queue_core.operations import Operations
+    from queue_core.schedules import Schedules
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -214,6 +216,8 @@ class Queue:
 
     def explain(self) -> tuple[Explanation, ...]:
         """What the queue waits for, worst first. Raises `UnknownQueue`."""
+        from queue_core.explain import explain_queue
+
         return explain_queue(self._yard.inspector, self.name)
 
     def __repr__(self) -> str:
@@ -500,6 +504,8 @@ class Taskyard:
 
     def explain(self, task_id: str, queue: str | None = None) -> Explanation:
         """Why a task, in `queue` or in any, is where it is, what happens next, and what helps."""
+        from queue_core.explain import explain
+
         return explain(self.inspector, task_id, queue)
 
     def handle(self, task_id: str, queue: str | None = None) -> TaskHandle:
@@ -517,18 +523,26 @@ class Taskyard:
 
     @property
     def inspector(self) -> Inspector:
+        from queue_core.inspector import Inspector
+
         return Inspector(client=self.client)
 
     @property
     def control(self) -> Control:
+        from queue_core.control import Control
+
         return Control(client=self.client)
 
     @property
     def operations(self) -> Operations:
+        from queue_core.operations import Operations
+
         return Operations(client=self.client)
 
     @property
     def schedules(self) -> Schedules:
+        from queue_core.schedules import Schedules
+
         return Schedules(client=self.client)
 
     # Connections.

@@ -22,6 +22,8 @@ from queue_core.embedded import EmbeddedServer
 
 LOOK_SECONDS = 0.01
 PATIENCE_SECONDS = 90.0
+SLOWEST = 2_000
+"""Tasks a second: what takes longer, beyond PATIENCE_SECONDS, has got stuck."""
 
 
 class DidNotWork(Exception):
@@ -74,7 +76,7 @@ class Bench:
             env=self._environment(engine, kind),
             capture_output=True,
             text=True,
-            timeout=PATIENCE_SECONDS,
+            timeout=PATIENCE_SECONDS + count / SLOWEST,
             check=False,
         )
         if done.returncode:
@@ -137,7 +139,7 @@ class Workers:
         """Look until `count` tasks have ended: what was seen on the way, from the first that ended. Raises
         `DidNotWork`."""
         seen: list[Seen] = []
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + PATIENCE_SECONDS + count / SLOWEST
         while not seen or seen[-1].ended < count:
             if time.monotonic() > deadline or any(process.poll() is not None for process in self._processes):
                 ended = seen[-1].ended if seen else 0

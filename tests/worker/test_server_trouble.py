@@ -111,7 +111,7 @@ def test_worker_that_is_started_before_its_server_says_so_once_and_works_when_it
     with Redis.from_url(server.url) as redis:
         shop.note.enqueue("hello")
         wait_until_completed(redis, 1, "fast")
-        assert record_of(redis, worker)["state"] == "running"
+        wait_until(lambda: record_of(redis, worker)["state"] == "running")  # with the next heartbeat
     assert worker.said().count("does not answer") == 1
     assert worker.stop() == 0
     shop.yard.close()
