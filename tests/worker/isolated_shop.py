@@ -11,9 +11,23 @@ import threading
 import time
 
 from queue_core import Cancelled, Context, SoftTimeout, Taskyard
-from tests.worker.shop import leave
+from tests.worker.shop import RULES, leave, say_so
 
-yard = Taskyard(namespace="test", version="1.0")
+
+class Telling:
+    """Middleware that leaves a trace of one task's runs."""
+
+    def before(self, context: Context) -> None:
+        if context.task_name == "say_apart":
+            leave(f"before attempt {context.attempt}, sent {context.headers.get('sent')}")
+
+
+yard = Taskyard(namespace="test", version="1.0", middleware=[Telling()])
+
+
+@yard.task(queue="slow", isolation="process", retry=RULES, result_ttl=60)
+def say_apart(context: Context, what: str) -> int:
+    return say_so(what, context.attempt)
 
 
 @yard.task(queue="slow")

@@ -15,6 +15,7 @@ from uuid import UUID
 from redis import Redis
 
 from queue_core import Cancelled, Context, DeadLetter, Discard, LeaseLost, Retry, SoftTimeout, Taskyard, fixed, never
+from queue_core.retry import RetryRules
 
 yard = Taskyard(namespace="test", version="1.0")
 traces = Redis.from_url(yard.url)
@@ -174,10 +175,9 @@ def tell_progress(context: Context, seconds: float) -> None:
             break
 
 
-@yard.task(queue="fast", retry={ConnectionError: fixed(0.2, jitter=0), ValueError: never}, result_ttl=60)
-def say(context: Context, what: str) -> int:
-    """Raises what it is told to, at its first attempt."""
-    if context.attempt == 1:
+def say_so(what: str, attempt: int) -> int:
+    """Raises what it is told to, at the first attempt."""
+    if attempt == 1:
         raise {
             "again": Retry("not yet", after=0.1),
             "discard": Discard("too late"),
@@ -185,7 +185,15 @@ def say(context: Context, what: str) -> int:
             "connection": ConnectionResetError("gone"),
             "value": ValueError("never right"),
         }[what]
-    return context.attempt
+    return attempt
+
+
+RULES: RetryRules = {ConnectionError: fixed(0.2, jitter=0), ValueError: never}
+
+
+@yard.task(queue="fast", retry=RULES, result_ttl=60)
+def say(context: Context, what: str) -> int:
+    return say_so(what, context.attempt)
 
 
 @yard.task(queue="slow")

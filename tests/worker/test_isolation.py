@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from redis import Redis
 
-from queue_core import State, TaskFailed, Taskyard
+from queue_core import ResultUnavailable, State, TaskFailed, Taskyard
 from queue_core.keys import QueueKeys
 from tests.worker import isolated_shop as shop
 from tests.worker.harness import (
@@ -57,6 +57,22 @@ def test_isolated_handler_runs_in_a_child_that_is_used_again(
     print(f"{(time.monotonic() - began) / 300 * 1000:.2f} ms a task, one at a time")
     worker.process.kill()
     wait_until(lambda: not is_alive(pid), 2)
+    check_books()
+
+
+def test_rules_of_retries_and_middleware_hold_for_an_isolated_handler(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker(app=APP, concurrency=1)
+    again = yard.enqueue(shop.say_apart.message("again").with_headers({"sent": "along"}))
+    assert again.result(timeout=20) == 2
+    assert traces(redis) == [f"before attempt {attempt}, sent along" for attempt in (1, 2)]
+    assert '"retry_in":0.1' in history_of(redis, "slow", again.id)[1]
+    assert shop.say_apart.enqueue("connection").result(timeout=20) == 2
+    with pytest.raises(ResultUnavailable, match="was discarded by its handler: Discard: too late"):
+        shop.say_apart.enqueue("discard").result(timeout=20)
+    with pytest.raises(TaskFailed, match="ValueError: never right"):
+        shop.say_apart.enqueue("value").result(timeout=20)
     check_books()
 
 
