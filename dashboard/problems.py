@@ -32,6 +32,8 @@ FAULT_IS_OVER_MS = 300_000
 """A new fault of which nothing is dead or retrying is told for so long after its last failure."""
 BOOKS_OFF_SNAPSHOTS = 3
 MOST_LINES = 7
+SHOWN_SCHEDULES = 6
+"""Names in one line."""
 
 
 class Kind(IntEnum):
@@ -39,20 +41,22 @@ class Kind(IntEnum):
 
     NEW_FAULT = 1
     NO_WORKER = 2
-    UNKNOWN_TASK = 3
-    WORKER_LOST = 4
-    BOOKS_OFF = 5
-    REDIS_UNSAFE = 6
-    WAITS_TOO_LONG = 7
-    WORKER_STALE = 8
-    UNREADABLE = 9
-    PAUSED = 10
-    TOO_MANY_DEAD = 11
+    SCHEDULE_OVERDUE = 3
+    UNKNOWN_TASK = 4
+    WORKER_LOST = 5
+    BOOKS_OFF = 6
+    REDIS_UNSAFE = 7
+    WAITS_TOO_LONG = 8
+    WORKER_STALE = 9
+    UNREADABLE = 10
+    PAUSED = 11
+    TOO_MANY_DEAD = 12
 
 
 TITLES = {
     Kind.NEW_FAULT: "New fault",
     Kind.NO_WORKER: "No worker",
+    Kind.SCHEDULE_OVERDUE: "Schedule overdue",
     Kind.UNKNOWN_TASK: "Unknown task",
     Kind.WORKER_LOST: "Worker lost",
     Kind.BOOKS_OFF: "Books off",
@@ -66,6 +70,7 @@ TITLES = {
 BAD = {
     Kind.NEW_FAULT,
     Kind.NO_WORKER,
+    Kind.SCHEDULE_OVERDUE,
     Kind.UNKNOWN_TASK,
     Kind.WORKER_LOST,
     Kind.BOOKS_OFF,
@@ -147,6 +152,7 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
     found = [
         *_new_faults(snapshot, now_ms),
         *without_worker,
+        *_overdue_schedules(snapshot),
         *_unknown_tasks(snapshot, explained, now_ms),
         *_silent_workers(snapshot, explained, now_ms),
         *_books_off(snapshot, seen),
@@ -242,6 +248,17 @@ def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
         if since is None or now_ms - since >= STALE_MS:
             last = sorted(assigned, key=lambda worker: -worker.heartbeat_at)[:1]
             yield Problem(Kind.NO_WORKER, since, "", queues=(queue,), workers=tuple(last))
+
+
+def _overdue_schedules(snapshot: Snapshot) -> Iterator[Problem]:
+    """Every worker is a scheduler: without any nothing is enqueued. Else a queue takes no task."""
+    for has_scheduler in (False, True):
+        late = [schedule for schedule in snapshot.overdue if schedule.has_scheduler is has_scheduler]
+        if late:
+            names = ", ".join(schedule.name for schedule in late[:SHOWN_SCHEDULES])
+            more = f" and {len(late) - SHOWN_SCHEDULES:,} more" if len(late) > SHOWN_SCHEDULES else ""
+            why = "not enqueued, although a worker is alive" if has_scheduler else "not enqueued: no worker is alive"
+            yield Problem(Kind.SCHEDULE_OVERDUE, late[0].overdue_since, why, server=(f"{names}{more}", why))
 
 
 def _unknown_tasks(snapshot: Snapshot, explained: set[str], now_ms: int) -> Iterator[Problem]:

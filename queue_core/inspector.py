@@ -7,7 +7,7 @@ queue. The first call after a server's start takes one more: its scripts are not
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -89,10 +89,11 @@ class Inspector:
     def snapshot(self) -> Snapshot:
         """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips."""
         namespace = self._client.namespace
-        time, registry, heartbeats, info, save = self._client.read(
+        time, registry, heartbeats, stored, info, save = self._client.read(
             ("TIME",),
             ("SMEMBERS", keys.queues(namespace)),
             _heartbeats(namespace),
+            ("HGETALL", keys.schedules(namespace)),
             *SERVER_COMMANDS,
         )
         now_ms = self._now_ms(time)
@@ -102,7 +103,14 @@ class Inspector:
         calls: list[Call[Any]] = [reading.observe(queue) for queue in queues]
         calls += [reading.list_faults(queue, SNAPSHOT_FAULTS) for queue in queues]
         answers: list[Any]
-        answers, (records,) = self._ask(calls, self._records(seen))
+        schedules, _ = upcoming.read_all(stored if isinstance(stored, dict) else {})
+        noting = {schedule.queue: self._client.queue(schedule.queue) for schedule in schedules}
+        names_of = {queue: [schedule.name for schedule in schedules if schedule.queue == queue] for queue in noting}
+        reads = [("HMGET", noting[queue].occurrences, *names_of[queue]) for queue in noting]
+        answers, (records, *noted) = self._ask(calls, self._records(seen), *reads)
+        notes = _notes(names_of, noted)
+        workers = self._workers(seen, records)
+        has_scheduler = any(is_live(worker, now_ms) for worker in workers)
         observed: list[QueueSnapshot] = []
         faults: list[Fault] = []
         for i, name in enumerate(names):
@@ -116,9 +124,10 @@ class Inspector:
             taken_at=now_ms,
             server=decoding.server(info, save),
             queues=tuple(observed),
-            workers=self._workers(seen, records),
+            workers=workers,
             faults=_last_seen_first(faults),
             unreadable=unreadable,
+            overdue=upcoming.overdue(schedules, notes, now_ms, has_scheduler=has_scheduler),
         )
 
     def workers(self) -> tuple[WorkerSnapshot, ...]:
@@ -311,10 +320,9 @@ class Inspector:
         queues = {schedule.queue: self._client.queue(schedule.queue) for schedule in schedules}
         names = {queue: [s.name for s in schedules if s.queue == queue] for queue in queues}
         answers = self._client.read(*(("HMGET", queues[name].occurrences, *names[name]) for name in queues))
-        notes: dict[str, bytes | None] = {}
+        notes = _notes(names, answers)
         tasks: dict[str, list[str]] = {}
-        for queue, answer in zip(queues, answers, strict=True):
-            notes |= dict(zip(names[queue], answer, strict=True)) if isinstance(answer, list) else {}
+        for queue in queues:
             noted = [timetable.noted(notes.get(name)) for name in names[queue]]
             tasks[queue] = [found[1] for found in noted if found and is_task_id(found[1])]
         wanted = [(queue, ids[i : i + MAX_ROWS]) for queue, ids in tasks.items() for i in range(0, len(ids), MAX_ROWS)]
@@ -609,6 +617,14 @@ def _newest_operations(queue: keys.QueueKeys, limit: int) -> Sequence[Sequence[A
         ("ZRANGEBYSCORE", queue.operations, "-inf", "(0", "WITHSCORES", "LIMIT", 0, limit),
         ("ZREVRANGEBYSCORE", queue.operations, "+inf", "0", "WITHSCORES", "LIMIT", 0, limit),
     )
+
+
+def _notes(names: Mapping[str, Sequence[str]], answers: Sequence[Any]) -> dict[str, bytes | None]:
+    """Schedule → what its queue has noted of it. `names`: queue → its schedules; a damaged queue tells nothing."""
+    found: dict[str, bytes | None] = {}
+    for some, answer in zip(names.values(), answers, strict=True):
+        found |= dict(zip(some, answer, strict=True)) if isinstance(answer, list) else {}
+    return found
 
 
 def _heartbeats(namespace: str) -> Sequence[Argument]:

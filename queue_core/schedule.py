@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -200,9 +200,15 @@ def next_after(rule: Rule, ms: int, count: int = 1) -> tuple[int, ...]:
     return tuple(islice(rule.after(ms), count))
 
 
+@lru_cache(maxsize=4096)
+def first_after(rule: Rule, ms: int) -> int | None:
+    """The next occurrence; `None` where there is none for 50 years."""
+    return next(rule.after(ms), None)
+
+
 def overdue_since(rule: Rule, after_ms: int, now_ms: int) -> int | None:
     """The first occurrence that nobody has seen to; `None` where there is none."""
-    first = next(rule.after(after_ms), None)
+    first = first_after(rule, after_ms)
     return first if first is not None and first <= now_ms else None
 
 

@@ -417,6 +417,8 @@ class Snapshot:
     faults: tuple[Fault, ...]
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Queue → why its data could not be read; the others are shown all the same."""
+    overdue: tuple[ScheduleSnapshot, ...] = ()
+    """Schedules of which one should have been enqueued that is not, longest first."""
 
 
 @dataclass(frozen=True, slots=True)

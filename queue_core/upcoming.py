@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from queue_core import decoding, timetable
 from queue_core.errors import UnreadableSchedule
@@ -62,10 +62,24 @@ def snapshot(
     )
 
 
+def overdue(
+    schedules: Iterable[Schedule], notes: Mapping[str, bytes | None], now_ms: int, *, has_scheduler: bool
+) -> tuple[ScheduleSnapshot, ...]:
+    """Those of which one should have been enqueued that is not, longest first. `notes`: by the schedules' names."""
+    found = []
+    for schedule in schedules:
+        noted = timetable.noted(notes.get(schedule.name))
+        seen_to = schedule.seen_to(noted[0] if noted else None, now_ms)
+        if not schedule.paused and _overdue(schedule, seen_to, now_ms, has_scheduler) is not None:
+            found.append(snapshot(schedule, notes.get(schedule.name), {}, now_ms, has_scheduler=has_scheduler))
+    return tuple(sorted(found, key=lambda late: (late.overdue_since or 0, late.name)))
+
+
 def _overdue(schedule: Schedule, seen_to: int, now_ms: int, has_scheduler: bool) -> int | None:
     """A scheduler has a few seconds for what it would enqueue now; what was passed over is not late. Without one,
     everything that has come is."""
-    if not has_scheduler:
-        return overdue_since(schedule.rule, seen_to, now_ms)
+    first = overdue_since(schedule.rule, seen_to, now_ms)
+    if first is None or not has_scheduler:
+        return first
     waiting = due(schedule.rule, schedule.missed, seen_to, now_ms).occurrences
     return waiting[0] if waiting and now_ms - waiting[0] >= STALE_MS else None

@@ -319,3 +319,22 @@ def test_handler_knows_for_which_time_it_runs(engine: Engine, schedules: Schedul
     drain(yard)
     assert [at and at.isoformat() for at in times] == ["2025-11-22T01:00:00+00:00", None]
     yard.close()
+
+
+def test_snapshot_tells_of_schedules_that_are_overdue_and_of_no_others(engine: Engine, schedules: Schedules) -> None:
+    for name, every in (("later", 3 * 3_600), ("hourly", 3_600), ("done", 3_600), ("paused", 60)):
+        add(schedules, name, every=every)
+    schedules.pause("paused", **act())
+    inspector = Inspector(client=engine.client)
+    assert inspector.snapshot().overdue == ()
+    engine.now = FULL_HOUR
+    occur(engine, FULL_HOUR, "done")
+    (found,) = inspector.snapshot().overdue
+    assert (found.name, found.overdue_since, found.has_scheduler) == ("hourly", FULL_HOUR, False)
+    live_worker(engine)
+    assert inspector.snapshot().overdue == ()
+    engine.redis.hset(keys.schedules(engine.client.namespace), "broken", "{}")
+    engine.redis.set(engine.client.queue("email").occurrences, "no hash")
+    assert inspector.snapshot().workers
+    engine.redis.set(keys.schedules(engine.client.namespace), "no hash")
+    assert inspector.snapshot().overdue == ()

@@ -3,7 +3,8 @@
 -- KEYS control HASH, stats HASH, telemetry HASH, names HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET,
 -- held ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET,
 -- dead_by_fault ZSET, trash ZSET, trashed HASH, imported ZSET, cancelling HASH, unique HASH, unique_expiring ZSET,
--- expiring ZSET, history HASH, faults HASH, faults_seen ZSET, operations ZSET, outcomes HASH, notify LIST
+-- expiring ZSET, occurrences HASH, history HASH, faults HASH, faults_seen ZSET, operations ZSET, outcomes HASH, notify
+-- LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the
 -- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;

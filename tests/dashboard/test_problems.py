@@ -25,6 +25,7 @@ from queue_core.snapshot import (
     Limits,
     Pause,
     QueueSnapshot,
+    ScheduleSnapshot,
     ServerSnapshot,
     Snapshot,
     WorkerSnapshot,
@@ -316,3 +317,15 @@ def test_the_same_failure_in_several_queues_is_one_line() -> None:
     (problem,) = find_problems(taken, Observations(), NOW)
     assert [found.queue for found in problem.faults] == ["eu", "us"]
     assert problem.since == NOW - 20 * MINUTE
+
+
+def test_schedules_that_nobody_enqueues_are_one_line() -> None:
+    late = [
+        ScheduleSnapshot(f"s{number}", overdue_since=NOW - HOUR + number, has_scheduler=False) for number in range(8)
+    ]
+    (problem,) = find_problems(replace(snapshot(), overdue=tuple(late)), Observations(), NOW)
+    assert (problem.kind, problem.severity, problem.since) == (Kind.SCHEDULE_OVERDUE, "bad", NOW - HOUR)
+    assert problem.server == ("s0, s1, s2, s3, s4, s5 and 2 more", "not enqueued: no worker is alive")
+    others = (ScheduleSnapshot("full", overdue_since=NOW - HOUR),)
+    (problem,) = find_problems(replace(snapshot(), overdue=others), Observations(), NOW)
+    assert problem.server == ("full", "not enqueued, although a worker is alive")
