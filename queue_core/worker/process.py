@@ -25,7 +25,7 @@ from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
 from queue_core.worker.executor import Executor, Run
-from queue_core.worker.isolation import Isolation
+from queue_core.worker.isolation import LOADING_SECONDS, Isolation
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loops import Loop
 from queue_core.worker.measures import COMPLETED
@@ -49,8 +49,9 @@ PULSE_SECONDS = 2.0
 """When it has heard nothing of the server for so long, it asks for a sign of life."""
 CRASHED = "crashed"
 """What came of an attempt whose child has died."""
-ISOLATED_MARGIN_MS = 10_000
-"""So much later than its hard timeout an isolated run is none of the process's own: it should have killed the child."""
+ISOLATED_MARGIN_MS = round((LOADING_SECONDS + 10) * 1000)
+"""So much behind the hard timeout of an isolated run its process is replaced: it has had time to start and to kill the
+child, and has not done it."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
 
@@ -112,10 +113,12 @@ class Process:
         self._queues = list(orders.queues)
         self._allocator = Allocator(orders.concurrency, orders.queues)
         self._executor = Executor(loop, orders.concurrency)
-        if any(definition.isolation for definition in yard.tasks.values()):
+        isolated = [definition for definition in yard.tasks.values() if definition.isolation is not None]
+        if isolated:
             isolation = Isolation(orders.app, orders.worker_id, orders.log_level, self._executor.end)
             self._executor.isolation = isolation
-            isolation.prepare()
+            if any(definition.queue in orders.queues for definition in isolated):
+                isolation.prepare()
         self._client = AsyncClient(
             yard.url, yard.namespace, patience_seconds=math.inf, on_trouble=self._on_trouble, knows_password=True
         )
