@@ -138,7 +138,7 @@ class Parameters:
         try:
             form = msgspec.defstruct("Arguments", fields, kw_only=True, forbid_unknown_fields=True, gc=False)
             return Decoder(form)
-        except (TypeError, ValueError):  # a name that no field can have, or types that go well alone only
+        except Exception:  # a name that no field can have, or types that go well alone only
             return None
 
     @cached_property

@@ -29,6 +29,8 @@ def judge(error: BaseException, attempt: int, allowed: int, policy: Policy = ret
 
     `attempt`: the number of the one that failed, 1 for the first.
     """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        (error,) = error.exceptions  # as a TaskGroup wraps what one of its tasks raised
     if isinstance(error, Discard):
         return Judgement(DISCARD)
     if isinstance(error, DeadLetter) or attempt > allowed:

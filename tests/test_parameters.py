@@ -332,6 +332,17 @@ def passed_to(handler: Callable[..., Any], **named: Any) -> Mapping[str, Any]:
     return definition.decode(definition.encode((), named))[1]
 
 
+def test_parameters_may_have_any_name() -> None:
+    def handler(self: int, _x: int, class_: int, __y: int, __struct_fields__: int = 5) -> None: ...
+
+    definition = Taskyard().task(handler).definition
+    names = list(definition.parameters.signature.parameters)
+    value = {name: at for at, name in enumerate(names)}
+    assert definition.decode(definition.encode((), value))[1] == value
+    with pytest.raises(PayloadMismatch, match=f"argument `{names[3]}`: expected `int`, got `str`"):
+        definition.decode(json.dumps({**value, names[3]: "1"}).encode())
+
+
 class Called:
     x: int = 1
 

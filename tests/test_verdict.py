@@ -104,6 +104,21 @@ def test_rule_of_the_task_decides_while_it_has_retries() -> None:
     assert after(KeyError())[0] == RETRY
 
 
+def test_group_of_one_error_counts_as_that_error() -> None:
+    policy = make_policy({ConnectionError: fixed(50, jitter=0), ExceptionGroup: never})
+
+    def after(*errors: Exception) -> tuple[str, int]:
+        group = ExceptionGroup("in a TaskGroup", [ExceptionGroup("", errors)])
+        failed = failed_attempt(claimed(), 7, "send", Options(), group, policy=policy)
+        assert failed.failure.error.startswith("ExceptionGroup: in a TaskGroup")
+        return failed.verdict, failed.delay_ms
+
+    assert after(ConnectionError()) == (RETRY, 50_000)
+    assert after(Retry(after=3)) == (RETRY, 3_000)
+    assert after(Discard()) == (DISCARD, 0)
+    assert after(ConnectionError(), Retry(after=3)) == (DEAD, 0)
+
+
 def test_rule_that_fails_is_told_in_the_history_and_loses_no_task() -> None:
     def when(attempt: int, error: BaseException) -> float:
         return 1 / 0
