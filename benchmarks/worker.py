@@ -46,9 +46,8 @@ def _start(bench: Bench, ours: Installed) -> Iterator[Figure]:
     for _ in range(STARTS):
         bench.clear()
         bench.enqueue(ours, "noop", 1)
-        begun = time.monotonic_ns()
         with bench.workers(ours, "noop") as workers:
-            seconds.append((workers.watch(1)[-1].first_ns - begun) / 1e9)
+            seconds.append((workers.watch(1)[-1].first_ns - workers.begun_ns) / 1e9)
     yield Figure("start of a worker to its first task", median(seconds), "s", START_SECONDS)
 
 

@@ -120,6 +120,11 @@ class Workers:
     def pids(self) -> list[int]:
         return [process.pid for process in self._processes]
 
+    @property
+    def begun_ns(self) -> int:
+        """When the adapter gave way to the worker that was started last."""
+        return int(self._marks.with_name(self._marks.name + ".begun").read_text())
+
     def look(self) -> Seen:
         marked = [HEADER.unpack(found) for found in self._read(HEADER.size)]
         info: Any = self._client.redis.info("cpu")
