@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 
 from queue_core.protocol import Report
@@ -21,13 +22,17 @@ class Reports:
         self._waiting: dict[tuple[str, str], Report] = {}
         self._lock = threading.Lock()
         self._last = float("-inf")
+        self._asked_at = float("-inf")
 
     def note(self, queue: str, report: Report) -> None:
         """Called by any thread, as often as a handler likes."""
+        now = time.monotonic()
         with self._lock:
-            is_first = not self._waiting
+            # Whoever was first may have been interrupted before it could ask: its timeout was over.
+            is_to_ask = not self._waiting or now > self._asked_at + 2 * EVERY_SECONDS
             self._waiting[queue, report.id] = report
-        if is_first:
+        if is_to_ask:
+            self._asked_at = now
             with contextlib.suppress(RuntimeError):  # the loop has closed: the process is about to end
                 self._loop.call_soon_threadsafe(self._send_in_time)
 
