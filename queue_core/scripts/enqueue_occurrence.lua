@@ -24,7 +24,6 @@ if occurrence > now then return answer({fmt('%.0f', now), 'early', noted or '', 
 
 local total = 1
 -- include enter
-if entering == 0 then begin_writing() end
 local holder = met[2] and match(met[2], ' (%S+)$')
 local what, id = holder and 'met' or 'made', holder or ids[1]
 call('HSET', occurrences, schedule, fmt('%.0f %s %s', occurrence, id, what))

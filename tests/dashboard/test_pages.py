@@ -278,6 +278,15 @@ def test_a_retried_task_is_shown_after_its_end(visitor: Visitor, tasks: Tasks) -
     assert "retried by console" in shown
 
 
+def test_a_task_tells_from_which_schedule_it_came(visitor: Visitor, tasks: Tasks) -> None:
+    schedules = tasks.yard.schedules
+    schedules.add("nightly", "charge", queue="billing", cron="@daily", by="ada", action_id="a")
+    (task_id,) = schedules.run_now("nightly", by="ada", action_id="b").done
+    shown = text_of(visitor.text(f"/queues/billing/tasks/{task_id}"))
+    assert re.search(r"Schedule nightly, for \d\d:\d\d:\d\d ", shown)
+    assert "scheduled for" not in shown
+
+
 def test_an_empty_server_shows_three_steps(visitor: Visitor) -> None:
     shown = text_of(visitor.text("/"))
     assert "Nothing has been enqueued yet" in shown
