@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
+import pytest
 from redis import Redis
 
 from queue_core.inspector import Inspector
-from tests.worker.harness import NAMESPACE, Worker, wait_until
+from tests.worker.harness import NAMESPACE, ROOT, Worker, wait_until
 
 
 def seconds(redis: Redis) -> list[int]:
@@ -34,3 +37,33 @@ def test_each_occurrence_runs_once_while_workers_come_and_are_killed(
     times = sorted(seconds(redis))
     assert times == list(range(times[0], times[0] + len(times)))
     check_books()
+
+
+def test_rolling_restart_declares_what_the_new_code_says(
+    start_worker: Callable[..., Worker],
+    redis: Redis,
+    redis_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    code = tmp_path / "timed_shop.py"
+    begin = (
+        "from queue_core import Taskyard\nyard = Taskyard(namespace='test')\n@yard.task\ndef report() -> None: ...\n"
+        "yard.schedule('stays', report, every=3_600)\n"
+    )
+    code.write_text(f"{begin}yard.schedule('goes', report, every=3_600)\n")
+    worker = start_worker(app="timed_shop:yard")
+    inspector = Inspector(redis_url, NAMESPACE)
+    wait_until(lambda: [found.name for found in inspector.schedules()] == ["goes", "stays"])
+    code.write_text(f"{begin}yard.schedule('comes', report, cron='@daily', time_zone='Europe/Vienna')\n")
+    worker.signal(signal.SIGHUP)
+    wait_until(lambda: any(found.undeclared_at for found in inspector.schedules()), what=worker.said)
+    shown = {found.name: (found.words, bool(found.undeclared_at)) for found in inspector.schedules()}
+    inspector.close()
+    assert shown == {
+        "comes": ("every day at 00:00, Europe/Vienna", False),
+        "goes": ("every hour", True),
+        "stays": ("every hour", False),
+    }
+    assert worker.stop() == 0
