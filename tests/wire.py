@@ -1,4 +1,4 @@
-"""A wire to a server that a test can cut, or let swallow what is sent over it. It counts who connects."""
+"""A wire to a server that a test can cut, or let swallow or hold back what is sent over it. It counts who connects."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Wire:
         self._port = self._listener.getsockname()[1]
         self._state: Literal["whole", "cut", "swallowing"] = "whole"
         self._words: tuple[bytes, ...] = ()
+        self._flows = threading.Event()
+        self._flows.set()
         self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         self.connected_at: list[float] = []
@@ -62,14 +64,20 @@ class Wire:
             for connection in self._connections:
                 connection.is_dead |= not words
 
+    def hold_back(self) -> None:
+        """What is sent comes when the wire is mended."""
+        self._flows.clear()
+
     def mend(self) -> None:
         """For new connections: what was swallowed once stays lost."""
         with self._lock:
             self._state = "whole"
+        self._flows.set()
 
     def close(self) -> None:
         self._listener.close()
         self.cut()
+        self._flows.set()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
@@ -101,6 +109,7 @@ class Wire:
                 data = end.recv(1 << 20)
                 if not data:
                     return
+                self._flows.wait()
                 if end is client and self._state == "swallowing" and any(word in data for word in self._words):
                     connection.is_dead = True
                 other = server if end is client else client

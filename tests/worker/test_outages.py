@@ -107,6 +107,12 @@ def swallowing(scene: Scene) -> Callable[[], None]:
     return scene.wire.mend
 
 
+def holding_back(scene: Scene) -> Callable[[], None]:
+    """What was given up and sent again comes to the server all the same, later."""
+    scene.wire.hold_back()
+    return scene.wire.mend
+
+
 def read_only(scene: Scene) -> Callable[[], None]:
     scene.redis.execute_command("REPLICAOF", "127.0.0.1", "1")
     return lambda: scene.redis.execute_command("REPLICAOF", "NO", "ONE")
@@ -132,7 +138,7 @@ def loading(scene: Scene) -> Callable[[], None]:
     return come_back
 
 
-REACHABLE = [cut, swallowing, read_only, password_changed]
+REACHABLE = [cut, swallowing, holding_back, read_only, password_changed]
 OUTAGES = [stopped, *REACHABLE, loading]
 
 
