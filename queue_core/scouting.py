@@ -8,6 +8,7 @@ a new connection is answered and the old one still is not, it is given up and se
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Awaitable, Callable
 from typing import Protocol, TypeVar
@@ -44,6 +45,8 @@ class Scout:
         self._ask = ask
         self._on_trouble = on_trouble
         self.is_away = False
+        self.found_at = -math.inf
+        """When the server was last back, on the event loop's clock."""
         self._epoch = 0
         self._is_found = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
@@ -127,6 +130,7 @@ class Scout:
         was_away, self.is_away = self.is_away, False
         if was_away:
             self._epoch += 1
+            self.found_at = asyncio.get_running_loop().time()
             self._on_trouble(None)
         overdue = [call for call, (since, _) in self._calls.items() if since <= asked_at]
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self._give_up, overdue, was_away)

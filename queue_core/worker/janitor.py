@@ -3,13 +3,15 @@ letters beyond what a queue keeps into the trash, and empties that when its time
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
 from queue_core import protocol, reading
 from queue_core.aio import AsyncClient
-from queue_core.errors import TaskyardError
+from queue_core.errors import ServerUnavailable, TaskyardError
 from queue_core.formats import count
+from queue_core.scouting import Scout
 from queue_core.settings import MAX_BATCH, TRASH_SECONDS
 from queue_core.worker.complaints import Complaints
 
@@ -23,14 +25,31 @@ MAX_SLICES = 40
 
 
 class Janitor:
-    def __init__(self, client: AsyncClient, queues: Sequence[str], lease_ms: int, complaints: Complaints) -> None:
+    """`client`: one that does not send again what was not answered: an order to recover that reached the server when it
+    is back would be there before the heartbeats. `scout`: whether the server is away."""
+
+    def __init__(
+        self,
+        client: AsyncClient,
+        queues: Sequence[str],
+        lease_ms: int,
+        complaints: Complaints,
+        scout: Scout | None = None,
+    ) -> None:
         self._client = client
+        self._scout = scout
         self._queues = queues
         self._lease_ms = lease_ms
         self._complaints = complaints
 
     async def recover(self) -> None:
-        """Tasks whose worker did not come back for them will run again, or are dead letters."""
+        """Tasks whose worker did not come back for them will run again, or are dead letters. Not for one lease after
+        the server was away: workers that live are to say so first. It grants such a time, too, but not twice in a row.
+        """
+        if self._scout:
+            since_ms = (asyncio.get_running_loop().time() - self._scout.found_at) * 1_000
+            if self._scout.is_away or since_ms < self._lease_ms:
+                return
         await self._for_each_queue("recover", self._recover)
 
     async def end_outstayed(self) -> None:
@@ -46,6 +65,10 @@ class Janitor:
         for queue in self._queues:
             try:
                 await tend(queue)
+            except ServerUnavailable:
+                if self._scout:
+                    self._scout.look()
+                return
             except TaskyardError as error:
                 self._complaints.say(queue, chore, error)
             else:

@@ -134,9 +134,11 @@ class Supervisor:
 
     async def _work(self) -> None:
         await self._check_server()
-        janitor = Janitor(self._client, self._names, self._settings.lease_ms, self._complaints)
-        assert self._client.scout is not None
-        tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints, self._client.scout)
+        scout = self._client.scout
+        assert scout is not None
+        once = AsyncClient(self._yard.url, self._yard.namespace, patience_seconds=0)
+        janitor = Janitor(once, self._names, self._settings.lease_ms, self._complaints, scout)
+        tender = Tender(self._yard.url, self._yard.namespace, self._names, self._complaints, scout)
         chores = [
             Loop("hard-timeouts", LOOK_SECONDS, HardTimeouts(self._keepers).tick),
             Loop("recover", self._settings.beat_seconds, janitor.recover),

@@ -157,8 +157,9 @@ def lost(scene: Scene, outage: Callable[[Scene], Callable[[], None]]) -> Iterato
         )
     come_back()
     ended = time.monotonic()
-    notebook.note.enqueue(f"{outage.__name__} is over")
-    wait_until(lambda: f"{outage.__name__} is over" in notebook.read(), BACK_SECONDS + 8)
+    over = f"{outage.__name__} is over {len(notebook.read())}"
+    notebook.note.enqueue(over)
+    wait_until(lambda: over in notebook.read(), BACK_SECONDS + 8)
     scene.back[outage.__name__] = time.monotonic() - ended
     assert scene.back[outage.__name__] < BACK_SECONDS
     wait_until(lambda: scene.said("Redis answers again") > back, 5)
