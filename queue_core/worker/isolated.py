@@ -28,7 +28,7 @@ from queue_core.context import Context, Signals
 from queue_core.errors import Cancelled, ConfigurationError, SoftTimeout, TaskyardError
 from queue_core.protocol import ClaimedTask, Counters, FailedTask
 from queue_core.task import Definition
-from queue_core.worker import wire
+from queue_core.worker import messages
 from queue_core.worker.executor import too_long
 from queue_core.worker.interruption import Interruptible
 from queue_core.worker.loading import load_yard
@@ -45,7 +45,7 @@ IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGHUP)
 class Attempt:
     """The one that is being run."""
 
-    def __init__(self, job: wire.Job, yard: Taskyard, on_progress: Any) -> None:
+    def __init__(self, job: messages.Job, yard: Taskyard, on_progress: Any) -> None:
         self.job = job
         self.envelope = codec.decode_envelope(job.envelope)
         self.definition: Definition = yard.tasks[self.envelope.name]
@@ -82,7 +82,7 @@ class Isolated:
         self._yard = yard
         self._socket = talking
         self._worker_id = worker_id
-        self._jobs: queue.SimpleQueue[wire.Job] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[messages.Job] = queue.SimpleQueue()
         self._attempt: Attempt | None = None
         self._runner: asyncio.Runner | None = None
         self._fresh = contextvars.copy_context()
@@ -92,15 +92,15 @@ class Isolated:
     def run(self) -> None:
         signal.signal(signal.SIGUSR1, self._raise)
         threading.Thread(target=self._listen, name="taskyard-orders", daemon=True).start()
-        self._say(wire.Ready())
+        self._say(messages.Ready())
         while True:
             self._do(self._jobs.get())
 
     # In the main thread.
 
-    def _do(self, job: wire.Job) -> None:
-        attempt = Attempt(job, self._yard, lambda said: self._say_between(wire.Progress(job.fence, said)))
-        ended = wire.Ended(job.fence, 0.0)
+    def _do(self, job: messages.Job) -> None:
+        attempt = Attempt(job, self._yard, lambda said: self._say_between(messages.Progress(job.fence, said)))
+        ended = messages.Ended(job.fence, 0.0)
         self._attempt = attempt
         try:
             ended.result = result_of(attempt.envelope, self._fresh.copy().run(self._call, attempt))
@@ -143,7 +143,7 @@ class Isolated:
             error, attempt.error = attempt.error, None
             raise error
 
-    def _say_between(self, message: wire.ToProcess) -> None:
+    def _say_between(self, message: messages.ToProcess) -> None:
         """While a handler runs, which may be interrupted before and after that; in the handler's thread."""
         if threading.current_thread() is not threading.main_thread():
             self._say(message)
@@ -159,20 +159,20 @@ class Isolated:
 
     def _listen(self) -> None:
         with self._socket.makefile("rb") as stream:
-            while head := stream.read(wire.HEAD_BYTES):
-                message = wire.for_child.decode(stream.read(int.from_bytes(head, "big")))
-                if isinstance(message, wire.Job):
+            while head := stream.read(messages.HEAD_BYTES):
+                message = messages.for_child.decode(stream.read(int.from_bytes(head, "big")))
+                if isinstance(message, messages.Job):
                     self._jobs.put(message)
                 elif (attempt := self._attempt) is not None and attempt.job.fence == message.fence:
                     self._obey(attempt, message)
         os._exit(1)
 
-    def _obey(self, attempt: Attempt, message: wire.Stop | wire.Interrupt | wire.Overdue) -> None:
-        if isinstance(message, wire.Stop):
+    def _obey(self, attempt: Attempt, message: messages.Stop | messages.Interrupt | messages.Overdue) -> None:
+        if isinstance(message, messages.Stop):
             attempt.signals.is_cancelled = True
             self._cancel(attempt, None)
-        elif isinstance(message, wire.Overdue):
-            self._say(wire.Ended(message.fence, 0.0, failed=self._last_words(attempt)))
+        elif isinstance(message, messages.Overdue):
+            self._say(messages.Ended(message.fence, 0.0, failed=self._last_words(attempt)))
         else:
             error = SoftTimeout(too_long(attempt.definition)) if message.is_timeout else Cancelled()
             if message.is_timeout:
@@ -193,9 +193,9 @@ class Isolated:
         stack = stack_of_suspended(coroutine.coroutine) if coroutine and is_suspended else stack_of_main_thread()
         return attempt.describe(error.with_traceback(stack), self._worker_id)
 
-    def _say(self, message: wire.ToProcess) -> None:
+    def _say(self, message: messages.ToProcess) -> None:
         with self._sending:
-            self._socket.sendall(wire.frame(message))
+            self._socket.sendall(messages.frame(message))
 
 
 def _cancel_task(attempt: Attempt, coroutine: Interruptible, instead: TaskyardError | None) -> None:
@@ -205,7 +205,7 @@ def _cancel_task(attempt: Attempt, coroutine: Interruptible, instead: TaskyardEr
 
 
 def main() -> None:
-    setup = msgspec.json.decode(sys.argv[1], type=wire.Setup)
+    setup = msgspec.json.decode(sys.argv[1], type=messages.Setup)
     end_with_parent(setup.parent_pid)
     for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
@@ -214,7 +214,7 @@ def main() -> None:
     try:
         yard = load_yard(setup.app)
     except ConfigurationError as error:
-        talking.sendall(wire.frame(wire.Ready(str(error))))
+        talking.sendall(messages.frame(messages.Ready(str(error))))
         os._exit(2)
     Isolated(yard, talking, setup.worker_id).run()
 

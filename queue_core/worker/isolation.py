@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
-from queue_core.worker import wire
+from queue_core.worker import messages
 from queue_core.worker.child import count_oom_kills, how_it_ended
 from queue_core.worker.executor import Isolated, Run
 from queue_core.worker.outcome import hard_timeout
@@ -52,7 +52,7 @@ class IsolatedChild:
 
     def __init__(self, app: str, worker_id: str, log_level: str) -> None:
         ours, theirs = socket.socketpair()
-        setup = wire.Setup(app, worker_id, theirs.fileno(), os.getpid(), log_level)
+        setup = messages.Setup(app, worker_id, theirs.fileno(), os.getpid(), log_level)
         self._oom_kills_before = count_oom_kills()
         with theirs:
             self._process = subprocess.Popen(
@@ -63,7 +63,7 @@ class IsolatedChild:
         ours.setblocking(False)
         self._socket = ours
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._ended: asyncio.Future[wire.Ended] | None = None
+        self._ended: asyncio.Future[messages.Ended] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._listening = asyncio.create_task(self._listen())
         self._death: ChildDied | None = None
@@ -86,7 +86,7 @@ class IsolatedChild:
             self.kill()
             raise ChildNotReady(f"the child has not loaded the application within {LOADING_SECONDS:g} s") from None
 
-    def begin(self, job: wire.Job, run: Run) -> asyncio.Future[wire.Ended]:
+    def begin(self, job: messages.Job, run: Run) -> asyncio.Future[messages.Ended]:
         """What comes of it. Raises `ChildDied`, in the future."""
         self.run, self.runs = run, self.runs + 1
         self._ended = asyncio.get_running_loop().create_future()
@@ -95,9 +95,9 @@ class IsolatedChild:
         self.say(job)
         return self._ended
 
-    def say(self, message: wire.ToChild) -> None:
+    def say(self, message: messages.ToChild) -> None:
         if self._writer is not None and self._death is None:
-            self._writer.write(wire.frame(message))
+            self._writer.write(messages.frame(message))
 
     def kill(self) -> None:
         if self._death is None:
@@ -111,8 +111,8 @@ class IsolatedChild:
         reader, self._writer = await asyncio.open_connection(sock=self._socket)
         with contextlib.suppress(asyncio.IncompleteReadError, OSError):
             while True:
-                head = await reader.readexactly(wire.HEAD_BYTES)
-                self._hear(wire.for_process.decode(await reader.readexactly(int.from_bytes(head, "big"))))
+                head = await reader.readexactly(messages.HEAD_BYTES)
+                self._hear(messages.for_process.decode(await reader.readexactly(int.from_bytes(head, "big"))))
         _, status, usage = await asyncio.to_thread(os.wait4, self._process.pid, 0)
         self._process.returncode = os.waitstatus_to_exitcode(status)
         how = how_it_ended(self._process.returncode, count_oom_kills() - self._oom_kills_before)
@@ -124,15 +124,15 @@ class IsolatedChild:
                 waiting.set_exception(self._death)
                 waiting.exception()  # it may be that nobody waits for it
 
-    def _hear(self, message: wire.ToProcess) -> None:
-        if isinstance(message, wire.Ready):
+    def _hear(self, message: messages.ToProcess) -> None:
+        if isinstance(message, messages.Ready):
             self._complaint = message.complaint
             if self._complaint:
                 log.error("a child for isolated tasks cannot load the application: %s", self._complaint)
             elif not self._ready.done():
                 self._ready.set_result(None)
         elif self.run is not None and message.fence == self.run.context.fence:
-            if isinstance(message, wire.Progress):
+            if isinstance(message, messages.Progress):
                 signals = self.run.context.signals
                 if signals.on_progress is not None:
                     signals.on_progress(message.said)
@@ -165,12 +165,12 @@ class Isolation:
         if child is not None and error is LeaseLost:
             child.kill()
         elif child is not None:
-            child.say(wire.Stop(run.context.fence))
+            child.say(messages.Stop(run.context.fence))
             asyncio.get_running_loop().call_later(STOP_SECONDS, self._kill_if_it_still_runs, run)
 
     def interrupt(self, run: Run) -> None:
         if child := self._with.get(run):
-            child.say(wire.Interrupt(run.context.fence, is_timeout=run.interruption is SoftTimeout))
+            child.say(messages.Interrupt(run.context.fence, is_timeout=run.interruption is SoftTimeout))
 
     def _kill_if_it_still_runs(self, run: Run) -> None:
         if child := self._with.get(run):
@@ -194,7 +194,7 @@ class Isolation:
             run.begin()
             self._with[run] = child
             context = run.context
-            job = wire.Job(context.queue, context.task_id, context.fence, context.attempt - 1, run.envelope)
+            job = messages.Job(context.queue, context.task_id, context.fence, context.attempt - 1, run.envelope)
             ended = child.begin(job, run)
             hard_seconds = run.definition.hard_seconds
             await asyncio.wait([ended], timeout=None if hard_seconds == math.inf else hard_seconds)
@@ -206,9 +206,9 @@ class Isolation:
             child.run = None
             self._give_back(child)
 
-    async def _end_overdue(self, child: IsolatedChild, ended: asyncio.Future[wire.Ended], run: Run) -> None:
+    async def _end_overdue(self, child: IsolatedChild, ended: asyncio.Future[messages.Ended], run: Run) -> None:
         """Kill the child, when it has said where its handler is; or has not, for that keeps the interpreter."""
-        child.say(wire.Overdue(run.context.fence))
+        child.say(messages.Overdue(run.context.fence))
         await asyncio.wait([ended], timeout=LAST_WORDS_SECONDS)
         child.kill()
         await child.wait()
@@ -216,7 +216,7 @@ class Isolation:
         if ended.done() and ended.exception() is None:
             self._read(run, ended.result())
 
-    def _read(self, run: Run, ended: wire.Ended) -> None:
+    def _read(self, run: Run, ended: messages.Ended) -> None:
         run.isolated = Isolated(ended.result, ended.failed)
         if ended.failed is not None and run.error is None:
             run.error = Cancelled() if ended.is_stopped else RuntimeError(ended.failed.failure.error)
