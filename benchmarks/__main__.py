@@ -4,6 +4,7 @@ Nothing else should run meanwhile. `--help` tells the rest."""
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -59,4 +60,5 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started ends with it
     sys.exit(main(sys.argv[1:]))

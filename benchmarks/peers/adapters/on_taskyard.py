@@ -66,6 +66,7 @@ def enqueue(kind: str, arguments: Iterator[int]) -> None:
         for sent_ns in arguments:
             probe.enqueue(sent_ns)
     elif kind == "late":
+        noop.enqueue(0)  # the connection is open from here on
         for number in arguments:
             delay = shape.LATE_SECONDS + number * shape.LATE_STEP_SECONDS
             probe.options(delay=delay).enqueue(time.monotonic_ns() + round(delay * 1e9) - shape.EARLY_NS)
