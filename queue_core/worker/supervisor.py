@@ -12,6 +12,7 @@ import logging
 import math
 import os
 import socket
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
@@ -58,6 +59,7 @@ def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
     Raises `ConfigurationError` when the application does not load, `UnsafeServer` on an eviction policy.
     """
     set_up_logging(log_level)
+    sys.dont_write_bytecode |= settings.reload  # of two versions of a second the older one would be taken
     yard = load_yard(settings.app)
     queues = dict(settings.queues) or {definition.queue: 1 for definition in yard.tasks.values()}
     if not queues:
@@ -211,13 +213,14 @@ class Supervisor:
             self._complaint = introduction.complaint
         if child.has_ended or introduction is None or introduction.complaint:
             return
-        self._introduction, self._complaint = introduction, ""
+        former, self._introduction, self._complaint = self._introduction, introduction, ""
         if self._scheduler.declare({schedule.name: schedule for schedule in introduction.schedules}):
             self._scheduling.tick_soon()
         if not self._is_ready and all(keeper.child and keeper.child.introduction for keeper in self._keepers):
             self._is_ready = True
             self._systemd.tell("READY=1")
-        if unserved := sorted(set(introduction.queues) - set(self._names)) if not self._settings.queues else []:
+        unserved = sorted(set(introduction.queues) - set(self._names))
+        if unserved and not self._settings.queues and introduction.queues != former.queues:
             log.warning("%s is now declared, too: start the worker anew to work on it", ", ".join(unserved))
 
     def _on_complaint(self, complaint: str) -> None:
