@@ -129,7 +129,7 @@ class Scheduler:
         known.seen_to = max(known.seen_to, schedule.seen_to(noted[0] if noted else None, now_ms))
         while True:
             found = due(schedule.rule, schedule.missed, known.seen_to, now_ms)
-            server_ms = await self._enqueue(schedule, known, found.occurrences)
+            server_ms = await self._enqueue(schedule, found.occurrences)
             if server_ms is None:
                 break
             now_ms = min(server_ms, now_ms - 1)  # this side had the time wrong
@@ -140,7 +140,7 @@ class Scheduler:
         known.seen_to = max(known.seen_to, now_ms)
         _plan(known)
 
-    async def _enqueue(self, schedule: Schedule, known: _Known, occurrences: Sequence[int]) -> int | None:
+    async def _enqueue(self, schedule: Schedule, occurrences: Sequence[int]) -> int | None:
         """Returns the server's time where that says that the time of one has not come."""
         queue = self._client.queue(schedule.queue)
         for occurrence in occurrences:
@@ -149,7 +149,6 @@ class Scheduler:
             occurred = await self._client.run(call)
             if occurred.what == EARLY:
                 return occurred.now_ms
-            known.seen_to = max(known.seen_to, occurrence)
             _tell(schedule.name, occurrence, occurred)
         return None
 

@@ -306,6 +306,10 @@ def test_last_start_of_the_code_wins_and_says_so_once(engine: Engine) -> None:
         older.tick()
         assert stored(engine).cron == "30 * * * *"
         assert older.schedulers[0].declare(new)
+        older.tick()
+        assert older.schedulers[0].declare(old)
+        older.tick()
+        assert stored(engine).every_ms == 3_600_000
     assert len(made(engine)) == 2, "both keep to what is stored"
 
 
