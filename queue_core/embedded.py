@@ -31,8 +31,8 @@ from queue_core.errors import ServerUnavailable
 
 # Arguments: what to do about the folder ("mkdir" makes it, ":" takes it over), the folder, the log, then the server's
 # command line. Writes two lines: the server's process id, and the status with which it ended. Reads one at the end:
-# "keep" spares the folder. Signals are ignored: the pipe alone decides. The watch ends with the server, so that it
-# never signals a process id that is no longer the server's.
+# "keep" spares the folder; else it goes, also while somebody who is just ending writes into it. Signals are ignored:
+# the pipe alone decides. The watch ends with the server: it never signals a process id that is no longer the server's.
 _GUARD = """
 trap '' HUP INT TERM PIPE
 umask 077
@@ -56,7 +56,8 @@ kill -KILL "$watch"
 wait "$watch" 2>/dev/null
 echo "$status"
 read -r word <&3
-[ "$word" = keep ] || rm -rf "$folder"
+[ "$word" = keep ] && exit
+for try in 1 2 3 4 5 6 7 8 9 10; do rm -rf "$folder" && break; sleep 0.1; done
 """
 
 _POLL_SECONDS = 0.002
@@ -308,8 +309,16 @@ class _Guard:
 def _new_folder() -> Path:
     """A name for a temporary folder. The guard makes it: a process killed before it has a guard must leave none."""
     name = f"taskyard-{secrets.token_hex(6)}"
-    folder = Path(tempfile.gettempdir()).absolute() / name
+    folder = _temporary_folder() / name
     return folder if len(os.fsencode(folder / "socket")) <= _SOCKET_PATH_LIMIT else Path("/tmp") / name
+
+
+def _temporary_folder() -> Path:
+    """Found without a try: `tempfile` writes a file to see whether it can, which stays when it is killed meanwhile."""
+    for folder in (tempfile.tempdir, *map(os.environ.get, ("TMPDIR", "TEMP", "TMP")), "/tmp"):
+        if folder and os.access(folder, os.W_OK | os.X_OK):
+            return Path(folder).absolute()
+    return Path(tempfile.gettempdir()).absolute()
 
 
 def _free_port() -> tuple[str, int]:

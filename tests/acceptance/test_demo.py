@@ -74,6 +74,10 @@ class Demo:
                     processes[int(path.name)] = command
         return processes
 
+    def __repr__(self) -> str:
+        """What is left of it."""
+        return f"Demo({self.processes()}, {[str(path) for path in self.folder.rglob('*')]})"
+
     def is_gone(self) -> bool:
         return not self.processes() and not any(self.folder.iterdir())
 
@@ -124,7 +128,7 @@ def taken_port(port: int = 0) -> Iterator[int]:
 def wait_until(condition: Callable[[], bool], limit_seconds: float) -> None:
     deadline = time.monotonic() + limit_seconds
     while not condition():
-        assert time.monotonic() < deadline
+        assert time.monotonic() < deadline, f"not in {limit_seconds} s: {condition}"
         time.sleep(0.02)
 
 
