@@ -40,6 +40,7 @@ class Demo:
             text=True,
             env={**os.environ, "TMPDIR": str(folder), **environ},
             start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # ignored where tests run under nohup
         )
         self.events: list[dict[str, Any]] = []
 
