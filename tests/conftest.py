@@ -19,7 +19,10 @@ from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from queue_core.control import Control
 from queue_core.embedded import EmbeddedServer, find_bundled_binary
+from queue_core.operations import Operations
+from tests.engine import Engine
 
 BROWSER_FLAGS = [
     "--no-sandbox",
@@ -107,6 +110,32 @@ def redis_client(redis_url: str) -> Iterator[Redis]:
 def namespace() -> str:
     """Not the default, so that a key spelled by hand shows."""
     return "test"
+
+
+@pytest.fixture
+def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
+    """Calls on an empty database."""
+    engine = Engine(redis_url, namespace)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def images(engine: Engine) -> Iterator[Engine]:
+    """The queue that tasks move to."""
+    images = Engine(engine.url, engine.client.namespace, "images")
+    yield images
+    images.close()
+
+
+@pytest.fixture
+def control(engine: Engine) -> Control:
+    return Control(client=engine.client)
+
+
+@pytest.fixture
+def operations(engine: Engine) -> Operations:
+    return Operations(client=engine.client)
 
 
 # Browser

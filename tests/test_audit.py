@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,18 +17,6 @@ from tests.engine import START_MS, Engine
 from tests.workers import put_worker
 
 pytestmark = pytest.mark.each_server
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def control(engine: Engine) -> Control:
-    return Control(client=engine.client)
 
 
 @pytest.fixture

@@ -31,13 +31,6 @@ from tests.scripts.scenarios import SCENARIOS
 
 
 @pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
 def cutting(redis_url: str) -> Iterator[Proxy]:
     with proxy(redis_url) as running:
         yield running

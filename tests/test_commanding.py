@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from queue_core import decoding, keys
@@ -14,13 +12,6 @@ from tests.engine import START_MS, Engine
 from tests.workers import put_worker
 
 each_server = pytest.mark.each_server
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 def told(engine: Engine, worker_id: str) -> WorkerCommand | None:

@@ -4,7 +4,7 @@ and two operators at once."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,18 +28,6 @@ from queue_core.snapshot import Outcome, State
 from tests.engine import KEEP_MS, START_MS, Engine, places_of
 
 Act = Callable[[Control, Engine, str], Outcome]
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def control(engine: Engine) -> Control:
-    return Control(client=engine.client)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,18 +12,6 @@ from queue_core.errors import CorruptQueue, InvalidArgument, QueueNotEmpty, Unkn
 from queue_core.inspector import Inspector
 from queue_core.snapshot import Outcome
 from tests.engine import START_MS, Engine
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def control(engine: Engine) -> Control:
-    return Control(client=engine.client)
 
 
 def listed(engine: Engine) -> set[str]:

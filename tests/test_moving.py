@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import random
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -22,26 +21,6 @@ from queue_core.snapshot import Outcome, State
 from tests.engine import IDLE_PLACES, START_MS, Engine
 from tests.engine import State as Whole
 from tests.mortal import Died, Mortal
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def images(engine: Engine) -> Iterator[Engine]:
-    """The queue that tasks go to."""
-    images = Engine(engine.url, engine.client.namespace, "images")
-    yield images
-    images.close()
-
-
-@pytest.fixture
-def control(engine: Engine) -> Control:
-    return Control(client=engine.client)
 
 
 def move(control: Control, ids: list[str], action_id: str = "a1", to: str = "images") -> Outcome:

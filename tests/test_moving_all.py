@@ -4,7 +4,6 @@ on with it."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,26 +25,6 @@ COUNT = 300
 CALLS = (
     13  # three chunks of four calls, but for the first, which has nothing to confirm; two to find that it is the end
 )
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def images(engine: Engine) -> Iterator[Engine]:
-    """The queue that tasks go to."""
-    images = Engine(engine.url, engine.client.namespace, "images")
-    yield images
-    images.close()
-
-
-@pytest.fixture
-def operations(engine: Engine) -> Operations:
-    return Operations(client=engine.client)
 
 
 def start(operations: Operations, state: State = State.READY, action_id: str = "m1", **how: Any) -> Operation:

@@ -4,7 +4,7 @@ one dies; nothing that came later is touched."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -30,18 +30,6 @@ from tests.mortal import Died, Mortal
 
 SILENT_MS = 15_000
 SAID: dict[str, str] = {"by": "ada", "action_id": "a1", "reason": "fixed"}
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
-
-
-@pytest.fixture
-def operations(engine: Engine) -> Operations:
-    return Operations(client=engine.client)
 
 
 @pytest.fixture

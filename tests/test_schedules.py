@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from tests.engine import START_MS, Engine
 
 HOUR = 3_600_000
 FULL_HOUR = START_MS // HOUR * HOUR + HOUR
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture

@@ -10,23 +10,21 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from queue_core import Discard, Taskyard, testing
 from queue_core.codec import decode_envelope
 from queue_core.middleware import OpenTelemetryTracing
-
-sdk = pytest.importorskip("opentelemetry.sdk.trace", reason="needs opentelemetry-sdk, which is in the dev extra")
 
 
 class Traced:
     """A yard with two tasks, and the spans that they leave."""
 
     def __init__(self, **options: Any) -> None:
-        from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-        from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
         self.exporter = InMemorySpanExporter()
-        self.provider = sdk.TracerProvider()
+        self.provider = TracerProvider()
         self.provider.add_span_processor(SimpleSpanProcessor(self.exporter))
         self.yard = yard = Taskyard(middleware=[OpenTelemetryTracing(self.provider)], **options)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,13 +14,6 @@ RUNS = {"valkey": 100, "redis": 50}
 STEPS = 60
 WORDS = {"more", "due", "waiting", "busy", "paused", "ended", "cancelled", "gone"}
 OUTCOMES = {"completed", "failed", "ended"}
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.mark.each_server

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -30,13 +30,6 @@ GARBAGE: tuple[bytes, ...] = (
 )  # fmt: skip
 KINDS = {**TYPES, "telemetry": "hash", "names": "hash"}
 SCORES = (math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 0.5, 2.0**63)
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 def damage(engine: Engine, chance: random.Random, ids: list[str]) -> str:

@@ -3,7 +3,7 @@ the same call again, with or without a repair between, does what was left to do.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -35,13 +35,6 @@ HALF_GONE = {"delete_queue"}
 ONE_WRITE = {"mark"}
 TAKES_LESS = {"claim"}
 """The second time: what the first gave out has used its rate up."""
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.fixture(autouse=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -16,13 +15,6 @@ VERBS = {
     "enqueue", "claim", "complete", "fail", "extend", "release", "recover", "requeue", "trash", "cancel", "restore",
     "delete", "promote", "expire", "list_outstayed", "pause", "resume", "limit", "open_lane", "close_lane",
 }  # fmt: skip
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.mark.each_server

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
@@ -14,13 +13,6 @@ from tests.proof.moving_machine import MovingMachine
 RUNS = {"valkey": 100, "redis": 50}
 STEPS = 60
 VERBS = {"export", "import", "forget", "confirm", "restore", "delete_queue", "enqueue", "claim", "complete", "fail"}
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.mark.each_server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -286,13 +286,6 @@ MUTANTS = (
     ),
     Mutant("requeue", "forgets to look at the types", "if wrong then return wrong end", "", by_wrong_types),
 )  # fmt: skip
-
-
-@pytest.fixture
-def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
-    engine = Engine(redis_url, namespace)
-    yield engine
-    engine.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=str)
