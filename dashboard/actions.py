@@ -18,7 +18,6 @@ from dashboard.viewer import SEEN_COOKIE
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Outcome
 
-ACTOR = "console"
 MOST_REASON = 200
 
 Letter = tuple[str, str, int]

@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 TITLES = {
     400: "This request cannot be answered",
+    403: "This is not allowed",
     404: "Not found",
     405: "This address only takes a form",
     409: "It has changed meanwhile",

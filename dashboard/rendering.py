@@ -12,6 +12,8 @@ from flask import Flask, g, request, url_for
 from markupsafe import Markup
 
 from dashboard import filters
+from dashboard.identity import Role, current_user
+from dashboard.navigation import ENTRIES
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
@@ -54,6 +56,8 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         settings=settings,
         static=lambda name: _static_url(app, name),
         here=_here,
+        navigation=ENTRIES,
+        may=lambda role: current_user().may(Role[role.upper()]),
         take_toasts=take_toasts,
         with_query=with_query,
     )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest
 
-from dashboard.actions import ACTOR, action_id, by_queue, done, read_letters, reason, say_outcome
+from dashboard.actions import action_id, by_queue, done, read_letters, reason, say_outcome
 from dashboard.htmx import render_page
+from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
 from dashboard.parts import parts
@@ -118,13 +119,14 @@ def preview() -> Response:
 
 
 @blueprint.post("/dead/requeue")
+@needs(Role.OPERATOR)
 def requeue() -> Response:
     ticked = read_letters(request.form.getlist("letter"))
     if not ticked:
         raise BadRequest("No row was ticked, so nothing was done.")
     why, control = reason(), parts().control
     outcomes = [
-        control.requeue(queue, pairs, by=ACTOR, reason=why, action_id=action_id(queue, pairs))
+        control.requeue(queue, pairs, by=actor(), reason=why, action_id=action_id(queue, pairs))
         for queue, pairs in by_queue(ticked).items()
     ]
     say_outcome(outcomes, "dead letter", "retried")

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
-from dashboard.actions import ACTOR, action_id, done, reason, say_outcome, whole_number
+from dashboard.actions import action_id, done, reason, say_outcome, whole_number
 from dashboard.filters import plural
 from dashboard.htmx import render_page
+from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
@@ -59,13 +60,14 @@ def show(name: str, fingerprint: str) -> Response:
 
 
 @blueprint.post("/queues/<name>/faults/<fingerprint>/requeue")
+@needs(Role.OPERATOR)
 def requeue(name: str, fingerprint: str) -> Response:
     until = whole_number(request.form.get("until"), "The time of the page")
     outcome = parts().control.requeue_fault(
         name,
         fingerprint,
         until=until,
-        by=ACTOR,
+        by=actor(),
         reason=reason(),
         action_id=action_id(until),
         limit=MOST_RETRIED,

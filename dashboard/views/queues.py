@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request, url_for
 
-from dashboard.actions import ACTOR, action_id, done, reason
+from dashboard.actions import action_id, done, reason
 from dashboard.htmx import render_page
+from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, page_number
 from dashboard.parts import parts
@@ -105,6 +106,7 @@ def pause_form(name: str) -> Response:
 
 
 @blueprint.post("/queues/<name>/pause")
+@needs(Role.OPERATOR)
 def pause(name: str) -> Response:
     """The whole queue, or, where a task name is given, only its tasks."""
     task, why = request.form.get("task", "").strip(), reason()
@@ -113,26 +115,27 @@ def pause(name: str) -> Response:
         return _pause_form(parts().inspector.queue(name), task=task, wrong="Say why: whoever looks next will ask.")
     if task:
         lane = f"name:{task}"
-        outcome = control.close_lane(name, lane, by=ACTOR, reason=why, action_id=action_id(lane, why))
+        outcome = control.close_lane(name, lane, by=actor(), reason=why, action_id=action_id(lane, why))
         done_text = f"{task} is paused in {name}. Its tasks are held until it is resumed."
         if task not in _known(name):
             done_text += " No present worker knows a task of this name: is it spelled right?"
     else:
-        outcome = control.pause(name, by=ACTOR, reason=why, action_id=action_id(why))
+        outcome = control.pause(name, by=actor(), reason=why, action_id=action_id(why))
         done_text = f"{name} is paused. Nothing is given out until it is resumed; what runs now is finished."
     say(done_text if outcome.done else f"{task or name} was paused already.", kind="warn")
     return done(outcome.server_ms, to=url_for("queues.show", name=name))
 
 
 @blueprint.post("/queues/<name>/resume")
+@needs(Role.OPERATOR)
 def resume(name: str) -> Response:
     """The queue, or the lane that the form names."""
     lane = request.form.get("lane", "")
     control = parts().control
     if lane:
-        outcome = control.open_lane(name, lane, by=ACTOR, action_id=action_id(lane))
+        outcome = control.open_lane(name, lane, by=actor(), action_id=action_id(lane))
     else:
-        outcome = control.resume(name, by=ACTOR, action_id=action_id())
+        outcome = control.resume(name, by=actor(), action_id=action_id())
     what = f"{lane.partition(':')[2]} in {name}" if lane else name
     if outcome.done:
         say(f"{what} is resumed.")

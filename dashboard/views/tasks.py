@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request, url_for
 
-from dashboard.actions import ACTOR, action_id, done, reason, say_outcome, skipped_sentence, whole_number
+from dashboard.actions import action_id, done, reason, say_outcome, skipped_sentence, whole_number
 from dashboard.filters import clock, short_id
 from dashboard.htmx import render_page
+from dashboard.identity import Role, actor, needs
 from dashboard.parts import parts
 from dashboard.payload import Copies, copies, pretty
 from dashboard.rendering import viewer
@@ -84,17 +85,19 @@ def show(name: str, task_id: str) -> Response:
 
 
 @blueprint.post("/queues/<name>/tasks/<task_id>/requeue")
+@needs(Role.OPERATOR)
 def requeue(name: str, task_id: str) -> Response:
     died_at = whole_number(request.form.get("died_at"), "The time of death")
     letters = [(task_id, died_at)]
-    outcome = parts().control.requeue(name, letters, by=ACTOR, reason=reason(), action_id=action_id(died_at))
+    outcome = parts().control.requeue(name, letters, by=actor(), reason=reason(), action_id=action_id(died_at))
     say_outcome([outcome], "dead letter", "retried")
     return done(outcome.server_ms)
 
 
 @blueprint.post("/queues/<name>/tasks/<task_id>/trash")
+@needs(Role.OPERATOR)
 def trash(name: str, task_id: str) -> Response:
-    outcome = parts().control.trash(name, [task_id], by=ACTOR, reason=reason(), action_id=action_id())
+    outcome = parts().control.trash(name, [task_id], by=actor(), reason=reason(), action_id=action_id())
     if outcome.done:
         until = outcome.restorable_until
         ends = f" It can be restored until {clock(until, g.now_ms, viewer().zone)}." if until else ""
@@ -106,15 +109,17 @@ def trash(name: str, task_id: str) -> Response:
 
 
 @blueprint.post("/queues/<name>/tasks/<task_id>/restore")
+@needs(Role.OPERATOR)
 def restore(name: str, task_id: str) -> Response:
-    outcome = parts().control.restore(name, [task_id], by=ACTOR, action_id=action_id())
+    outcome = parts().control.restore(name, [task_id], by=actor(), action_id=action_id())
     say_outcome([outcome], "task", "restored")
     return done(outcome.server_ms)
 
 
 @blueprint.post("/queues/<name>/tasks/<task_id>/promote")
+@needs(Role.OPERATOR)
 def promote(name: str, task_id: str) -> Response:
-    outcome = parts().control.promote(name, [task_id], by=ACTOR, action_id=action_id())
+    outcome = parts().control.promote(name, [task_id], by=actor(), action_id=action_id())
     say_outcome([outcome], "task", "ready to run now", many="tasks")
     return done(outcome.server_ms)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
 from dashboard import ConsoleSettings, create_app
+from dashboard.identity import Role, User
 from dashboard.security import CONTENT_SECURITY_POLICY, is_host_allowed, is_same_origin
 from dashboard.server import check_address
 from queue_core.errors import ConfigurationError
@@ -68,6 +69,32 @@ def test_no_route_answers_under_a_foreign_name(visitor: Visitor, app: Flask) -> 
     for route in changing_routes(app):
         data = {"csrf_token": token, "action_id": "a"}
         assert visitor.client.post(route, data=data, headers={"Host": "rebound.example"}).status_code == 400, route
+
+
+FOR_EVERYBODY = {"preferences.save"}
+"""Routes that change nothing but the reader's own browser."""
+
+
+def test_every_route_that_changes_something_says_whom_it_needs(app: Flask) -> None:
+    unguarded = {
+        rule.endpoint
+        for rule in app.url_map.iter_rules()
+        if (rule.methods or set()) - READS and not hasattr(app.view_functions[rule.endpoint], "needed_role")
+    }
+    assert unguarded == FOR_EVERYBODY
+
+
+def test_no_route_lets_those_act_who_may_only_look(visitor: Visitor, app: Flask) -> None:
+    app.before_request(lambda: setattr(g, "user", User("bo", Role.VIEWER)))
+    token = visitor.token()
+    for rule in app.url_map.iter_rules():
+        if (rule.methods or set()) - READS and rule.endpoint not in FOR_EVERYBODY:
+            route = app.url_map.bind("localhost").build(
+                rule.endpoint, {name: PLACEHOLDERS[name] for name in rule.arguments}, method="POST"
+            )
+            response = visitor.client.post(route, data={"csrf_token": token, "action_id": "a", "reason": "x"})
+            assert response.status_code == 403, route
+            assert "bo is viewer" in response.text, route
 
 
 def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: Flask) -> None:

@@ -1,0 +1,31 @@
+"""The main navigation: one entry a noun, in the order in which one looks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import request
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """`key`: pressed behind `g`. `blueprints`: whose pages stand under it. `badge`: id of the panel beside the word."""
+
+    endpoint: str
+    label: str
+    icon: str
+    key: str
+    blueprints: tuple[str, ...]
+    badge: str = ""
+
+    @property
+    def is_current(self) -> bool:
+        return request.blueprint in self.blueprints
+
+
+ENTRIES = (
+    Entry("overview.index", "Overview", "overview", "o", ("overview",)),
+    Entry("queues.index", "Queues", "queues", "q", ("queues", "tasks")),
+    Entry("failures.index", "Failures", "dead", "f", ("failures", "faults"), badge="nav-dead"),
+    Entry("workers.index", "Workers", "workers", "w", ("workers",)),
+)
