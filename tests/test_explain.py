@@ -549,7 +549,7 @@ def test_a_queue_that_waits_for_nothing_says_so(yard: Yard, inspector: Inspector
 
 
 def test_every_state_can_be_explained(yard: Yard) -> None:
-    from queue_core.explain import _EXPLAIN
+    from queue_core.explain.tasks import _EXPLAIN
 
     assert _EXPLAIN.keys() == set(State)
     of_queues = {Cause.NOTHING_WAITS, Cause.QUEUE_FULL, Cause.SCHEDULE_OVERDUE}
