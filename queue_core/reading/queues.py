@@ -1,0 +1,89 @@
+"""A queue, its faults, and what has outstayed its time in it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from queue_core import decoding, scripts, settings
+from queue_core.keys import SENTINEL, QueueKeys
+from queue_core.protocol import Call
+from queue_core.snapshot import Books, Counts, Fault, Lane, QueueSnapshot
+
+BOOKS = tuple(field.name for field in fields(Books) if field.name != "tasks")
+"""Their counters, in the order in which the answer has them."""
+_FINGERPRINT = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+def is_fingerprint(fingerprint: object) -> bool:
+    return isinstance(fingerprint, str) and _FINGERPRINT.match(fingerprint) is not None
+
+
+def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
+    """One queue at one moment. Source: observe.lua."""
+
+    def read(answer: list[Any]) -> QueueSnapshot:
+        tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults = map(int, answer[1])
+        since = [decoding.ready_at("", b"", score) for score in answer[4]]
+        if answer[3]:
+            since.append(decoding.ready_at(decoding.text(answer[3][0]), answer[3][1], b""))
+        due = [decoding.moment(score) for score in answer[5]]
+        since += [at for at in due if at is not None and at <= int(answer[0])]  # the next claim finds it ready
+        return QueueSnapshot(
+            name=queue.queue,
+            counts=Counts(max(0, ready), held, scheduled, blocked, running, retrying, dead, trashed),
+            books=Books(tasks, *map(decoding.number, answer[2])),
+            oldest_ready_at=min((at for at in since if at is not None), default=None),
+            next_due_at=min((at for at in due if at is not None), default=None),
+            pause=decoding.pause(answer[6]) if answer[6] else None,
+            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(8, len(answer), 3)),
+            fault_count=faults,
+            limits=decoding.limits(answer[7]),
+        )
+
+    return Call(scripts.load("observe"), queue, (SENTINEL, *BOOKS), read, has_session=False)
+
+
+def _lane(name: bytes, said: bytes, held: int) -> Lane:
+    word, _, facts = said.partition(b" ")
+    found = decoding.json_object(facts) or {}
+    return Lane(
+        lane=decoding.line(decoding.text(name), 140),
+        by=decoding.string(found.get("by"), 200),
+        reason=decoding.string(found.get("reason"), 500),
+        closed_at=decoding.moment(found.get("at")) or 0,
+        held=int(held),
+        is_open=word == b"open",
+    )
+
+
+def list_faults(queue: QueueKeys, limit: int, fingerprint: str = "") -> Call[tuple[Fault, ...]]:
+    """Faults, last seen first, or the one of that fingerprint. Source: list_faults.lua."""
+
+    def read(answer: list[Any]) -> tuple[Fault, ...]:
+        faults = (decoding.fault(queue.queue, parts) for parts in answer[1:])
+        return tuple(fault for fault in faults if fault is not None)
+
+    return Call(scripts.load("list_faults"), queue, (limit, fingerprint), read, has_session=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Outstayed:
+    """At most 256 of each. `overdue`: tasks whose time to begin is over. `letters`: the oldest beyond what the queue
+    keeps, the last of which died at `died_by_ms`; `why`: `age` or `count`."""
+
+    overdue: list[str]
+    letters: list[str]
+    why: str
+    died_by_ms: int
+
+
+def list_outstayed(queue: QueueKeys) -> Call[Outstayed]:
+    """Source: list_outstayed.lua."""
+
+    def read(answer: list[Any]) -> Outstayed:
+        overdue, letters = ([decoding.text(task_id) for task_id in ids] for ids in answer[1:3])
+        return Outstayed(overdue, letters, decoding.text(answer[3]), decoding.moment(answer[4]) or 0)
+
+    return Call(scripts.load("list_outstayed"), queue, (settings.MAX_BATCH,), read, has_session=False)
