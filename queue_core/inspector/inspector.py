@@ -1,0 +1,294 @@
+"""What others call to see what is going on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from queue_core import decoding, keys, reading, settings, telemetry, upcoming
+from queue_core.client import Client
+from queue_core.errors import (
+    InvalidArgument,
+    TaskyardError,
+    UnknownFault,
+    UnknownOperation,
+    UnknownSchedule,
+    UnknownTask,
+    check_several,
+    shown,
+)
+from queue_core.ids import is_task_id
+from queue_core.inspector.operations import find_operations, is_operation_id, newest_operations
+from queue_core.inspector.overview import SERVER_COMMANDS, last_seen_first, take_snapshot
+from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
+from queue_core.inspector.reader import Reader, value_of
+from queue_core.inspector.schedules import describe_schedules
+from queue_core.inspector.workers import heard_of
+from queue_core.protocol import Argument, Call
+from queue_core.reading import Position
+from queue_core.snapshot import (
+    AuditPage,
+    Fault,
+    Operation,
+    Page,
+    QueueSnapshot,
+    ScheduleSnapshot,
+    ServerSnapshot,
+    Snapshot,
+    State,
+    Statistics,
+    TaskDetail,
+    TaskSummary,
+    WorkerSnapshot,
+    is_live,
+)
+
+_ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}\Z", re.ASCII)
+MAX_FAULTS = 2_000
+
+
+class Inspector:
+    """Reads for people and programs that watch; threads may share one.
+
+    Raises `ServerUnavailable`, `ServerRefused`, `FormatMismatch`, `CorruptQueue`; `UnknownQueue` for a queue without
+    its control key, registered or not; `InvalidArgument` for names, cursors and limits that cannot be. What is stored
+    for a task may be anything: what can be shown of it is shown.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        client: Client | None = None,
+        patience_seconds: float = settings.PATIENCE_SECONDS,
+    ) -> None:
+        self._client = client or Client(url, namespace, patience_seconds=patience_seconds)
+        self._reader = Reader(self._client)
+
+    def close(self) -> None:
+        self._client.close()
+
+    # The whole.
+
+    def snapshot(self) -> Snapshot:
+        """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips."""
+        return take_snapshot(self._reader)
+
+    def workers(self) -> tuple[WorkerSnapshot, ...]:
+        """Those heard of within the last hour, last heard first. Two round trips."""
+        return heard_of(self._reader)[1]
+
+    def workers_of(self, queue: str) -> tuple[WorkerSnapshot, ...]:
+        """Those that listen to a queue and can be counted on. Two round trips."""
+        now_ms, workers = heard_of(self._reader)
+        return tuple(worker for worker in workers if queue in worker.queues and is_live(worker, now_ms))
+
+    def server(self) -> ServerSnapshot:
+        """What the server is, and whether it keeps what it is given. One round trip."""
+        return decoding.server(*self._client.read(*SERVER_COMMANDS))
+
+    def server_ms(self) -> int:
+        """The server's time. One round trip."""
+        return self._reader.now_ms(*self._client.read(("TIME",)))
+
+    # One queue.
+
+    def queue(self, name: str) -> QueueSnapshot:
+        """One round trip."""
+        return self._reader.one(reading.observe(self._client.queue(name)))
+
+    def statistics(self, queue: str, *, minutes: int = 0, hours: int = 0, by_name: bool = False) -> Statistics:
+        """What was counted in the last `minutes` (at most 1,500) or `hours` (at most 840; 24 where nothing is asked
+        for), the running one included; with `by_name` also of each task name, of the last 168 hours at most. One round
+        trip; the server's cost is what is asked for, whatever the queue holds."""
+        asked = telemetry.Asked(minutes, hours if minutes or hours else 24, by_name)
+        known = self._client.queue(queue)
+        calls: list[Call[Any]] = [reading.observe(known), telemetry.read_counted(known, asked)]
+        answers, _ = self._reader.ask(calls)
+        return telemetry.summarize(asked, value_of(answers[1]), value_of(answers[0]))
+
+    def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """A page of the tasks in one place. Two round trips.
+
+        Order: ready ones as claims give them out, running ones by their start (at most 1,000 of them), scheduled and
+        retrying ones by when they are due, held ones by lane, dead and trashed ones newest first.
+        """
+        limit, position = check_limit(limit), Position.parse(cursor)
+        if not isinstance(state, State):
+            raise InvalidArgument(f"state {shown(state, 80)} is not accepted: one of `State`")
+        if state is State.READY:
+            return ready_page(self._reader, queue, position, limit)
+        if state is State.RUNNING:
+            return running_page(self._reader, queue, position, limit)
+        if state in reading.SORTED_STATES:
+            return sorted_page(self._reader, queue, state, position, limit)
+        raise InvalidArgument(f"state {shown(str(state), 80)} is not accepted: no queue keeps tasks in it")
+
+    def peek(self, queue: str, count: int = 10) -> tuple[TaskSummary, ...]:
+        """The next ready tasks in the order in which a strict claim would give them. Two round trips."""
+        return ready_page(self._reader, queue, None, check_limit(count)).rows
+
+    def summaries(self, queue: str, ids: Sequence[str]) -> tuple[TaskSummary, ...]:
+        """What became of exactly these (at most 200), in their order. Those that ended are there where they left a
+        record; unknown ones are missing. One round trip."""
+        check_several("ids", ids)
+        if len(ids) > MAX_ROWS:
+            raise InvalidArgument(f"{len(ids):,} ids are not accepted: at most {MAX_ROWS} at once")
+        known = list(dict.fromkeys(task_id for task_id in ids if is_task_id(task_id)))
+        found = self._reader.one(reading.describe(self._client.queue(queue), known, finds_ready_time=True))
+        return tuple(reading.summary(queue, task) for task_id in known if (task := found.get(task_id.encode())))
+
+    def task(self, queue: str, task_id: str) -> TaskDetail:
+        """One task, in every state, and for 24 h after its end where it left a record. Two round trips.
+
+        Raises `UnknownTask`.
+        """
+        known = self._client.queue(queue)
+        if not is_task_id(task_id):
+            raise UnknownTask(f"there is no task {shown(task_id, 80)} in {queue}: no id looks like that")
+        (found,), (time,) = self._reader.ask(
+            [reading.describe(known, [task_id], is_whole=True, finds_ready_time=True)], ("TIME",)
+        )
+        task = value_of(found).get(task_id.encode())
+        if task is None:
+            raise UnknownTask(f"there is no task {task_id} in {queue}, or it ended and left no record")
+        now_ms = self._reader.now_ms(time)
+        more = self._client.read(*reading.more_of(known, task))
+        return reading.detail(queue, task, now_ms, more)
+
+    def find(self, task_id: str) -> tuple[str, ...]:
+        """The registered queues that know this task. Two round trips."""
+        _check_id(task_id)
+        names = self._reader.queue_names()
+        commands: list[tuple[Argument, ...]] = []
+        for name in names:
+            queue = self._client.queue(name)
+            commands += [("HEXISTS", queue.tasks, task_id), ("EXISTS", queue.record(task_id))]
+        answers = self._client.read(*commands)
+        knows = [any(a in (1, True) for a in answers[i : i + 2]) for i in range(0, len(answers), 2)]
+        return tuple(name for name, is_known in zip(names, knows, strict=True) if is_known)
+
+    def ahead(self, queue: str, task_id: str) -> int | None:
+        """About how many ready tasks a strict claim gives out before this one; `None` where it is not ready, and in the
+        midst of a long list, where counting them would mean to walk it. One round trip."""
+        known = self._client.queue(queue)
+        _check_id(task_id)
+        return reading.ahead(task_id, self._client.read(*reading.line(known, task_id)))
+
+    def next_claim_at(self, queue: QueueSnapshot) -> int | None:
+        """When the queue's claim rate lets the next task be given out; `None`: it does now, or there is no such limit.
+
+        One round trip where there is one.
+        """
+        rate = queue.limits.claim_rate
+        if rate is None:
+            return None
+        full, time = self._client.read(("HGET", self._client.queue(queue.name).control, "claim_rate_full"), ("TIME",))
+        return reading.next_token_at(rate, full, self._reader.now_ms(time))
+
+    def queue_names(self) -> tuple[str, ...]:
+        """Of the registered queues. One round trip."""
+        return tuple(self._reader.queue_names())
+
+    # Failures.
+
+    def faults(self, queue: str | None = None) -> tuple[Fault, ...]:
+        """Of one queue (one round trip) or of all that can be read (two), last seen first."""
+        if queue is not None:
+            return self._reader.one(reading.list_faults(self._client.queue(queue), MAX_FAULTS))
+        calls = [reading.list_faults(self._client.queue(name), MAX_FAULTS) for name in self._reader.queue_names()]
+        answers, _ = self._reader.ask(calls)
+        return last_seen_first(fault for found in answers if not isinstance(found, TaskyardError) for fault in found)
+
+    def fault(self, queue: str, fingerprint: str) -> tuple[Fault, str]:
+        """One fault and its newest traceback. One round trip. Raises `UnknownFault`."""
+        known = self._client.queue(queue)
+        if not reading.is_fingerprint(fingerprint):
+            raise UnknownFault(f"there is no fault {shown(fingerprint, 80)} in {queue}: no fingerprint looks like that")
+        (found,), (traceback,) = self._reader.ask(
+            [reading.list_faults(known, 1, fingerprint)], ("HGET", known.faults, f"{fingerprint}:traceback")
+        )
+        faults = value_of(found)
+        if not faults:
+            raise UnknownFault(f"there is no fault {fingerprint} in {queue}, or it was forgotten: nothing died of it")
+        return faults[0], decoding.text(traceback if isinstance(traceback, bytes) else b"")
+
+    def letters(
+        self, queue: str | None = None, *, fingerprint: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page:
+        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (four)."""
+        limit, position = check_limit(limit), Position.parse(cursor)
+        if fingerprint is None:
+            return sorted_page(self._reader, queue, State.DEAD, position, limit)
+        if queue is None or not reading.is_fingerprint(fingerprint):
+            raise InvalidArgument(
+                f"fingerprint {shown(fingerprint, 80)} is not accepted: it is one of a fault of a queue"
+            )
+        return sorted_page(self._reader, queue, State.DEAD, position, limit, fingerprint)
+
+    def trash(self, queue: str | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """What was put into the trash, newest first. Two round trips, of all queues four."""
+        limit, position = check_limit(limit), Position.parse(cursor)
+        return sorted_page(self._reader, queue, State.TRASHED, position, limit)
+
+    # Schedules.
+
+    def schedules(self, queue: str | None = None) -> tuple[ScheduleSnapshot, ...]:
+        """All of them, or those of a queue, by name: what comes next, what became of the last. At most five round
+        trips. What cannot be read is of no queue."""
+        directory = keys.schedules(self._client.namespace)
+        time, answer = self._client.read(("TIME",), ("HGETALL", directory))
+        now_ms, stored = self._reader.now_ms(time), self._reader.checked(answer, directory)
+        readable, found = upcoming.read_all(stored)
+        if queue is not None:
+            name = self._client.queue(queue).queue
+            readable, found = [schedule for schedule in readable if schedule.queue == name], []
+        if readable:
+            found += describe_schedules(self._reader, readable, now_ms)
+        return tuple(sorted(found, key=lambda schedule: schedule.name))
+
+    def schedule(self, name: str) -> ScheduleSnapshot:
+        """One of them. At most five round trips. Raises `UnknownSchedule`."""
+        keys.check_name("schedule", name)
+        directory = keys.schedules(self._client.namespace)
+        time, answer = self._client.read(("TIME",), ("HGET", directory, name))
+        stored = self._reader.checked(answer, directory)
+        if stored is None:
+            raise UnknownSchedule(f"there is no schedule {name}", schedule=name)
+        readable, found = upcoming.read_all({name.encode(): stored})
+        return found[0] if found else describe_schedules(self._reader, readable, self._reader.now_ms(time))[0]
+
+    # What operators did.
+
+    def operations(self, limit: int = 50) -> tuple[Operation, ...]:
+        """Of all queues, those under way first, each kind newest first. Three round trips."""
+        return newest_operations(self._reader, check_limit(limit))
+
+    def operation(self, operation_id: str, queue: str | None = None) -> Operation:
+        """One in full. One round trip, without its queue two. Raises `UnknownOperation`."""
+        if is_operation_id(operation_id):
+            names = [queue] if queue is not None else self._reader.queue_names()
+            for found in find_operations(self._reader, [(self._client.queue(name), operation_id) for name in names]):
+                return found
+        raise UnknownOperation(
+            f"there is no operation {shown(operation_id, 80)}{f' in {queue}' if queue else ''}, "
+            "or it ended more than seven days ago",
+            operation_id=operation_id,
+        )
+
+    def audit(self, limit: int = 50, before: str | None = None) -> AuditPage:
+        """What was done, newest first; `before`: the entries before that one. One round trip."""
+        limit = check_limit(limit)
+        if before is not None and not (isinstance(before, str) and _ENTRY_ID.match(before)):
+            raise InvalidArgument(f"entry {shown(before, 80)} is not accepted: it is not one of the audit stream's own")
+        key = keys.audit(self._client.namespace)
+        (answer,) = self._client.read(("XREVRANGE", key, f"({before}" if before else "+", "-", "COUNT", limit + 1))
+        rows = [decoding.audit_entry(entry_id, facts) for entry_id, facts in self._reader.checked(answer, key)]
+        return AuditPage(tuple(rows[:limit]), rows[limit - 1].id if len(rows) > limit else None)
+
+
+def _check_id(task_id: str) -> None:
+    if not is_task_id(task_id):
+        raise InvalidArgument(f"task id {shown(task_id, 80)} is not accepted: 1 to 128 letters, digits, _ and -")

@@ -1,0 +1,55 @@
+"""Operations, of one queue or of all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from queue_core import connection, decoding
+from queue_core.inspector.reader import Reader
+from queue_core.keys import QueueKeys
+from queue_core.protocol import Argument
+from queue_core.snapshot import Operation
+
+_OPERATION_ID = re.compile(r"[0-9a-f]{12}\Z")
+
+
+def is_operation_id(text: object) -> bool:
+    return isinstance(text, str) and _OPERATION_ID.match(text) is not None
+
+
+def newest_operations(reader: Reader, limit: int) -> tuple[Operation, ...]:
+    """Of all queues, those under way first, each kind newest first. Three round trips."""
+    queues = [reader.client.queue(name) for name in reader.queue_names()]
+    listed = reader.client.read(*(command for queue in queues for command in _newest_of(queue, limit)))
+    found: list[tuple[bool, float, QueueKeys, str]] = []
+    for i, answer in enumerate(listed):
+        if not isinstance(answer, Exception):
+            found += [(i % 2 == 1, -abs(at), queues[i // 2], decoding.text(name)) for name, at in answer]
+    first = sorted(found, key=lambda row: (*row[:2], row[3]))[:limit]
+    return find_operations(reader, [(queue, name) for *_, queue, name in first])
+
+
+def _newest_of(queue: QueueKeys, limit: int) -> Sequence[Sequence[Argument]]:
+    """Those under way and those that have ended, each newest first."""
+    return (
+        ("ZRANGEBYSCORE", queue.operations, "-inf", "(0", "WITHSCORES", "LIMIT", 0, limit),
+        ("ZREVRANGEBYSCORE", queue.operations, "+inf", "0", "WITHSCORES", "LIMIT", 0, limit),
+    )
+
+
+def find_operations(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> tuple[Operation, ...]:
+    """Those of these ids that there are. One round trip."""
+    commands: list[Sequence[Argument]] = []
+    for queue, name in wanted:
+        commands.append(("HGETALL", queue.operation(name)))
+        commands.append(("HMGET", queue.outcomes, *(f"{name}:{what}" for what in decoding.OUTCOMES)))
+    answers = reader.client.read(*commands) if commands else []
+    found = []
+    for (queue, _), facts, outcomes in zip(wanted, answers[::2], answers[1::2], strict=True):
+        counts = [None] * 3 if isinstance(outcomes, Exception) else outcomes
+        if not isinstance(facts, Exception):
+            found.append(decoding.operation(queue.queue, facts, counts))
+        elif "WRONGTYPE" not in str(facts):
+            raise connection.translate(facts, reader.client.url) from facts
+    return tuple(operation for operation in found if operation is not None)
