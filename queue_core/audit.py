@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from queue_core import decoding, keys, protocol
@@ -49,6 +50,11 @@ def record(client: Client, queue: str, act: Act, target: str, count: int = 0) ->
     }
     place = client.queue(queue or keys.NO_QUEUE)
     client.run(protocol.audit(place, act.form(queue), facts))
+
+
+def target_of(ids: Sequence[str], what: str = "task") -> str:
+    """Tasks, or what else has an id, as one target."""
+    return f"{what} {ids[0]}" if len(ids) == 1 else f"{len(ids):,} {what}s, {ids[0]} the first"
 
 
 def check_text(what: str, value: str, most: int) -> str:

@@ -180,6 +180,14 @@ def translate(error: Exception, url: str) -> TaskyardError:
     return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)
 
 
+def checked(answers: Sequence[Any], url: str) -> Sequence[Any]:
+    """The answers, if none of them is an error. Raises what the first one means."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise translate(answer, url) from answer
+    return answers
+
+
 def damaged(key: str, what: str) -> CorruptQueue:
     """`what` is wrong with a key, which it names."""
     queue = key.partition("{")[2].partition("}")[0]

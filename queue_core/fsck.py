@@ -211,9 +211,7 @@ def _check_occurrences(client: Client, queue: str, repair: bool) -> Iterator[Bre
         return
     directory = keys.schedules(client.namespace)
     for some in _slices(sorted(names), SLICE):
-        (stored,) = client.read(("HMGET", directory, *some))
-        if isinstance(stored, Exception):
-            raise connection.translate(stored, client.url) from stored
+        (stored,) = connection.checked(client.read(("HMGET", directory, *some)), client.url)
         for name, data in zip(some, stored, strict=True):
             if data is None or _queue_of(decoding.text(name), data) not in (queue, ""):
                 if repair:
@@ -240,9 +238,7 @@ def _members(client: Client, command: str, key: str) -> Iterator[bytes]:
     """Of a hash or a sorted set, slice by slice."""
     cursor: Any = 0
     while True:
-        (answer,) = client.read((command, key, cursor, "COUNT", SLICE))
-        if isinstance(answer, Exception):
-            raise connection.translate(answer, client.url) from answer
+        (answer,) = connection.checked(client.read((command, key, cursor, "COUNT", SLICE)), client.url)
         cursor, found = answer
         yield from (member if isinstance(member, bytes) else member[0] for member in found)
         if not cursor:

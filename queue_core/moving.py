@@ -78,9 +78,7 @@ class Move:
     def run_chunk(self, chunk: Chunk) -> ChunkDone:
         """One chunk of an operation: tasks that it has put aside before, or else its next ones."""
         key = self.client.queue(self.queue).operation(chunk.operation_id)
-        (found,) = self.client.read(("HGET", key, "confirm"))
-        if isinstance(found, Exception):
-            raise connection.translate(found, self.client.url) from found
+        (found,) = connection.checked(self.client.read(("HGET", key, "confirm")), self.client.url)
         forgotten = decoding.text(found).split()[:BATCH]
         return self._run(self.moving_chunk(chunk, secrets.token_urlsafe(9), forgotten), None)
 

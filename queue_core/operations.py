@@ -339,12 +339,8 @@ class Operations:
         assert done is not None
         return done
 
-    def _read(self, *commands: Sequence[Any]) -> list[Any]:
-        answers = self._client.read(*commands)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise connection.translate(answer, self._client.url) from answer
-        return answers
+    def _read(self, *commands: Sequence[Any]) -> Sequence[Any]:
+        return connection.checked(self._client.read(*commands), self._client.url)
 
 
 def _goes_on(facts: dict[bytes, bytes]) -> bool:

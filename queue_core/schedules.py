@@ -4,7 +4,7 @@ written into the audit stream before it is done, and says what it did and what i
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -220,12 +220,8 @@ class Schedules:
     def _ms(self, time: Any) -> int:
         return self._client.clock() if self._client.clock else int(time[0]) * 1000 + int(time[1]) // 1000
 
-    def _read(self, *commands: tuple[str, ...]) -> list[Any]:
-        answers = self._client.read(*commands)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise connection.translate(answer, self._client.url) from answer
-        return answers
+    def _read(self, *commands: tuple[str, ...]) -> Sequence[Any]:
+        return connection.checked(self._client.read(*commands), self._client.url)
 
     def _queue_of(self, name: str, data: bytes) -> str:
         """Also of one that cannot be read: it can be removed."""

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from queue_core import fsck, keys, protocol, scripts
-from queue_core.control import _mark, _Run
+from queue_core.control import letters
 from queue_core.errors import OperationEnded, ServerRefused, UnknownQueue
 from queue_core.protocol import Call, Chunk
 from tests.engine import KEEP_MS, Engine, places_of, problems_of
@@ -108,7 +108,7 @@ def balance(engine: Engine) -> Call[Any]:
 
 def mark(engine: Engine) -> Call[Any]:
     engine.seed("ready")
-    return _mark(engine.queue, _Run("w1", "form-1"), b"", 30_000)
+    return letters.mark(engine.queue, letters.Run("w1", "form-1"), b"", 30_000)
 
 
 ALL: dict[str, Scenario] = {

@@ -1,57 +1,40 @@
-"""What operators do: each action acts once however often its form is sent, and says what it did and what it left alone.
-
-What somebody is about to do is written into the audit stream first, or it is not done. An action has an id of its own.
-The calls that it takes are numbered under it, so that the same form sent again within ten minutes gets the same answers
-from the server and changes nothing more.
-"""
+"""What others call to act on queues, tasks and workers."""
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import msgspec
-
-from queue_core import audit, connection, decoding, limits, protocol, reading, scripts, settings
+from queue_core import audit, connection, decoding, limits, protocol, reading, settings
 from queue_core.audit import Act
 from queue_core.client import Client
+from queue_core.control.commanding import command_workers
+from queue_core.control.given import check_keep_seconds, check_ms, facts_of
+from queue_core.control.letters import Letters, requeue_letters
 from queue_core.errors import (
-    ActionUnderWay,
     InvalidArgument,
     QueueNotEmpty,
-    ServerUnavailable,
-    TaskyardError,
     UnknownFault,
     UnknownQueue,
     check_several,
     shown,
 )
-from queue_core.formats import duration
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
-from queue_core.keys import NO_QUEUE, QueueKeys
+from queue_core.keys import QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
-from queue_core.protocol import Acted, Argument, Call, QueueDeleted, Session, Switched
+from queue_core.protocol import Acted, Call, QueueDeleted, Session, Switched
 from queue_core.schedules import Schedules
-from queue_core.snapshot import STALE_MS, Outcome, WorkerCommand, WorkerSnapshot
+from queue_core.snapshot import Outcome
 from queue_core.task import check_integer
 
 MAX_TASKS = 10**12
 """More than any queue has."""
 MAX_IDS = 10_000
 """In one action."""
-HISTORY_BYTES = 240
-"""Of an actor's name, or of a reason, in the histories of the tasks: what happened before has to stay there, too."""
-MARK_MS = 30_000
-"""How long an action that takes several calls counts as under way after its last sign of life."""
-OUTCOME_MS = 600_000
 NO_ID = "no task has such an id"
-NO_WORKER = "no such worker"
-COMMAND_MS = 60_000
-"""What a worker has not read by then it does not do."""
 MOVING = "being moved to "
 """And the name of a queue: why the trash leaves a task alone that a mover has put there (scripts/lib/origin.lua)."""
 
@@ -77,7 +60,7 @@ class Control:
         """Dead letters (id, time of death) become ready. Skipped: `changed` (it died again since), `not dead`, `its
         unique key is held by <id>`."""
         act = Act.check("requeue", by, action_id, reason)
-        facts = _facts(act)
+        facts = facts_of(act)
         died: dict[str, int] = {}
         check_several("letters", letters)
         for letter in letters:
@@ -110,7 +93,7 @@ class Control:
         """Tasks end before their time: those that wait at once; `asked`: those that run, and stop when their worker has
         heard of it. Skipped: `dead` (those are purged), `in the trash`, `gone`."""
         act = Act.check("cancel", by, action_id, reason)
-        facts = _facts(act)
+        facts = facts_of(act)
         return self._act(act, queue, ids, lambda keys, some: protocol.cancel(keys, some, facts))
 
     def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
@@ -135,7 +118,7 @@ class Control:
         if self._client.queue(to_queue).queue == queue:
             raise InvalidArgument(f"tasks of {queue} cannot be moved to {to_queue}: it is the same queue")
         skipped, wanted = self._wanted(act, queue, ids, f" to {to_queue}")
-        move = Move(self._client, queue, to_queue, act.by, act.reason, _facts(act))
+        move = Move(self._client, queue, to_queue, act.by, act.reason, facts_of(act))
         done: list[str] = []
         server_ms = number = 0
         while wanted:
@@ -179,7 +162,7 @@ class Control:
         keys = self._client.queue(queue)
         if not reading.is_fingerprint(fingerprint):
             raise UnknownFault(f"there is no fault {shown(fingerprint, 80)} in {queue}: no fingerprint looks like that")
-        letters = _Letters(keys, fingerprint, until)
+        letters = Letters(keys, fingerprint, until)
         exists, stored, is_known, count = self._read(
             ("EXISTS", keys.control),
             ("GET", keys.action(action_id)),
@@ -192,41 +175,7 @@ class Control:
             raise UnknownFault(f"there is no fault {fingerprint} in {queue}")
         if stored is None:
             audit.record(self._client, queue, act, f"fault {fingerprint}", min(count, limit))
-        run = _Run(secrets.token_urlsafe(9), action_id)
-        found = self._mark(keys, run)
-        if found:
-            return found
-        try:
-            outcome = self._requeue_letters(keys, letters, run, _facts(act), limit)
-        except ServerUnavailable:
-            raise
-        except TaskyardError:
-            self._mark(keys, run, keep_ms=1)
-            raise
-        self._mark(keys, run, outcome, keep_ms=OUTCOME_MS)
-        return outcome
-
-    def _requeue_letters(
-        self, keys: QueueKeys, letters: _Letters, run: _Run, facts: dict[str, object], limit: int
-    ) -> Outcome:
-        """Batch by batch, with a sign of life after each."""
-        done: list[str] = []
-        skipped: dict[str, str] = {}
-        server_ms = looked_at = 0
-        while looked_at < limit:
-            (members,) = self._read(letters.next(min(settings.MAX_BATCH, limit - looked_at)))
-            if not members:
-                break
-            batch = letters.advance(members)
-            acted = self._client.run(protocol.requeue(keys, batch, facts), run.session(looked_at))
-            done += [task_id for task_id, _ in batch if task_id not in acted.skipped]
-            skipped.update(acted.skipped)
-            server_ms, looked_at = max(server_ms, acted.now_ms), looked_at + len(members)
-            self._mark(keys, run)
-        remaining, (seconds, micros) = self._read(letters.count(), ("TIME",))
-        if not server_ms:
-            server_ms = self._client.clock() if self._client.clock else seconds * 1000 + micros // 1000
-        return Outcome("requeue", tuple(done), skipped, server_ms, remaining=remaining)
+        return requeue_letters(self._client, keys, letters, act, limit)
 
     # The queue.
 
@@ -335,37 +284,17 @@ class Control:
         worker has not read within a minute it does not do, and of what it was told since it last read, the last one.
         Skipped: `no such worker`, `silent for …`, `stopping already`, `it says nothing that can be read`.
         """
-        return self._command(Act.check("quiet", by, action_id, reason), ids)
+        return command_workers(self._client, Act.check("quiet", by, action_id, reason), ids)
 
     def resume_workers(self, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Workers claim again. As `quiet_workers`."""
-        return self._command(Act.check("resume", by, action_id, reason), ids)
+        return command_workers(self._client, Act.check("resume", by, action_id, reason), ids)
 
     def stop_workers(self, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Workers end, as on SIGTERM: what runs has their grace time. As `quiet_workers`."""
-        return self._command(Act.check("stop", by, action_id, reason), ids)
+        return command_workers(self._client, Act.check("stop", by, action_id, reason), ids)
 
     # How it is done.
-
-    def _command(self, act: Act, ids: Sequence[str]) -> Outcome:
-        if not ids:
-            raise InvalidArgument(f"no worker was named to {act.verb}")
-        inspector = Inspector(client=self._client)
-        known, now_ms = {worker.id: worker for worker in inspector.workers()}, inspector.server_ms()
-        found = {worker_id: known.get(worker_id) for worker_id in dict.fromkeys(map(str, ids))}
-        told = [worker for worker in found.values() if worker and not why_not_told(worker, now_ms)]
-        skipped = {
-            decoding.line(worker_id, 128): why_not_told(worker, now_ms) if worker else NO_WORKER
-            for worker_id, worker in found.items()
-            if worker not in told
-        }
-        if told:
-            audit.record(self._client, "", act, _target([worker.id for worker in told], "worker"), len(told))
-        for worker in told:
-            command = WorkerCommand(act.verb, act.by, act.reason, now_ms, worker.started_at, act.action_id)
-            place = self._client.queue(NO_QUEUE)
-            self._client.run(protocol.command_worker(place, worker.id, asdict(command), COMMAND_MS))
-        return Outcome(act.verb, tuple(worker.id for worker in told), skipped, now_ms)
 
     def _act(
         self, act: Act, queue: str, ids: Sequence[str], call: Callable[[QueueKeys, Sequence[str]], Call[Acted]]
@@ -405,7 +334,7 @@ class Control:
         skipped = {decoding.line(task_id, 300): NO_ID for task_id in ids if not is_task_id(task_id)}
         wanted = [task_id for task_id in dict.fromkeys(ids) if is_task_id(task_id)]
         if wanted:
-            audit.record(self._client, queue, act, _target(wanted) + where, len(wanted))
+            audit.record(self._client, queue, act, audit.target_of(wanted) + where, len(wanted))
         return skipped, wanted
 
     def _call_back(self, act: Act, queue: str, outcome: Outcome) -> Outcome:
@@ -451,71 +380,8 @@ class Control:
             raise _unknown(queue)
         return keys
 
-    def _mark(
-        self, keys: QueueKeys, run: _Run, outcome: Outcome | None = None, keep_ms: int = MARK_MS
-    ) -> Outcome | None:
-        """Say that the action is under way, or what came of it. Returns the outcome that somebody else's run had."""
-        text = b"" if outcome is None else msgspec.json.encode(outcome)
-        standing = self._client.run(_mark(keys, run, text, keep_ms))
-        if not standing:
-            return None
-        try:
-            return msgspec.json.decode(standing.partition(b" ")[2], type=Outcome)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            raise ActionUnderWay from None
-
-    def _read(self, *commands: Sequence[Any]) -> list[Any]:
-        answers = self._client.read(*commands)
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise connection.translate(answer, self._client.url) from answer
-        return answers
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One runner of an action, who goes by `token`. Its calls are its own: another runner's letters are other ones."""
-
-    token: str
-    action_id: str
-
-    def session(self, number: int) -> Session:
-        return Session(f"{self.action_id}.{self.token}.{number}")
-
-
-def _mark(keys: QueueKeys, run: _Run, outcome: bytes, keep_ms: int) -> Call[bytes]:
-    """Shape: empty, or what another runner's mark says. Source: mark.lua."""
-    arguments = (run.token, outcome, keep_ms)
-    return Call(scripts.load("mark"), keys, arguments, bytes, (keys.action(run.action_id),), has_session=False)
-
-
-class _Letters:
-    """A fault's letters that died at or before a time, oldest first, each once."""
-
-    def __init__(self, keys: QueueKeys, fingerprint: str, until: int) -> None:
-        self._key = keys.dead_by_fault
-        self._first = b"[%b:" % fingerprint.encode()
-        self._from = self._first
-        self._to = b"[%b:%013d:\xff" % (fingerprint.encode(), until)
-
-    def count(self) -> Sequence[Argument]:
-        """The command that counts all of them."""
-        return "ZLEXCOUNT", self._key, self._first, self._to
-
-    def next(self, limit: int) -> Sequence[Argument]:
-        """The command that lists those behind the last ones."""
-        return "ZRANGEBYLEX", self._key, self._from, self._to, "LIMIT", 0, limit
-
-    def advance(self, members: Sequence[bytes]) -> list[tuple[str, int]]:
-        """What was listed, as letters, is done with. What is no letter is left where it is."""
-        self._from = b"(" + members[-1]
-        letters = []
-        for member in members:
-            before, _, task_id = member.rpartition(b":")
-            died_at = before.rpartition(b":")[2]
-            if died_at.isdigit() and is_task_id(decoding.text(task_id)):
-                letters.append((task_id.decode(), int(died_at)))
-        return letters
+    def _read(self, *commands: Sequence[Any]) -> Sequence[Any]:
+        return connection.checked(self._client.read(*commands), self._client.url)
 
 
 def _why_not_deleted(queue: str, deleted: QueueDeleted, force: bool) -> str:
@@ -534,46 +400,3 @@ def _unknown(queue: str) -> UnknownQueue:
 def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     for start in range(0, len(ids), settings.MAX_BATCH):
         yield ids[start : start + settings.MAX_BATCH]
-
-
-def _target(ids: Sequence[str], what: str = "task") -> str:
-    return f"{what} {ids[0]}" if len(ids) == 1 else f"{len(ids):,} {what}s, {ids[0]} the first"
-
-
-def why_not_told(worker: WorkerSnapshot, now_ms: int) -> str:
-    """Why a worker would do nothing that it is told; "" where it would."""
-    if not worker.queues or not worker.started_at:
-        return "it says nothing that can be read"
-    if worker.state in ("stopping", "stopped"):
-        return "stopping already"
-    silent_ms = now_ms - worker.heartbeat_at
-    return f"silent for {duration(silent_ms / 1000)}" if silent_ms >= STALE_MS else ""
-
-
-def _facts(act: Act) -> dict[str, object]:
-    return history_facts(act.by, act.action_id, act.reason)
-
-
-def history_facts(by: str, operation: str, reason: str) -> dict[str, object]:
-    """What the histories of requeued tasks say about it."""
-    facts = {"by": _shorten(by), "operation": _shorten(operation), "reason": _shorten(reason)}
-    return {name: fact for name, fact in facts.items() if fact}
-
-
-def _shorten(text: str) -> str:
-    data = text.encode()
-    return text if len(data) <= HISTORY_BYTES else data[: HISTORY_BYTES - 3].decode("utf-8", "ignore") + "…"
-
-
-def check_keep_seconds(keep_seconds: float) -> int:
-    """How long the trash is to keep something, in ms."""
-    is_number = isinstance(keep_seconds, int | float) and not isinstance(keep_seconds, bool)
-    if not is_number or not 1 <= keep_seconds <= 366 * 86_400:
-        raise InvalidArgument(f"keep_seconds {shown(keep_seconds)} is not accepted: 1 second to a year")
-    return int(keep_seconds * 1000)
-
-
-def check_ms(what: str, ms: int | None) -> int:
-    if not isinstance(ms, int) or isinstance(ms, bool) or not 0 <= ms < 10**13:
-        raise InvalidArgument(f"{what} {shown(ms)} is not accepted: it is in milliseconds since 1970")
-    return ms
