@@ -21,6 +21,7 @@ from redis.retry import Retry
 
 from queue_core.control import Control
 from queue_core.embedded import EmbeddedServer, find_bundled_binary
+from queue_core.inspector import Inspector
 from queue_core.operations import Operations
 from tests.engine import Engine
 
@@ -126,6 +127,11 @@ def images(engine: Engine) -> Iterator[Engine]:
     images = Engine(engine.url, engine.client.namespace, "images")
     yield images
     images.close()
+
+
+@pytest.fixture
+def inspector(engine: Engine) -> Inspector:
+    return Inspector(client=engine.client)
 
 
 @pytest.fixture

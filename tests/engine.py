@@ -209,11 +209,11 @@ class Engine:
     def fail(self, held: Held, verdict: str = protocol.RETRY, **how: Any) -> None:
         assert self.run(protocol.fail(self.queue, [self.failed(held, verdict, **how)])) == []
 
-    def kill(self, count: int, message: str = "no answer") -> list[str]:
+    def kill(self, count: int, message: str = "no answer", **what: Any) -> list[str]:
         """So many dead letters, in the order of their ids, which all died at this moment."""
         died = []
         for start in range(0, count, 250):
-            self.enqueue_many(min(250, count - start))
+            self.enqueue_many(min(250, count - start), **what)
             claimed = self.claim(250)
             letters = [
                 self.failed(Held(task.id, claimed.fence), protocol.DEAD, message=message) for task in claimed.tasks

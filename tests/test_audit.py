@@ -19,11 +19,6 @@ from tests.workers import put_worker
 pytestmark = pytest.mark.each_server
 
 
-@pytest.fixture
-def inspector(engine: Engine) -> Inspector:
-    return Inspector(client=engine.client)
-
-
 def fault_of(engine: Engine) -> str:
     return str(next(name for name in engine.state()["faults"] if ":" not in name))
 

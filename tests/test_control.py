@@ -30,11 +30,6 @@ from tests.engine import KEEP_MS, START_MS, Engine, places_of
 Act = Callable[[Control, Engine, str], Outcome]
 
 
-@pytest.fixture
-def inspector(engine: Engine) -> Inspector:
-    return Inspector(client=engine.client)
-
-
 def at_once(engine: Engine, *acts: Callable[[Control], Outcome]) -> list[Outcome | Exception]:
     """Each from a thread and a connection of its own, released together."""
     gate = threading.Barrier(len(acts))

@@ -32,11 +32,6 @@ SILENT_MS = 15_000
 SAID: dict[str, str] = {"by": "ada", "action_id": "a1", "reason": "fixed"}
 
 
-@pytest.fixture
-def inspector(engine: Engine) -> Inspector:
-    return Inspector(client=engine.client)
-
-
 def another(engine: Engine) -> Operations:
     """Another runner."""
     return Operations(client=engine.client)

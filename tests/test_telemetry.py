@@ -32,11 +32,6 @@ def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
     engine.close()
 
 
-@pytest.fixture
-def inspector(engine: Engine) -> Inspector:
-    return Inspector(client=engine.client)
-
-
 # Minutes and hours.
 
 
