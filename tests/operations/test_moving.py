@@ -3,7 +3,6 @@ on with it."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from queue_core.protocol import Call, Chunk, Session
 from queue_core.snapshot import Operation, State
 from tests.engine import Engine
 from tests.mortal import Died, Mortal
+from tests.operations.harness import run_at_once
 
 SILENT_MS = 15_000
 COUNT = 300
@@ -104,19 +104,7 @@ def test_what_is_on_its_way_when_a_move_is_stopped_arrives_and_is_counted(
 def test_runners_at_once_move_each_task_once(engine: Engine, images: Engine, operations: Operations) -> None:
     ids = set(engine.enqueue_many(1_000))
     operation = start(operations)
-
-    def race() -> None:
-        client = Client(engine.url, engine.client.namespace, clock=lambda: engine.now)
-        runner = Operations(client=client)
-        while runner.run_chunk(operation.id, "email").word in ("more", "busy"):
-            pass
-        client.close()
-
-    threads = [threading.Thread(target=race) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_at_once(engine, operation, 3)
     ended = found(engine, operation)
     assert (ended.progress, ended.done, ended.looked_at, ended.skipped) == ("ended", 1_000, 1_000, {})
     assert check(engine, images) == (set(), ids)
