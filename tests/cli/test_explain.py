@@ -1,4 +1,4 @@
-"""`taskyard explain`: how an explanation is printed. What is explained is tested in `tests/test_explain.py`."""
+"""`taskyard explain`: how an explanation is printed. What is explained is tested in `tests/explain`."""
 
 from __future__ import annotations
 
