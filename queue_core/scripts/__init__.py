@@ -91,4 +91,4 @@ def _locals(keys: dict[str, str]) -> str:
 
 def _check(keys: dict[str, str]) -> str:
     pairs = ", ".join(f"'{kind.lower()}', {name}" for name, kind in keys.items() if name not in _CALLERS_OWN)
-    return f"local wrong = check_types({pairs})\nif wrong then return wrong end"
+    return f"local wrong = check_types({pairs})\nif wrong then return wrong end" if pairs else "local wrong"

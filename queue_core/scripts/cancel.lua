@@ -10,7 +10,7 @@
 -- named, and the runner's token: it ends those that are still the next. Without ids it names the next, and ends none.
 -- Returns: now ms, list of the ids that run and were asked to stop, then id, why: of those that were left alone
 -- (`dead`, `in the trash`, `gone`); of a chunk: now ms, how it goes on, when in ms or '', tasks done, then the next ids.
--- include begin session figures count names envelope ready places history outcome retries record ended unique expiring position operation cancelled
+-- include begin session figures count names envelope elements ready places history outcome retries record ended unique expiring position operation cancelled
 if replayed then return replayed end
 -- check keys
 

@@ -12,7 +12,7 @@
 -- now (0: no such time), or is unique (for that time from now; 0: until it ends)
 -- Returns a list: id, state, id, state … of those that were in the queue already. Behind the state of one whose key was
 -- met stands the id that holds it; its state is `ended` where the key outlives it.
--- include begin session figures count names envelope ready wake
+-- include begin session figures count names envelope elements ready wake
 if replayed then return replayed end
 -- check keys
 

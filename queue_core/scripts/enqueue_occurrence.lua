@@ -10,7 +10,7 @@
 -- ARGV[4] id   ARGV[5] envelope   ARGV[6] place: all three as enqueue has them   ARGV[7] schedule   ARGV[8] occurrence, ms
 -- Returns: now ms; 'made', 'met', 'noted' (that one or a later one is) or 'early'; the occurrence that is noted now, ms,
 -- or ''; the id of its task, or of the one that was met, or ''.
--- include begin session figures count names envelope ready wake
+-- include begin session figures count names envelope elements ready wake
 local TOO_FAR_MS = 3600000
 if replayed then return replayed end
 -- check keys

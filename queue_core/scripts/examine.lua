@@ -10,7 +10,7 @@
 -- (only said of a walk of it), M removed, P prioritized, S scheduled, R retrying, L leases, U running, H held, B blocked,
 -- D dead, F dead_by_fault, X trash, Y trashed, C cancelling, E expiring, N history; T tasks; h and f: it was met in
 -- `held` or `dead_by_fault` under a member that its own data does not lead to. That member; of `ready` the element; or ''.
--- include begin envelope ready history retries known
+-- include begin envelope elements ready history retries known
 -- check keys
 
 local walk, cursor, count = ARGV[3], ARGV[4], tonumber(ARGV[5])

@@ -16,7 +16,7 @@
 -- to begin in ms or ''. Places:
 -- ready (since), scheduled (due), retrying (due), dead (died). Of a chunk that puts nothing aside: now ms, how it goes on,
 -- when in ms or '', tasks done.
--- include begin session envelope ready places history retries origin trash position operation
+-- include begin session envelope elements ready places history retries origin trash position operation
 local FAULT_FIELDS, TASK_BYTES = 6, 100
 
 -- When a task of the list became ready: searched for near both ends, read at most once; else by its id; else now.

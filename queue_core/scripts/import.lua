@@ -10,7 +10,7 @@
 -- time there in ms, history, traceback, time to begin in ms or ''
 -- Returns: now ms, then ticket, why: of those that did not enter (`too late`: they may later; for good: `called back`,
 -- `in that queue already, <state>`, `its unique key is held by <id>`).
--- include begin session figures count envelope ready places history retries faults unique retake wake
+-- include begin session figures count envelope elements ready places history retries faults unique retake wake
 if replayed then return replayed end
 -- check keys
 

@@ -5,7 +5,7 @@
 -- ARGV[4] limit, tasks
 -- Returns: now ms, number of ready tasks, rank of the next one or '', then three for each task: id, ready time's digits
 -- or '', score or '' (in the list).
--- include begin envelope ready known
+-- include begin envelope elements ready known
 -- check keys
 local LOOK_AT_MOST, STEP, SPARE = 1024, 128, 14 -- to walk to the midst of a long list once is enough
 

@@ -10,7 +10,7 @@
 -- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;
 -- list of the oldest score of each priority; list of the earliest due time of each place that has one; pause or '';
 -- limits or ''; then for each lane: lane, what `closed` says of it, number of tasks held in it.
--- include begin envelope ready lanes known
+-- include begin envelope elements ready lanes known
 -- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
 

@@ -6,7 +6,7 @@
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   then the ids; or for a chunk the runner's token
 -- Returns: now ms, then id, why: of those that were left alone (`not waiting for a time`); of a chunk: now ms, how it
 -- goes on, when in ms or '', tasks done.
--- include begin session envelope ready history retries position operation wake
+-- include begin session envelope elements ready history retries position operation wake
 if replayed then return replayed end
 -- check keys
 

@@ -9,7 +9,7 @@
 -- then four for each task: id, fence, lane (`unknown:<task>`) or '', JSON object for its history where its run had
 -- begun, else ''
 -- Returns the list of ids whose lease was lost.
--- include begin session figures count envelope ready claims history outcome lanes record ended unique expiring cancelled wake
+-- include begin session figures count envelope elements ready claims history outcome lanes record ended unique expiring cancelled wake
 if replayed then return replayed end
 -- check keys
 for i = NAMED + 1, #KEYS do

@@ -10,7 +10,7 @@
 -- each place where it was met: id, '' or Q (ready) or h (held) or f (dead_by_fault), '' or how many elements before
 -- that last one, or the member
 -- Returns id, what was done, or is to be done, in words, for each with which something is wrong.
--- include begin session envelope ready history retries known wake
+-- include begin session envelope elements ready history retries known wake
 if replayed then return replayed end
 -- check keys
 local STEP, NEAR = 1000, 4

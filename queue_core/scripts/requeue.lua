@@ -7,7 +7,7 @@
 -- then two for each task: id, time of death in ms; or for a chunk the runner's token
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`; `its
 -- unique key is held by <id>`); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
--- include begin session figures count envelope ready history retries unique retake position operation wake
+-- include begin session figures count envelope elements ready history retries unique retake position operation wake
 if replayed then return replayed end
 -- check keys
 

@@ -9,7 +9,7 @@
 -- runner's token
 -- Returns: now ms, then id or ticket, why: of those that were left alone (`not in the trash`, `being moved to <queue>`,
 -- `its unique key is held by <id>`); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
--- include begin session envelope ready history retries lanes origin unique retake expiring position operation wake
+-- include begin session envelope elements ready history retries lanes origin unique retake expiring position operation wake
 if replayed then return replayed end
 -- check keys
 

@@ -4,7 +4,7 @@
 -- ZSET, notify LIST
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number
 -- Returns: now ms, 1 when it was paused before, else 0.
--- include begin session envelope ready wake
+-- include begin session envelope elements ready wake
 if replayed then return replayed end
 -- check keys
 

@@ -9,7 +9,7 @@
 -- there or time of the end, member there, what else is known of it there (running: its claim, trashed: its JSON object,
 -- ready: `=` and the ready time's digits where it was found, ended: its worker), the envelope's first bytes or '',
 -- length of the envelope or -1, first line of the history or '', entries.
--- include begin envelope ready places known
+-- include begin envelope elements ready places known
 -- check keys
 
 local AT_ONCE = 10 -- envelopes that are in memory together

@@ -8,7 +8,7 @@
 -- chunk the runner's token
 -- Returns: now ms, deleted for good at ms, then id, why: of those that were left alone (`running`, `in the trash`, `gone`,
 -- `changed`: no letter of that time); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
--- include begin session envelope ready places history retries origin trash position operation
+-- include begin session envelope elements ready places history retries origin trash position operation
 if replayed then return replayed end
 -- check keys
 

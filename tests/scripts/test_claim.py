@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from queue_core import protocol
-from queue_core.errors import InvalidArgument
+from queue_core.errors import CorruptQueue, InvalidArgument
 from queue_core.keys import SENTINEL
 from queue_core.protocol import Claimed, ClaimedTask, Counters, ReleasedTask, Session
 from tests.engine import LEASE_MS, START_MS, Engine, changed, element_of, lease_of, running_of, score_of
@@ -66,6 +66,20 @@ def test_second_claim_adds_to_the_first(engine: Engine) -> None:
         second: f"{FENCE + 7_000} {engine.now}  w2",
         SENTINEL: SENTINEL,
     }
+
+
+@pytest.mark.parametrize(
+    "key", ["tasks", "ready", "removed", "prioritized", "closed", "scheduled", "leases", "running", "history", "notify"]
+)
+def test_key_of_a_wrong_type_is_met_before_anything_is_written(engine: Engine, key: str) -> None:
+    """Also where nothing is due and nothing held back: no more is looked at than a claim needs."""
+    engine.enqueue_many(2)
+    engine.redis.delete(getattr(engine.queue, key))
+    engine.redis.xadd(getattr(engine.queue, key), {"what": "a stream"})
+    before = engine.redis.hgetall(engine.queue.control), sorted(engine.redis.keys())
+    with pytest.raises(CorruptQueue, match=f"{key} is a stream and should be"):
+        engine.claim(1)
+    assert (engine.redis.hgetall(engine.queue.control), sorted(engine.redis.keys())) == before
 
 
 def test_fence_grows_with_every_claim_whatever_the_clock_says(engine: Engine) -> None:

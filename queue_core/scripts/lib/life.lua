@@ -6,8 +6,9 @@
 local function signs_of_life(lease_ms)
   local fields = {'seen', fmt('%.0f', now)}
   local seen = tonumber(known.seen)
-  if seen and now - seen > lease_ms / 3 and now >= (tonumber(known.grace) or 0) + lease_ms then
-    fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms)
+  if seen and now - seen > lease_ms / 3 then
+    local grace = tonumber(call('HGET', control, 'grace') or 0) or 0
+    if now >= grace + lease_ms then fields[3], fields[4] = 'grace', fmt('%.0f', now + lease_ms) end
   end
   return fields
 end
