@@ -20,6 +20,8 @@ from queue_core.keys import QueueKeys
 T = TypeVar("T")
 ROOT = Path(__file__).parents[2]
 NAMESPACE = "test"
+FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
+"""The queues of the shop."""
 _RUN = """
 import json, sys
 from queue_core.worker import hard_timeouts, keeper, supervisor
@@ -84,6 +86,10 @@ class Worker:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+
+
+StartWorker = Callable[..., Worker]
+"""What the fixture `start_worker` gives."""
 
 
 def children_of(pid: int) -> list[int]:

@@ -14,13 +14,9 @@ from redis import Redis
 
 from queue_core import ResultUnavailable, Taskyard, protocol
 from queue_core.ids import new_id
-from queue_core.keys import QueueKeys
 from queue_core.protocol import NewTask
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, counted, history_of, traces, wait_until, wait_until_completed
-
-StartWorker = Callable[..., Worker]
-FAST = QueueKeys(NAMESPACE, "fast")
+from tests.worker.harness import FAST, StartWorker, counted, history_of, traces, wait_until, wait_until_completed
 
 
 def enqueue_raw(yard: Taskyard, envelope: bytes) -> str:

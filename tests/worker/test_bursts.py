@@ -9,12 +9,8 @@ from redis import Redis
 
 from queue_core import Taskyard
 from queue_core.control import Control
-from queue_core.keys import QueueKeys
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, counted, traces
-
-StartWorker = Callable[..., Worker]
-FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
+from tests.worker.harness import FAST, StartWorker, counted, traces
 
 
 def test_burst_ends_when_all_has_run_also_what_its_tasks_enqueue_and_leaves_what_is_due_later(

@@ -14,9 +14,7 @@ from redis import Redis
 from queue_core import Taskyard, keys
 from queue_core.control import Control
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, ROOT, Worker, record_of, traces, wait_until, wait_until_completed
-
-StartWorker = Callable[..., Worker]
+from tests.worker.harness import NAMESPACE, ROOT, StartWorker, record_of, traces, wait_until, wait_until_completed
 
 
 def taskyard(url: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -14,13 +14,12 @@ from redis import Redis
 
 from dashboard.problems import worker_condition
 from queue_core import Taskyard
-from queue_core.keys import QueueKeys
 from queue_core.timeline import timeline
 from queue_core.worker.child import how_it_ended
 from tests.worker import shop
 from tests.worker.harness import (
-    NAMESPACE,
-    Worker,
+    SLOW,
+    StartWorker,
     children_of,
     counted,
     history_of,
@@ -31,9 +30,6 @@ from tests.worker.harness import (
     wait_until,
     wait_until_completed,
 )
-
-StartWorker = Callable[..., Worker]
-FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
 
 
 def test_task_whose_process_was_killed_completes_a_second_later_and_no_retry_is_used(

@@ -14,9 +14,8 @@ from queue_core import Taskyard
 from queue_core.keys import LASTING, QueueKeys
 from tests.proof.machine import TYPES
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, counted, record_of, traces, wait_until
+from tests.worker.harness import NAMESPACE, StartWorker, Worker, counted, record_of, traces, wait_until
 
-StartWorker = Callable[..., Worker]
 BEAT_SECONDS = 0.2
 GARBAGE = b"\xff\xfe {1 x"
 KINDS = {**TYPES, "telemetry": "hash", "names": "hash"}

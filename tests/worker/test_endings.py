@@ -12,12 +12,9 @@ import pytest
 from redis import Redis
 
 from queue_core import ResultUnavailable, State, TaskCancelled, TaskFailed, TaskHandle, Taskyard
-from queue_core.keys import QueueKeys
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, counted, record_of, traces, wait_until
+from tests.worker.harness import SLOW, StartWorker, counted, record_of, traces, wait_until
 
-StartWorker = Callable[..., Worker]
-SLOW = QueueKeys(NAMESPACE, "slow")
 BEAT = {"heartbeat_seconds": 0.1, "lease_seconds": 10}
 
 

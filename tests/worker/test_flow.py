@@ -11,12 +11,18 @@ from typing import Any
 from redis import Redis
 
 from queue_core import Taskyard, keys, protocol
-from queue_core.keys import QueueKeys
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, counted, record_of, traces, wait_until, wait_until_completed
-
-StartWorker = Callable[..., Worker]
-FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
+from tests.worker.harness import (
+    FAST,
+    NAMESPACE,
+    SLOW,
+    StartWorker,
+    counted,
+    record_of,
+    traces,
+    wait_until,
+    wait_until_completed,
+)
 
 
 def server_ms(redis: Redis) -> float:

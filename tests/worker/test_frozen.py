@@ -10,11 +10,10 @@ from collections.abc import Callable
 from redis import Redis
 
 from queue_core import Taskyard
-from queue_core.keys import QueueKeys
 from tests.worker import shop
 from tests.worker.harness import (
-    NAMESPACE,
-    Worker,
+    SLOW,
+    StartWorker,
     children_of,
     counted,
     history_of,
@@ -24,9 +23,6 @@ from tests.worker.harness import (
     wait_until,
     wait_until_completed,
 )
-
-StartWorker = Callable[..., Worker]
-SLOW = QueueKeys(NAMESPACE, "slow")
 
 
 def test_processes_that_stand_still_for_longer_than_their_leases_keep_them(

@@ -11,11 +11,9 @@ import pytest
 from redis import Redis
 
 from queue_core import ResultUnavailable, State, TaskFailed, Taskyard
-from queue_core.keys import QueueKeys
 from tests.worker import isolated_shop as shop
 from tests.worker.harness import (
-    NAMESPACE,
-    Worker,
+    StartWorker,
     children_of,
     counted,
     history_of,
@@ -25,9 +23,7 @@ from tests.worker.harness import (
     wait_until_completed,
 )
 
-StartWorker = Callable[..., Worker]
 APP = "tests.worker.isolated_shop:yard"
-SLOW = QueueKeys(NAMESPACE, "slow")
 
 
 @pytest.fixture

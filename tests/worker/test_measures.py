@@ -16,9 +16,7 @@ from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import Figures
 from queue_core.worker.measures import COMPLETED, Measures
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, Worker, wait_until, wait_until_completed
-
-StartWorker = Callable[..., Worker]
+from tests.worker.harness import NAMESPACE, StartWorker, wait_until, wait_until_completed
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ import pytest
 from redis import Redis
 
 from queue_core import Taskyard
-from queue_core.keys import QueueKeys
 from tests.worker import shop
 from tests.worker.harness import (
-    NAMESPACE,
+    FAST,
+    SLOW,
+    StartWorker,
     Worker,
     children_of,
     counted,
@@ -32,9 +33,6 @@ from tests.worker.harness import (
     wait_until,
     wait_until_completed,
 )
-
-StartWorker = Callable[..., Worker]
-FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
 
 
 def states(redis: Redis, worker: Worker) -> list[str]:

@@ -14,13 +14,19 @@ from redis import Redis
 
 from queue_core import Taskyard
 from queue_core.embedded import EmbeddedServer
-from queue_core.keys import QueueKeys
 from tests.engine import Engine
 from tests.worker import shop
-from tests.worker.harness import NAMESPACE, ROOT, Worker, counted, record_of, traces, wait_until, wait_until_completed
-
-StartWorker = Callable[..., Worker]
-FAST, SLOW = QueueKeys(NAMESPACE, "fast"), QueueKeys(NAMESPACE, "slow")
+from tests.worker.harness import (
+    FAST,
+    ROOT,
+    SLOW,
+    StartWorker,
+    counted,
+    record_of,
+    traces,
+    wait_until,
+    wait_until_completed,
+)
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import pytest
 from redis import Redis
 
 from queue_core import Taskyard
-from queue_core.keys import QueueKeys, workers
+from queue_core.keys import workers
 from tests.worker import shop
 from tests.worker.harness import (
     NAMESPACE,
-    Worker,
+    SLOW,
+    StartWorker,
     counted,
     history_of,
     is_alive,
@@ -23,9 +24,6 @@ from tests.worker.harness import (
     wait_until,
     wait_until_completed,
 )
-
-StartWorker = Callable[..., Worker]
-SLOW = QueueKeys(NAMESPACE, "slow")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,8 @@ from queue_core.client import Client
 from queue_core.embedded import EmbeddedServer
 from queue_core.keys import QueueKeys
 from tests.worker import notebook
-from tests.worker.harness import NAMESPACE, Worker, counted, history_of, is_alive, record_of, wait_until
+from tests.worker.harness import NAMESPACE, StartWorker, counted, history_of, is_alive, record_of, wait_until
 
-StartWorker = Callable[..., Worker]
 NOTES = QueueKeys(NAMESPACE, notebook.QUEUE)
 APP = "tests.worker.notebook:yard"
 IN_HAND = 1_000

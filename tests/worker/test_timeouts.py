@@ -11,19 +11,8 @@ import pytest
 from redis import Redis
 
 from queue_core import TaskFailed, Taskyard
-from queue_core.keys import QueueKeys
 from tests.worker import shop
-from tests.worker.harness import (
-    NAMESPACE,
-    Worker,
-    counted,
-    history_of,
-    traces,
-    wait_until,
-)
-
-StartWorker = Callable[..., Worker]
-SLOW = QueueKeys(NAMESPACE, "slow")
+from tests.worker.harness import SLOW, StartWorker, counted, history_of, traces, wait_until
 
 
 def test_soft_timeout_is_a_failed_attempt(
