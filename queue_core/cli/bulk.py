@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-import click
-
-from queue_core.cli.actions import Verb, ask, new_action_id
+from queue_core.cli.actions import ask, new_action_id
+from queue_core.cli.by_ids import Verb
 from queue_core.cli.output import note, print_json, progress, safe, say
 from queue_core.client import Client
 from queue_core.formats import clock, count, shorten
@@ -17,10 +16,6 @@ from queue_core.snapshot import Operation, Preview, State
 
 SHOWN_FAULTS = 10
 
-no_wait_option = click.option(
-    "--no-wait", is_flag=True, help="Of many: begin it and leave it to the workers, which go on in the background."
-)
-
 
 @dataclass(frozen=True)
 class Bulk:
@@ -28,11 +23,8 @@ class Bulk:
 
     verb: str
     words: Verb
-    queue: str
     state: State
-    fault: str | None
-    by: str
-    reason: str
+    fault: str | None = None
     drip: float | None = None
     canary: int = 0
     to_queue: str = ""
@@ -40,13 +32,15 @@ class Bulk:
     """What to say where all of it is done."""
 
 
-def act_on_all(bulk: Bulk, client: Client, *, yes: bool, no_wait: bool, as_json: bool) -> int:
+def act_on_all(
+    bulk: Bulk, queue: str, client: Client, *, by: str, reason: str, yes: bool, no_wait: bool, as_json: bool
+) -> int:
     """Preview, ask, begin, watch. Returns the exit code: 1 where it was paused or cancelled before its end."""
     inspector, operations = Inspector(client=client), Operations(client=client)
     if bulk.fault:
-        inspector.fault(bulk.queue, bulk.fault)
+        inspector.fault(queue, bulk.fault)
     faults = [bulk.fault] if bulk.fault else []
-    preview = operations.preview(bulk.queue, bulk.verb, state=bulk.state, faults=faults, to_queue=bulk.to_queue)
+    preview = operations.preview(queue, bulk.verb, state=bulk.state, faults=faults, to_queue=bulk.to_queue)
     words = bulk.words
     if not preview.count:
         if as_json:
@@ -55,12 +49,12 @@ def act_on_all(bulk: Bulk, client: Client, *, yes: bool, no_wait: bool, as_json:
             say(f"0 {words.many} {words.participle}.")
         return 0
     to = f" to {bulk.to_queue}" if bulk.to_queue else ""
-    question = f"{words.name} {count(preview.count, words.one, words.many)} of {bulk.queue}{to}"
+    question = f"{words.name} {count(preview.count, words.one, words.many)} of {queue}{to}"
     ask(question, yes, details=_details(preview, inspector.server_ms()))
     found = operations.start(
         preview.bound,
-        by=bulk.by,
-        reason=bulk.reason,
+        by=by,
+        reason=reason,
         action_id=new_action_id(),
         drip=bulk.drip,
         canary=bulk.canary,
@@ -116,6 +110,12 @@ def _details(preview: Preview, now_ms: int) -> Sequence[str]:
         oldest, newest = clock(preview.oldest_at, now_ms), clock(preview.newest_at, now_ms)
         lines.append(f"  died {oldest} to {newest} (UTC); what dies later is not touched")
     return lines
+
+
+def of_state(verb: Verb, state: State) -> Verb:
+    """The verb, with the words for tasks in that state."""
+    one = "dead letter" if state is State.DEAD else f"{state.value} task"
+    return replace(verb, one=one, many=f"{one}s")
 
 
 def pace(per_minute: float | None) -> float | None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import click
 
-from queue_core.cli.actions import Verb, act_on_ids, acting_options, actor, check_choice
-from queue_core.cli.bulk import Bulk, act_on_all, no_wait_option
-from queue_core.cli.options import connect, server_options
+from queue_core.cli.bulk import Bulk, of_state
+from queue_core.cli.by_ids import Said, Verb
+from queue_core.cli.on_tasks import Asked, ids_argument, on_tasks, queue_option
 from queue_core.control import Control
 from queue_core.snapshot import Outcome, State, TaskSummary
 
@@ -18,24 +17,11 @@ ENDS = (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 
 
 @click.command("cancel")
-@click.argument("ids", metavar="[ID]...", nargs=-1)
+@ids_argument
 @click.option("--state", type=click.Choice(STATES), help="All tasks of the queue in this state.")
-@click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
-@no_wait_option
-@acting_options
-@server_options
-def command(
-    ids: tuple[str, ...],
-    state: str | None,
-    queue: str | None,
-    no_wait: bool,
-    reason: str,
-    by: str | None,
-    yes: bool,
-    url: str | None,
-    name: str | None,
-    as_json: bool,
-) -> int:
+@queue_option
+@on_tasks
+def command(asked: Asked, state: str | None) -> int:
     """End tasks before their time: waiting ones at once.
 
     Running ones are asked to stop, which their workers hear within seconds. Dead letters are purged, not cancelled. `-`
@@ -47,20 +33,14 @@ def command(
       taskyard cancel order-88121 order-88122 --queue billing --yes
       taskyard cancel --state scheduled --queue email --reason "campaign is off"
     """
-    check_choice(ids, queue, state=state)
-    who = actor(by)
+    asked.check_choice(state=state)
+    verb = Verb("Cancel", "task", "tasks", "cancelled", _why_not, _act)
+    chosen = State(state or State.READY)
+    return asked.act(verb, Bulk("cancel", of_state(verb, chosen), chosen))
 
-    def act(control: Control, queue: str, rows: Sequence[TaskSummary], action_id: str) -> Outcome:
-        return control.cancel(queue, [row.id for row in rows], by=who, reason=reason, action_id=action_id)
 
-    verb = Verb("Cancel", "task", "tasks", "cancelled", _why_not, act)
-    with connect(url, name) as client:
-        if not queue or ids:
-            return act_on_ids(verb, ids, queue, client, yes=yes, as_json=as_json)
-        chosen = State(state or State.READY)
-        words = replace(verb, one=f"{chosen.value} task", many=f"{chosen.value} tasks")
-        bulk = Bulk("cancel", words, queue, chosen, None, who, reason)
-        return act_on_all(bulk, client, yes=yes, no_wait=no_wait, as_json=as_json)
+def _act(control: Control, queue: str, rows: Sequence[TaskSummary], said: Said) -> Outcome:
+    return control.cancel(queue, [row.id for row in rows], **said)
 
 
 def _why_not(task: TaskSummary) -> str:
