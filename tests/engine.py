@@ -260,6 +260,11 @@ class Engine:
 
     # Reading.
 
+    def place_of(self, task_id: str) -> str:
+        """The one place in which the task is."""
+        (place,) = (place for place, members in places_of(self.state()).items() if task_id in members)
+        return place
+
     def state(self) -> State:
         """Everything that the queue's keys hold, but sessions and how the books were at each change of minute."""
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))

@@ -11,7 +11,7 @@ from queue_core.inspector import Inspector
 from queue_core.operations import Operations
 from queue_core.protocol import Held
 from queue_core.snapshot import Operation, Preview
-from tests.engine import Engine, places_of
+from tests.engine import Engine
 
 SILENT_MS = 15_000
 
@@ -52,11 +52,6 @@ def run_at_once(engine: Engine, operation: Operation, runners: int) -> list[str]
 def fault_of(engine: Engine, message: str) -> str:
     faults = Inspector(client=engine.client).faults("email")
     return next(fault.fingerprint for fault in faults if fault.message == message)
-
-
-def place_of(engine: Engine, task_id: str) -> str:
-    (place,) = (place for place, members in places_of(engine.state()).items() if task_id in members)
-    return place
 
 
 def settle(engine: Engine, count: int, fails: int = 0) -> list[str]:

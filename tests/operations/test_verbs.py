@@ -12,7 +12,7 @@ from queue_core.inspector import Inspector
 from queue_core.operations import VERBS, Operations
 from queue_core.snapshot import State
 from tests.engine import START_MS, Engine, places_of
-from tests.operations.harness import fault_of, place_of, run, start
+from tests.operations.harness import fault_of, run, start
 
 
 def seed(engine: Engine, state: State, count: int) -> list[str]:
@@ -86,7 +86,7 @@ def test_what_came_later_is_left_alone_also_where_it_stands_before_the_others(
             return task_id
         return engine.seed(state.value, **what)
 
-    place = place_of(engine, one(**before))
+    place = engine.place_of(one(**before))
     operation = start(operations, operations.preview("email", verb, state=state))
     engine.later(2_000)
     left = engine.enqueue(**later) if state is State.READY else one(**later)
