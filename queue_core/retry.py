@@ -34,6 +34,8 @@ class Rule:
     """Of the number of the attempt that failed, 1 for the first, and of what it raised."""
     jitter: float = JITTER
     """Up to this share of the delay is added by chance, so that what failed together does not come back together."""
+    is_plain: bool = False
+    """It calls nothing of the application's, so what it says can be known beforehand."""
 
 
 class Next(NamedTuple):
@@ -94,23 +96,23 @@ def exponential(
         except OverflowError:
             return most_seconds
 
-    return Rule("exponential", delay, _check_jitter(jitter))
+    return Rule("exponential", delay, _check_jitter(jitter), is_plain=True)
 
 
 def fixed(seconds: float | timedelta, *, jitter: float = JITTER) -> Rule:
     """So many seconds, after each failed attempt."""
     checked = check_delay("fixed", seconds)
-    return Rule("fixed", lambda attempt, error: checked, _check_jitter(jitter))
+    return Rule("fixed", lambda attempt, error: checked, _check_jitter(jitter), is_plain=True)
 
 
 def _squared(attempt: int, error: BaseException) -> float:
     return min(float(attempt * attempt), MAX_DELAY_SECONDS)
 
 
-DEFAULT_RULE = Rule("default", _squared)
+DEFAULT_RULE = Rule("default", _squared, is_plain=True)
 """attempt² seconds, at most an hour: 1, 4, 9 …"""
 DEFAULT = Policy({})
-never = Rule("never", lambda attempt, error: None)
+never = Rule("never", lambda attempt, error: None, is_plain=True)
 """The task does not run again: it is a dead letter."""
 
 
@@ -140,7 +142,7 @@ def _make_rule(given: object) -> Rule:
         if not 1 <= len(given) <= MAX_DELAYS:
             raise InvalidArgument(f"retry {shown(given)} is not accepted: a list of 1 to {MAX_DELAYS:,} delays")
         delays = [check_delay("retry", delay) for delay in given]
-        return Rule("list", lambda attempt, error: delays[min(attempt, len(delays)) - 1])
+        return Rule("list", lambda attempt, error: delays[min(attempt, len(delays)) - 1], is_plain=True)
     if callable(given) and not isinstance(given, type) and not inspect.iscoroutinefunction(given):
         return Rule(getattr(given, "__name__", type(given).__name__), given, jitter=0.0)
     raise InvalidArgument(f"retry {shown(given, 80)} is not accepted: {_FORMS}")

@@ -19,6 +19,7 @@ from typing import NoReturn
 
 from queue_core.errors import ConfigurationError
 from queue_core.worker import record
+from queue_core.worker.foresight import foresee
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loading import load_yard
 from queue_core.worker.orders import DRAIN, STOP, Introduction, Orders
@@ -68,7 +69,8 @@ async def _main(orders: Orders, table: LeaseTable) -> None:
     queues = tuple({definition.queue: 1 for definition in yard.tasks.values()})
     names = tuple(sorted(yard.tasks)[: record.MAX_NAMES])
     where = folders() if orders.tells_folders else ()
-    _introduce(orders, Introduction(yard.version, names, queues, tuple(yard.timetable.values()), folders=where))
+    schedules, foresights = tuple(yard.timetable.values()), foresee(yard.tasks.values())
+    _introduce(orders, Introduction(yard.version, names, queues, schedules, folders=where, foresights=foresights))
     try:
         await process.run()
     except Exception:

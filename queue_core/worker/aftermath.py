@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 import msgspec
@@ -18,7 +19,9 @@ from queue_core.protocol import ClaimedTask, Counters, FailedTask, Held, Release
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
+from queue_core.worker.foresight import NONE, Foresight
 from queue_core.worker.leases import HeldTask
+from queue_core.worker.measures import Measures
 
 _will_decoder = msgspec.json.Decoder(list[FailedTask])
 T = TypeVar("T")
@@ -82,23 +85,53 @@ class Aftermath:
             finally:
                 await channel.drop()
 
-    async def end_overdue(self, overdue: Sequence[HeldTask], will: bytes) -> None:
-        """Tasks whose handlers had outstayed their hard timeout when their process was ended: failed attempts. `will`:
-        what the process has left to be told of them, if it still could."""
+    async def end_overdue(
+        self, overdue: Sequence[HeldTask], will: bytes, foresights: Mapping[str, Foresight], now_ms: int
+    ) -> int:
+        """Tasks whose handlers had outstayed their hard timeout when their process was ended, at `now_ms` by the clock
+        of the lease table: failed attempts. `will`: what the process has left to be told of them, if it still could;
+        `foresights`: what it said at its start. Shape: how many have failed."""
         left = {(failed.id, failed.fence): failed for failed in _read_will(will)}
+        count = 0
         for queue, tasks in self.by_queue(overdue).items():
             queue_keys = self._client.queue(queue)
+            measures = Measures()
             try:
-                failed = [left.get((task.id, task.fence)) or await self._describe(queue_keys, task) for task in tasks]
-                for batch in batches(failed):
-                    await self._client.run(protocol.fail(queue_keys, batch, self._version))
+                for batch in batches(tasks):
+                    waits = await self._waits(queue_keys, batch)
+                    failed = [
+                        left.get((task.id, task.fence))
+                        or await self._describe(queue_keys, task, foresights.get(task.name, NONE), now_ms)
+                        for task in batch
+                    ]
+                    lost = await self._client.run(protocol.fail(queue_keys, failed, self._version))
+                    for task, wait_ms, told in zip(batch, waits, failed, strict=True):
+                        if task.id not in lost:
+                            count += 1
+                            measures.add(task.name, told.verdict, wait_ms, now_ms - task.since_ms)
             except TaskyardError as error:
                 log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
             else:
-                log.warning("queue %s: %d tasks have failed by their hard timeout", queue, len(failed))
+                log.warning("queue %s: %d tasks have failed by their hard timeout", queue, len(tasks))
+            await self._tell_measured(queue, measures)
+        return count
 
-    async def _describe(self, queue: QueueKeys, task: HeldTask) -> FailedTask:
-        """Of a process that did not let go of the interpreter: where its handler was nobody knows."""
+    async def _waits(self, queue: QueueKeys, tasks: Sequence[HeldTask]) -> list[int]:
+        """How long they were ready before they were claimed, ms; 0 where the server does not say."""
+        (claims,) = await self._client.execute(("HMGET", queue.running, *(task.id for task in tasks)))
+        told = claims if isinstance(claims, list) else [None] * len(tasks)
+        return [_waited_ms(task, claim) for task, claim in zip(tasks, told, strict=True)]
+
+    async def _tell_measured(self, queue: str, measures: Measures) -> None:
+        try:
+            while measures:
+                await self._client.run(protocol.measure(self._client.queue(queue), measures.take()))
+        except TaskyardError as error:
+            log.error("queue %s: measurements of hard timeouts are lost: %s", queue, error)
+
+    async def _describe(self, queue: QueueKeys, task: HeldTask, foresight: Foresight, now_ms: int) -> FailedTask:
+        """Of a process that did not let go of the interpreter: where its handler was nobody knows. By the task's own
+        rule, but for one that is a function: that may be what hangs, and is not called here."""
         envelope, history = await self._client.execute(("HGET", queue.tasks, task.id), ("HGET", queue.history, task.id))
         data = envelope if isinstance(envelope, bytes) else b""
         head = history.partition(b"\n")[0].decode("ascii", "replace") if isinstance(history, bytes) else ""
@@ -108,7 +141,21 @@ class Aftermath:
             options = DEFAULT_OPTIONS
         error = HardTimeout("the handler was ended by force; it did not let Python go on, so nobody knows where it was")
         claimed = ClaimedTask(task.id, data, Counters.parse(head), bool(head), "")
-        return verdict.failed_attempt(claimed, task.fence, task.name, options, error, worker=self._worker_id)
+        failed = verdict.failed_attempt(
+            claimed,
+            task.fence,
+            task.name,
+            options,
+            error,
+            max_retries=foresight.max_retries,
+            policy=foresight.policy,
+            worker=self._worker_id,
+            seconds=(now_ms - task.since_ms) / 1000,
+        )
+        if foresight.function and failed.verdict == protocol.RETRY:
+            complaint = f"the retry rule {foresight.function} was not asked, its process was killed"
+            return replace(failed, facts={**failed.facts, "complaint": f"{complaint}: the default delay holds"})
+        return failed
 
     async def release(self, held: Sequence[HeldTask], why: str) -> None:
         facts = {"worker": self._worker_id, "reason": why}
@@ -128,6 +175,14 @@ class Aftermath:
             if task.queue_index < len(self._names):
                 queues[self._names[task.queue_index]].append(task)
         return queues
+
+
+def _waited_ms(task: HeldTask, claim: object) -> int:
+    """`claim`: what `running` says, `fence claimed-ms digits worker`."""
+    parts = claim.decode("ascii", "replace").split(" ", 3) if isinstance(claim, bytes) else []
+    if len(parts) < 4 or parts[0] != str(task.fence) or not parts[1].isdecimal():
+        return 0
+    return ClaimedTask(task.id, b"", Counters(), False, parts[2], int(parts[1])).waited_ms
 
 
 def _read_will(will: bytes) -> list[FailedTask]:

@@ -18,6 +18,8 @@ from queue_core.worker.server_clock import ServerClock
 log = logging.getLogger("taskyard.worker")
 
 LOOK_SECONDS = 0.2
+FAILED_STARTS = 5
+"""When each of its processes has failed to start so often in a row, about 10 s, it gives up."""
 
 
 class Burst:
@@ -39,25 +41,30 @@ class Burst:
         self._knows = knows
         self._set_quiet = set_quiet
 
-    async def run(self) -> None:
-        """Returns when nothing is ready, and nothing runs here.
+    async def run(self) -> bool:
+        """Returns when nothing is ready, and nothing runs here; or `False` when no process can be started.
 
         What is on its way to a process is seen neither in the queue nor in its lease table. So the queues are looked at
         once more when the processes claim no more, and say that nothing is under way.
         """
         while True:
             await asyncio.sleep(LOOK_SECONDS)
+            if all(map(_is_given_up, self._keepers)):
+                log.error(
+                    "no process could be started, %d times in a row: what is in the queues is left", FAILED_STARTS
+                )
+                return False
             if any(True for keeper in self._keepers for child in keeper.children for _ in child.table.read()):
                 continue
             if not self._is_empty(await self._observe()):
                 continue
             self._set_quiet(True)
-            while not all(keeper.child and keeper.child.state == leases.IDLE for keeper in self._keepers):
+            while not all(_is_given_up(keeper) or _is_idle(keeper) for keeper in self._keepers):
                 await asyncio.sleep(LOOK_SECONDS / 10)
             queues = await self._observe()
-            if self._is_empty(queues):
+            if self._is_empty(queues) and not all(map(_is_given_up, self._keepers)):
                 log.info("the queues are empty%s", _left(queues))
-                return
+                return True
             self._set_quiet(False)
 
     async def _observe(self) -> list[QueueSnapshot]:
@@ -79,6 +86,15 @@ class Burst:
         return bool(queue.counts.ready) or is_due or any(
             lane.held and lane.lane.startswith("unknown:") and lane.lane[8:] in knows for lane in queue.lanes
         )  # fmt: skip
+
+
+def _is_given_up(keeper: Keeper) -> bool:
+    """Others may do the work."""
+    return keeper.failed_starts >= FAILED_STARTS
+
+
+def _is_idle(keeper: Keeper) -> bool:
+    return keeper.child is not None and keeper.child.state == leases.IDLE
 
 
 def _left(queues: Sequence[QueueSnapshot]) -> str:

@@ -19,6 +19,9 @@ from queue_core.worker.leases import LeaseTable
 from queue_core.worker.orders import CANCEL, DRAIN, STOP, Introduction, Orders, table_size
 from queue_core.worker.settings import WorkerSettings
 
+ISOLATED = "queue_core.worker.isolated"
+"""The module that a child for isolated tasks runs."""
+PROC = Path("/proc")
 POLL_SECONDS = 0.05
 """Between two looks at a process where the system does not tell when it ends."""
 
@@ -107,19 +110,25 @@ class Child:
         return self._introduction.result() if self._introduction.done() else None
 
     @property
+    def has_come(self) -> bool:
+        """It has loaded the application, and works or has worked."""
+        return self.introduction is not None and not self.introduction.complaint
+
+    @property
     def state(self) -> int:
         """One of `leases.STARTING` and so on."""
         return self.table.read_header()[2]
 
     @property
     def memory_bytes(self) -> int:
-        return memory_bytes(self.pid)
+        """With its isolated children; 0 where the system does not tell."""
+        return sum(memory_bytes(pid) for pid in (self.pid, *_isolated_children(self.pid)))
 
     @property
     def is_suspended(self) -> bool:
         """By SIGSTOP, say; no where the system does not tell."""
         try:
-            return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
+            return (PROC / f"{self.pid}/stat").read_text().rpartition(")")[2].split()[0] in ("T", "t")
         except (OSError, IndexError):
             return False
 
@@ -221,15 +230,31 @@ def _flags(settings: WorkerSettings) -> list[str]:
 def memory_bytes(pid: int) -> int:
     """Resident memory of a process; 0 where the system does not tell."""
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int((PROC / f"{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except (OSError, ValueError, IndexError):
         return 0
+
+
+def _isolated_children(pid: int) -> list[int]:
+    """Those of a process that run isolated tasks: what a handler may have started is none of them."""
+    try:
+        children = (PROC / f"{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return []
+    return [int(child) for child in children if _is_isolated(child)]
+
+
+def _is_isolated(pid: str) -> bool:
+    try:
+        return ISOLATED.encode() in (PROC / f"{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def count_oom_kills() -> int:
     """Since the system was started; 0 where it does not tell."""
     try:
-        (line,) = (line for line in Path("/proc/vmstat").read_text().splitlines() if line.startswith("oom_kill "))
+        (line,) = (line for line in (PROC / "vmstat").read_text().splitlines() if line.startswith("oom_kill "))
         return int(line.split()[1])
     except (OSError, ValueError):
         return 0

@@ -26,19 +26,19 @@ class HardTimeouts:
         for keeper in self._keepers:
             for child in keeper.children:
                 if not child.is_draining:
-                    self._look(child, now_ms)
+                    self._look(keeper, child, now_ms)
 
-    def _look(self, child: Child, now_ms: int) -> None:
+    def _look(self, keeper: Keeper, child: Child, now_ms: int) -> None:
         late = next((task for task in child.table.read() if task.is_overdue(now_ms)), None)
         if late is None:
             return
         log.error(
-            "process %d: task %s, %s, has outstayed its hard timeout: the others there have %g s to finish, then the "
-            "process is replaced",
+            "process %d: task %s, %s, has outstayed its hard timeout: another process takes its place, the others "
+            "there have %g s to finish",
             child.pid,
             late.id,
             late.name,
             DRAIN_SECONDS,
         )
-        child.drain()
+        keeper.drain(child)
         asyncio.get_running_loop().call_later(DRAIN_SECONDS, child.kill)

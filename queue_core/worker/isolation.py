@@ -22,7 +22,7 @@ import msgspec
 
 from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
 from queue_core.worker import messages
-from queue_core.worker.child import count_oom_kills, how_it_ended
+from queue_core.worker.child import ISOLATED, count_oom_kills, how_it_ended
 from queue_core.worker.executor import Isolated, Run
 from queue_core.worker.outcome import hard_timeout
 
@@ -56,7 +56,7 @@ class IsolatedChild:
         self._oom_kills_before = count_oom_kills()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "queue_core.worker.isolated", msgspec.json.encode(setup).decode()],
+                [sys.executable, "-m", ISOLATED, msgspec.json.encode(setup).decode()],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
             )

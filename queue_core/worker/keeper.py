@@ -38,6 +38,8 @@ class Keeper:
         self._deaths = 0
         self._others: list[Child] = []
         self.child: Child | None = None
+        self.failed_starts = 0
+        """Processes that did not come to work, one after another."""
         self.completed = 0
         self.failed = 0
         """By processes that are gone."""
@@ -48,20 +50,28 @@ class Keeper:
         return [child for child in (self.child, *self._others) if child and not child.has_ended]
 
     async def run(self) -> None:
-        """For ever: whatever has died is replaced, at once or, where that happens again and again, later and later."""
-        while True:
-            if self.child is None:
-                await self._begin()
-            await self._news.wait()
-            self._news.clear()
-            child = self.child
-            if child and child.has_ended:
-                self.child = None
-                self._others.append(child)
-                if not child.is_draining:
-                    log.error("the worker's process %d has died: %s", child.pid, _how_it_ended(child))
-                await self._bury(child)
-                await self._rest(child)
+        """For ever: whatever has died, or is about to be ended, is replaced, at once or, where that happens again and
+        again, later and later. What it held is seen to meanwhile: that may have to wait for the server."""
+        async with asyncio.TaskGroup() as burials:
+            while True:
+                if self.child is None:
+                    await self._begin()
+                await self._news.wait()
+                self._news.clear()
+                child = self.child
+                if child and child.has_come:
+                    self.failed_starts = 0
+                if child and (child.has_ended or child.is_draining):
+                    self.child = None
+                    self._others.append(child)
+                    self.failed_starts += not child.has_come
+                    burials.create_task(self._see_to(child))
+                    await self._rest(child)
+
+    def drain(self, child: Child) -> None:
+        """A handler there has outstayed its hard timeout: another process takes its place while the others finish."""
+        child.drain()
+        self._news.set()
 
     async def replace(self, why: str, grace_seconds: float | None = None) -> str:
         """Start another process; when that works, the present one finishes. Shape: what is wrong with the new one, and
@@ -110,6 +120,7 @@ class Keeper:
         except OSError as error:  # the system has no room for it now
             log.error("no process can be started: %s", error)
             self._deaths += 1
+            self.failed_starts += 1
             await asyncio.sleep(self._pause_seconds())
             self._news.set()
 
@@ -124,12 +135,20 @@ class Keeper:
         """Half of it by chance: processes that fell together do not rise together."""
         return min(0.25 * 2.0 ** min(self._deaths, 10), MAX_RESTART_SECONDS) * (0.5 + 0.5 * random.random())
 
+    async def _see_to(self, child: Child) -> None:
+        await child.wait()
+        if not child.is_draining:
+            log.error("the worker's process %d has died: %s", child.pid, _how_it_ended(child))
+        await self._bury(child)
+
     async def _bury(self, child: Child) -> None:
         """See to what a process held that has died, or was ended because a handler had outstayed its hard timeout."""
         held = list(child.table.read())
         if child.is_draining and (child.was_killed or await child.wait() == 0):
             now_ms = time.monotonic_ns() // 1_000_000
-            await self._aftermath.end_overdue([t for t in held if t.is_overdue(now_ms)], child.table.read_will())
+            overdue = [task for task in held if task.is_overdue(now_ms)]
+            foresights = child.introduction.foresights if child.introduction else {}
+            self.failed += await self._aftermath.end_overdue(overdue, child.table.read_will(), foresights, now_ms)
             neighbours = [task for task in held if not task.is_overdue(now_ms)]
             await self._aftermath.release(neighbours, "another task of its process had outstayed its hard timeout")
             await self._aftermath.give_back_claimed(child, held)

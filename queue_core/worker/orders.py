@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import msgspec
 
 from queue_core.settings import MAX_BATCH
 from queue_core.timetable import Schedule
+from queue_core.worker.foresight import Foresight
 
 MAX_AHEAD = 512
 """Tasks that a process claims beyond its free slots, at most."""
@@ -48,6 +50,8 @@ class Introduction:
     complaint: str = ""
     folders: tuple[str, ...] = ()
     """Where the application's modules lie, if that was asked for."""
+    foresights: Mapping[str, Foresight] = field(default_factory=dict)
+    """What a hard timeout comes to of a task, by its name, where that is not the default."""
 
     def written(self) -> bytes:
         """One line."""

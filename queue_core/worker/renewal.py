@@ -28,8 +28,8 @@ JITTER = 0.1
 
 
 class Renewal:
-    """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one. `on_complaint` gets what is
-    wrong with a process that does not come to work."""
+    """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one and its isolated children.
+    `on_complaint` gets what is wrong with a process that does not come to work."""
 
     def __init__(
         self,

@@ -24,7 +24,7 @@ from queue_core.settings import mask_url
 from queue_core.worker import record
 from queue_core.worker.aftermath import Aftermath
 from queue_core.worker.burst import Burst
-from queue_core.worker.child import Child
+from queue_core.worker.child import Child, memory_bytes
 from queue_core.worker.commands import BURST, SIGNALS, Commands
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.hard_timeouts import LOOK_SECONDS, HardTimeouts
@@ -60,6 +60,8 @@ def run_worker(settings: WorkerSettings, log_level: str = "INFO") -> int:
     """
     set_up_logging(log_level)
     sys.dont_write_bytecode |= settings.reload  # of two versions of a second the older one would be taken
+    if settings.max_memory is not None and not memory_bytes(os.getpid()):
+        raise ConfigurationError("--max-memory is of no use here: this system does not say how large a process is")
     yard = load_yard(settings.app)
     queues = dict(settings.queues) or {definition.queue: 1 for definition in yard.tasks.values()}
     if not queues:
@@ -87,6 +89,7 @@ class Supervisor:
         self._has_trouble = False
         self._systemd = Systemd()
         self._is_ready = False
+        self._exit_code = 0
         aftermath = Aftermath(
             self._client, self._names, self.worker_id, settings.lease_ms, self._complaints, yard.version
         )
@@ -130,7 +133,7 @@ class Supervisor:
         if working in done:
             working.result()
         log.info("stopped")
-        return 0
+        return self._exit_code
 
     # Working.
 
@@ -267,7 +270,8 @@ class Supervisor:
             lambda: self._introduction.task_names,
             lambda is_quiet: self._commands.set_quiet(is_quiet, BURST),
         )
-        await burst.run()
+        if not await burst.run():
+            self._exit_code = 1
         self._commands.obey("stop", BURST)
 
     def _children(self) -> list[Child]:

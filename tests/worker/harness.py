@@ -27,8 +27,9 @@ import json, sys
 from queue_core.worker import hard_timeouts, keeper, supervisor
 from queue_core.worker.settings import WorkerSettings
 keeper.QUICK_DEATH_SECONDS = 0.0
-hard_timeouts.DRAIN_SECONDS = 0.5
-sys.exit(supervisor.run_worker(WorkerSettings(**json.loads(sys.argv[1]))))
+settings = json.loads(sys.argv[1])
+hard_timeouts.DRAIN_SECONDS = settings.pop("drain_seconds", 0.5)
+sys.exit(supervisor.run_worker(WorkerSettings(**settings)))
 """
 
 

@@ -7,6 +7,8 @@ import contextlib
 import ctypes
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -97,6 +99,25 @@ def wait_isolated(context: Context, what: str, looks: bool) -> None:
         time.sleep(0.01)
     leave(f"{what} was asked to stop")
     raise Cancelled
+
+
+kept: list[bytes] = []
+programs: list[subprocess.Popen[bytes]] = []
+
+
+@yard.task(queue="slow", isolation="process")
+def grow(size: int) -> None:
+    kept.append(b"x" * size)
+
+
+@yard.task(queue="slow")
+async def start_large_program(size: int) -> None:
+    """One that is none of the worker's, and goes on when the handler has ended, until its process is gone."""
+    code = f"import sys; kept = b'x' * {size}; print('has grown', flush=True); sys.stdin.read()"
+    program = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    programs.append(program)
+    assert program.stdout is not None
+    leave(program.stdout.readline().decode().strip())
 
 
 @yard.task(queue="slow", isolation="process")

@@ -14,7 +14,19 @@ from uuid import UUID
 
 from redis import Redis
 
-from queue_core import Cancelled, Context, DeadLetter, Discard, LeaseLost, Retry, SoftTimeout, Taskyard, fixed, never
+from queue_core import (
+    Cancelled,
+    Context,
+    DeadLetter,
+    Discard,
+    HardTimeout,
+    LeaseLost,
+    Retry,
+    SoftTimeout,
+    Taskyard,
+    fixed,
+    never,
+)
 from queue_core.retry import RetryRules
 
 yard = Taskyard(namespace="test", version="1.0")
@@ -234,6 +246,18 @@ async def keep_the_loop(what: str) -> None:
 
 @yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=0, result_ttl=60)
 def keep_the_interpreter(what: str) -> None:
+    leave(f"{what} began")
+    ctypes.PyDLL(None).usleep(60_000_000)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, max_retries=1, retry={HardTimeout: fixed(700, jitter=0)})
+def keep_the_interpreter_once(what: str) -> None:
+    leave(f"{what} began")
+    ctypes.PyDLL(None).usleep(60_000_000)
+
+
+@yard.task(queue="slow", timeout=0.2, hard_timeout=0.5, retry=lambda attempt, error: 700.0)
+def keep_the_interpreter_by_function(what: str) -> None:
     leave(f"{what} began")
     ctypes.PyDLL(None).usleep(60_000_000)
 

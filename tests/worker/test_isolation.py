@@ -18,6 +18,7 @@ from tests.worker.harness import (
     counted,
     history_of,
     is_alive,
+    record_of,
     traces,
     wait_until,
     wait_until_completed,
@@ -154,3 +155,23 @@ def test_isolated_handler_whose_lease_is_lost_is_killed(
     os.kill(worker.child(), 0)
     shop.wait.enqueue("its slot is free", seconds=0)
     wait_until(lambda: len(traces(redis)) > 2)
+
+
+def test_memory_of_isolated_children_is_their_process_s_and_that_of_a_handler_s_programs_is_not(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis
+) -> None:
+    worker = start_worker(app=APP, max_memory=300 << 20, heartbeat_seconds=0.2)
+    child = worker.child()
+    shop.start_large_program.enqueue(400 << 20)
+    wait_until_completed(redis, 1, "slow")
+    shop.grow.enqueue(200 << 20)
+    wait_until_completed(redis, 2, "slow")
+    wait_until(lambda: record_of(redis, worker)["memory_bytes"] > 200 << 20)
+    at = record_of(redis, worker)["heartbeat_at"]
+    wait_until(lambda: record_of(redis, worker)["heartbeat_at"] > at + 1_000)
+    assert children_of(worker.pid) == [child]
+    shop.grow.enqueue(200 << 20)
+    wait_until(lambda: "MiB: another process is started" in worker.said())
+    wait_until(lambda: not is_alive(child))
+    wait_until(lambda: record_of(redis, worker)["memory_bytes"] < 200 << 20)
+    assert counted(redis, "slow", "crashed") == 0

@@ -207,8 +207,10 @@ def test_reloading_worker_takes_each_change_at_once_and_a_mistake_keeps_what_the
     assert record_of(redis, worker)["version"] == "2"
     (folder / "package" / "new_module.py").write_text("x = 1\n")
     when(redis, worker, lambda record: record["version"] == "3" and not record["complaint"])
+    done = "new_module.py has changed: all processes are new ones"
+    wait_until(lambda: done in worker.said())
     (folder / "package" / "new_module.py").write_text("x = 2  # it is watched now\n")
-    wait_until(lambda: worker.said().count("new_module.py has changed: all processes are new ones") == 2)
+    wait_until(lambda: worker.said().count(done) == 2)
 
 
 def test_systemd_hears_when_the_worker_is_ready_alive_and_stopping(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +23,9 @@ from tests.worker.harness import (
     ROOT,
     SLOW,
     StartWorker,
+    children_of,
     counted,
+    history_of,
     record_of,
     traces,
     wait_until,
@@ -199,3 +203,34 @@ def test_worker_that_cannot_find_its_yard_says_why(settings: dict[str, Any], sai
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=20)
     assert done.returncode != 0
     assert said in done.stderr
+
+
+def test_process_that_dies_while_the_server_is_away_is_replaced_at_once_and_what_it_held_runs_again_later(
+    start_worker: StartWorker, own_server: EmbeddedServer, own_yard: Taskyard, own_redis: Redis
+) -> None:
+    worker = start_worker(url=own_server.url, lease_seconds=300)
+    child = worker.child()
+    handle = shop.tell_process.enqueue("a", seconds=0.5)
+    wait_until(lambda: len(traces(own_redis)) == 1)
+    own_server.kill()
+    os.kill(child, signal.SIGKILL)
+    (successor,) = wait_until(lambda: [pid for pid in children_of(worker.pid) if pid != child])
+    own_server.restart()
+    wait_until_completed(own_redis, 1, "slow")
+    assert traces(own_redis) == [f"a runs in {child}", f"a runs in {successor}"]
+    assert history_of(own_redis, "slow", handle.id)[0].split()[:3] == ["0", "1", "0"]
+    check_books(own_server.url)
+
+
+def test_worker_that_stops_while_the_server_is_away_does_not_wait_for_it_to_see_to_what_a_dead_process_held(
+    start_worker: StartWorker, own_server: EmbeddedServer, own_yard: Taskyard, own_redis: Redis
+) -> None:
+    worker = start_worker(url=own_server.url, lease_seconds=300)
+    child = worker.child()
+    shop.tell_process.enqueue("a", seconds=60)
+    wait_until(lambda: len(traces(own_redis)) == 1)
+    own_server.kill()
+    os.kill(child, signal.SIGKILL)
+    wait_until(lambda: [pid for pid in children_of(worker.pid) if pid != child])
+    assert worker.stop() == 0
+    assert "what the process held comes back when its leases have run out" in worker.said()

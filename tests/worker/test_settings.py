@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from queue_core import ConfigurationError, InvalidName
+from queue_core.worker import child
 from queue_core.worker.loading import load_yard
 from queue_core.worker.settings import WorkerSettings, parse_memory, parse_queues
+from queue_core.worker.supervisor import run_worker
 
 
 @pytest.mark.parametrize(
@@ -136,3 +138,12 @@ def test_yard_that_cannot_be_had_is_one_clear_error(modules: Path, reference: st
         load_yard(reference)
     assert complaint in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_limit_of_memory_is_refused_where_the_system_does_not_tell_how_much_a_process_has(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As on macOS, which has no /proc."""
+    monkeypatch.setattr(child, "PROC", tmp_path)
+    with pytest.raises(ConfigurationError, match="--max-memory is of no use here"):
+        run_worker(WorkerSettings("tests.worker.shop:yard", max_memory=1 << 30))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -10,9 +11,20 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from queue_core import TaskFailed, Taskyard
+from queue_core import State, TaskFailed, Taskyard
+from queue_core.snapshot import Figures
 from tests.worker import shop
-from tests.worker.harness import SLOW, StartWorker, counted, history_of, traces, wait_until
+from tests.worker.harness import (
+    SLOW,
+    StartWorker,
+    children_of,
+    counted,
+    history_of,
+    is_alive,
+    record_of,
+    traces,
+    wait_until,
+)
 
 
 def test_soft_timeout_is_a_failed_attempt(
@@ -74,6 +86,62 @@ def test_hung_handler_alone_costs_nobody_a_wait(
     shop.note.enqueue("c")
     wait_until(lambda: traces(redis)[-1] == "c")
     check_books()
+
+
+def test_hard_timeout_of_what_kept_the_interpreter_follows_the_task_s_rule_but_asks_no_function(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    """The supervisor settles it alone. One was sent by somebody who does not know its declaration."""
+    start_worker(concurrency=1)
+    by_rule = yard.send("keep_the_interpreter_once", {"what": "a"}, queue="slow")
+    by_function = shop.keep_the_interpreter_by_function.enqueue("b")
+    wait_until(lambda: counted(redis, "slow", "failed") == 2)
+    _, failure = history_of(redis, "slow", by_rule.id)
+    assert '"retry_in":700.0' in failure
+    assert "complaint" not in failure
+    _, failure = history_of(redis, "slow", by_function.id)
+    assert re.search(r'"retry_in":1\.\d+', failure)
+    assert "the retry rule <lambda> was not asked, its process was killed: the default delay holds" in failure
+    yard.control.promote("slow", [by_rule.id], by="ada", action_id="a1")
+    wait_until(lambda: by_rule.status() is State.DEAD)
+    check_books()
+
+
+@pytest.mark.parametrize("kind", ["stay_in_thread", "keep_the_interpreter"])
+def test_hard_timeout_is_counted_with_its_name_and_its_worker(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, kind: str
+) -> None:
+    worker = start_worker(concurrency=1, heartbeat_seconds=0.2)
+    shop.wait.enqueue("first", seconds=0.3)
+    with pytest.raises(TaskFailed):
+        getattr(shop, kind).enqueue("a").result(timeout=20)
+
+    def figures() -> Figures | None:
+        found = yard.inspector.statistics("slow", minutes=2, by_name=True)
+        return next((name.total for name in found.names if name.name == kind and name.total.run.count), None)
+
+    found = wait_until(figures)
+    assert found is not None
+    assert (found.enqueued, found.failed, found.died, found.completed) == (1, 1, 1, 0)
+    assert found.wait.count == found.run.count == 1
+    assert found.run.p50_ms is not None
+    assert found.run.p50_ms >= 500
+    wait_until(lambda: (record_of(redis, worker)["completed"], record_of(redis, worker)["failed"]) == (1, 1))
+
+
+def test_another_process_claims_while_one_that_is_to_be_ended_finishes_what_else_runs_there(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis
+) -> None:
+    worker = start_worker(concurrency=2, drain_seconds=30)
+    child = worker.child()
+    shop.wait.enqueue("neighbour", seconds=60)
+    shop.stay_in_thread.enqueue("a")
+    wait_until(lambda: sorted(traces(redis)) == ["a began", "neighbour began"])
+    shop.wait.enqueue("next", seconds=0)
+    wait_until(lambda: "next ended" in traces(redis))
+    assert is_alive(child)
+    assert "neighbour ended" not in traces(redis)
+    assert len(children_of(worker.pid)) == 2
 
 
 def test_run_whose_lease_is_lost_is_told_then_stopped_and_settles_nothing(
