@@ -136,11 +136,14 @@ class QueueMachine(RuleBasedStateMachine):
         call: Call[T],
         model: Callable[[], T | Refused],
         repeat: Callable[[T], T] = lambda answer: answer,
-    ) -> None:
-        """Send a call: its answer is the model's. Where the answer gets lost the same command is sent again."""
+        actor: str = "",
+    ) -> T | Refused:
+        """Send a call: its answer is the model's. Where the answer gets lost the same command is sent again.
+
+        `actor`: in whose session; else in that of any of them."""
         note(f"    {call.script.name} {list(call.arguments)}")
         self.done[call.script.name] += 1
-        actor = chance.choice(ACTORS)
+        actor = actor or chance.choice(ACTORS)
         known = (actor, call.script.name)
         before = self.sent.get(known)
         stale = [before.command, *before.stale][:3] if before and call.has_session else []
@@ -149,6 +152,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.carry_out(sent)
         if chance.is_so(0.25):
             self.send_again(sent, "lost answer")
+        answer: T | Refused = sent.answer
+        return answer
 
     def carry_out(self, sent: Sent) -> None:
         answer = sent.answer = sent.model()

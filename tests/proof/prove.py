@@ -20,15 +20,16 @@ import hypothesis.core
 
 from queue_core.embedded import EmbeddedServer, find_bundled_binary
 from tests.engine import Engine
-from tests.proof import machine, moving_machine
+from tests.proof import machine, moving_machine, schedules_machine
 from tests.proof.bulk_machine import BulkMachine
 from tests.proof.machine import QueueMachine, live
 from tests.proof.moving_machine import MovingMachine
+from tests.proof.schedules_machine import SchedulesMachine
 
 RUNS = 100
 """With one seed, of each kind."""
-KINDS = {"queue": QueueMachine, "bulk": BulkMachine, "moves": MovingMachine}
-FAULTS = (*machine.FAULTS, *moving_machine.FAULTS)
+KINDS = {"queue": QueueMachine, "bulk": BulkMachine, "moves": MovingMachine, "schedules": SchedulesMachine}
+FAULTS = (*machine.FAULTS, *moving_machine.FAULTS, *schedules_machine.FAULTS)
 
 
 def main() -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import Phase
 
-from queue_core import scripts
+from queue_core import protocol, scripts
 from queue_core.scripts import Script
 from tests.engine import Engine
 from tests.proof.bulk_machine import BulkMachine
@@ -18,7 +18,11 @@ from tests.proof.counting_machine import CountingMachine
 from tests.proof.halves import changed
 from tests.proof.machine import QueueMachine, live
 from tests.proof.moving_machine import MovingMachine
+from tests.proof.schedules_machine import SchedulesMachine
 from tests.proof.test_halves import stops_of
+from tests.scripts.test_enqueue_occurrence import (
+    test_server_whose_clock_has_gone_back_a_long_way_waits_for_no_noted_time as meet_clock_gone_back,
+)
 from tests.scripts.test_every_script import test_key_of_a_wrong_type_is_reported_and_nothing_changes as meet_wrong_types
 
 RUNS, STEPS = 600, 60
@@ -47,6 +51,16 @@ def by_counting(engine: Engine, verb: str) -> None:
 def by_moves(engine: Engine, verb: str) -> None:
     """Random lives of two queues."""
     by_life(engine, verb, MovingMachine)
+
+
+def by_schedules(engine: Engine, verb: str) -> None:
+    """Random lives with schedules."""
+    by_life(engine, verb, SchedulesMachine)
+
+
+def by_clock(engine: Engine, verb: str) -> None:
+    """The server's clock has gone back."""
+    meet_clock_gone_back(engine, 3_600_001, protocol.MADE)
 
 
 def by_halves(engine: Engine, verb: str) -> None:
@@ -268,6 +282,40 @@ MUTANTS = (
     ),
     Mutant("enqueue", "minutes are not ended", "if end_minute then end_minute() end", find=by_counting),
     Mutant("cancel", "it counts in no name", "count_name('cancelled', name_of(envelope), 1)", find=by_counting),
+    Mutant(
+        "enqueue_occurrence", "it comes as often as it is sent", "if noted and occurrence <= tonumber(noted) then",
+        "if false then", by_schedules,
+    ),
+    Mutant(
+        "enqueue_occurrence", "it is later than itself", "occurrence <= tonumber(noted)",
+        "occurrence < tonumber(noted)", by_schedules,
+    ),
+    Mutant("enqueue_occurrence", "before its time", "if occurrence > now then", "if false then", by_schedules),
+    Mutant("enqueue_occurrence", "a moment late", "occurrence > now then", "occurrence >= now then", by_schedules),
+    Mutant(
+        "enqueue_occurrence", "it is not noted", "call('HSET', occurrences, schedule,",
+        "type(", by_schedules,
+    ),
+    Mutant("enqueue_occurrence", "what is met is made", "holder and 'met' or 'made'", "'made'", by_schedules),
+    Mutant("enqueue_occurrence", "who was met is not noted", "holder or ids[1]", "ids[1]", by_schedules),
+    Mutant(
+        "enqueue_occurrence", "the answer is not remembered", "if replayed then return replayed end",
+        find=by_schedules,
+    ),
+    Mutant(
+        "enqueue_occurrence", "noted where the queue takes none", "local total = 1\n",
+        "local total = 1\ncall('HSET', occurrences, schedule, fmt('%.0f %s made', occurrence, ARGV[4]))\n",
+        by_schedules,
+    ),
+    Mutant("enqueue_occurrence", "waits for a clock that went back", "tonumber(noted) > now +", "0 > now +", by_clock),
+    Mutant("set_schedule", "who comes last has it", "if found ~= seen then return 0 end", find=by_schedules),
+    Mutant("set_schedule", "who comes late believes it", "return 0 end", "return 1 end", by_schedules),
+    Mutant("set_schedule", "sent again, it is not so", "if found == wanted then return 1 end", find=by_schedules),
+    Mutant("set_schedule", "what is removed is stored", "if wanted == '' then", "if false then", by_schedules),
+    Mutant(
+        "enqueue_occurrence", "the note before the task", "local total = 1\n",
+        "local total = 1\ncall('HSET', occurrences, schedule, fmt('%.0f %s made', occurrence, ARGV[4]))\n", by_halves,
+    ),
     Mutant(
         "promote", "source before destination", "    make_ready(id, priority_of(envelope), own_time(id, now))\n",
         "    call('ZREM', place, id)\n    make_ready(id, priority_of(envelope), own_time(id, now))\n", by_halves,
