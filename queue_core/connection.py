@@ -180,6 +180,11 @@ def translate(error: Exception, url: str) -> TaskyardError:
     return ServerRefused(f"Redis at {url} refused: {text or type(error).__name__}", url=url)
 
 
+def time_ms(answer: Sequence[Any]) -> int:
+    """The answer to `TIME`, which is in seconds and microseconds."""
+    return int(answer[0]) * 1000 + int(answer[1]) // 1000
+
+
 def checked(answers: Sequence[Any], url: str) -> Sequence[Any]:
     """The answers, if none of them is an error. Raises what the first one means."""
     for answer in answers:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from queue_core import codec, decoding, reading
+from queue_core import codec, connection, decoding, reading
 from queue_core.aio import AsyncClient
 from queue_core.client import Client
 from queue_core.errors import (
@@ -173,7 +173,7 @@ class _Waiting:
             raise ResultUnavailable(f"task {self._id} completed: {decoding.text(missing)}", task_id=self._id)
         if result is None:
             raise ResultUnavailable(f"task {self._id} completed and kept no result", task_id=self._id)
-        now_ms = clock() if clock else int(time_answer[0]) * 1000 + int(time_answer[1]) // 1000
+        now_ms = clock() if clock else connection.time_ms(time_answer)
         if now_ms > decoding.number(until):
             raise ResultExpired(f"the result of task {self._id} was kept for its time, and is gone", task_id=self._id)
         try:

@@ -218,7 +218,7 @@ class Schedules:
         return self._ms(time), {name.decode("ascii", "replace"): data for name, data in stored.items()}
 
     def _ms(self, time: Any) -> int:
-        return self._client.clock() if self._client.clock else int(time[0]) * 1000 + int(time[1]) // 1000
+        return self._client.clock() if self._client.clock else connection.time_ms(time)
 
     def _read(self, *commands: tuple[str, ...]) -> Sequence[Any]:
         return connection.checked(self._client.read(*commands), self._client.url)

@@ -92,9 +92,9 @@ def _requeue_all(
         server_ms, looked_at = max(server_ms, acted.now_ms), looked_at + len(members)
         _note(client, keys, run)
     answers = client.read(letters.count(), ("TIME",))
-    remaining, (seconds, micros) = connection.checked(answers, client.url)
+    remaining, time = connection.checked(answers, client.url)
     if not server_ms:
-        server_ms = client.clock() if client.clock else seconds * 1000 + micros // 1000
+        server_ms = client.clock() if client.clock else connection.time_ms(time)
     return Outcome("requeue", tuple(done), skipped, server_ms, remaining=remaining)
 
 

@@ -67,7 +67,7 @@ class Reader:
             return self.client.clock()
         if isinstance(time, Exception):
             raise connection.translate(time, self.client.url) from time
-        return int(time[0]) * 1000 + int(time[1]) // 1000
+        return connection.time_ms(time)
 
     def checked(self, answer: Any, key: str) -> Any:
         """The answer of a command on that key; raises what it says instead of one."""
