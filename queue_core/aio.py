@@ -18,7 +18,7 @@ from queue_core.errors import CorruptQueue, TaskyardError
 from queue_core.listening import AsyncListener
 from queue_core.protocol import Argument, Call, Session, with_text
 from queue_core.scouting import Scout
-from queue_core.wire import Wire
+from queue_core.wire import AsyncWire
 
 T = TypeVar("T")
 
@@ -34,16 +34,16 @@ class AsyncChannel:
         self.epoch = 0
         make: Any = pool.make_connection
         self._connection: Any = make()
-        self._wire: Wire | None = None
+        self._wire: AsyncWire | None = None
 
     async def send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
-        packed = [connection.pack(command)[0] for command in commands]
+        packed = [protocol.pack(command) for command in commands]
         if self._wire is None or not self._connection.is_connected:
             cancels = _cancels()
             await self._connection.connect()
             _raise_if_cancelled_since(cancels)
-            self._wire = Wire(self._connection)
+            self._wire = AsyncWire(self._connection)
         return await self._wire.ask(packed)
 
     async def drop(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -15,7 +14,8 @@ import redis
 from queue_core import connection, keys, protocol, settings
 from queue_core.errors import CorruptQueue, ServerFull
 from queue_core.listening import Listener
-from queue_core.protocol import Argument, Call, Session, with_text
+from queue_core.protocol import Argument, Call, Session, packed_with_text
+from queue_core.wire import Wire
 
 T = TypeVar("T")
 REGISTER_SECONDS = 60.0
@@ -41,8 +41,8 @@ class Client:
         self.clock = clock
         self._patience_seconds = patience_seconds
         self._pool = connection.sync_pool(self.url)
-        self._idle: list[_Channel] = []
-        self._lock = threading.Lock()
+        self._idle: list[Channel] = []
+        """Taken and given back without a lock: a list's `pop` and `append` are whole."""
         self._registered: dict[str, float] = {}
         self._pid = os.getpid()
         self._known_queues = lru_cache(maxsize=4096)(self._queue_keys)
@@ -65,9 +65,7 @@ class Client:
     def start(self, call: Call[T], session: Session | None = None) -> Started[T]:
         """Send one call, and do something else before its answer is read. What is started is to be finished or dropped:
         until then it has a connection of its own."""
-        channel = self._take()
-        command = (session or channel.session).command(call, self.clock() if self.clock else None)
-        return Started(self, channel, call, command)
+        return Started(self, self._take(), call, session)
 
     def read(self, *commands: Sequence[Argument]) -> list[Any]:
         """Send commands that change nothing in one round trip. An error stands in its answer's place."""
@@ -113,8 +111,7 @@ class Client:
         return connection.which_is_damaged(error, types, self.read(*(("TYPE", key) for key in types)))
 
     def close(self) -> None:
-        with self._lock:
-            idle, self._idle = self._idle, []
+        idle, self._idle = self._idle, []
         for channel in idle:
             channel.drop()
         self._pool.disconnect()
@@ -127,16 +124,16 @@ class Client:
             except connection.SERVER_ERRORS as error:
                 attempt = self._wait_or_raise(error, attempt, deadline)
 
-    def _receive(self, channel: _Channel, call: Call[Any], command: list[Argument], is_sent: bool) -> Any:
+    def _receive(self, channel: Channel, call: Call[Any], packed: bytes, is_sent: bool) -> Any:
         deadline, attempt = time.monotonic() + self._patience_seconds, 0
         while True:
             try:
                 if not is_sent:
-                    channel.send(command)
+                    channel.send(packed)
                 is_sent = False
                 return channel.receive()
             except connection.NO_SCRIPT:
-                command = with_text(command, call.script)
+                packed = packed_with_text(packed, call.script)
             except connection.SERVER_ERRORS as error:
                 if isinstance(error, connection.TRY_AGAIN):
                     channel.drop()
@@ -150,27 +147,30 @@ class Client:
         time.sleep(wait)
         return attempt + 1
 
-    def _take(self) -> _Channel:
-        if self._pid != os.getpid():  # a fork: the parent's connections are the parent's, its lock may be held for ever
-            self._pid, self._idle, self._lock = os.getpid(), [], threading.Lock()
+    def _take(self) -> Channel:
+        if self._pid != os.getpid():  # a fork: the parent's connections are the parent's
+            self._pid, self._idle = os.getpid(), []
             self._pool = connection.sync_pool(self.url)
-        with self._lock:
-            if self._idle:
-                return self._idle.pop()
-        return _Channel(self._pool)
+        try:
+            channel = self._idle.pop()
+        except IndexError:
+            channel = None
+        return channel or Channel(self._pool)
 
-    def _give_back(self, channel: _Channel) -> None:
-        with self._lock:
-            self._idle.append(channel)
+    def _give_back(self, channel: Channel) -> None:
+        self._idle.append(channel)
 
 
 class Started(Generic[T]):
     """A call that is under way, on a connection of its own until it is finished or dropped."""
 
-    def __init__(self, client: Client, channel: _Channel, call: Call[T], command: list[Argument]) -> None:
-        self._client, self._channel, self._call, self._command = client, channel, call, command
+    __slots__ = ("_call", "_channel", "_client", "_is_sent", "_packed")
+
+    def __init__(self, client: Client, channel: Channel, call: Call[T], session: Session | None) -> None:
+        self._client, self._channel, self._call = client, channel, call
         try:
-            channel.send(command)
+            self._packed = (session or channel.session).packed(call, client.clock() if client.clock else None)
+            channel.send(self._packed)
             self._is_sent = True
         except connection.SERVER_ERRORS:  # it is sent again when it is finished
             channel.drop()
@@ -182,7 +182,7 @@ class Started(Generic[T]):
     def finish(self) -> T:
         """Read the answer; when it is lost, send the call again. Raises as `Client.run`."""
         try:
-            answer = self._client._receive(self._channel, self._call, self._command, self._is_sent)
+            answer = self._client._receive(self._channel, self._call, self._packed, self._is_sent)
         except CorruptQueue as error:
             self._channel.drop()
             raise self._client.which_is_damaged(self._call, error) from error.__cause__
@@ -199,19 +199,26 @@ class Started(Generic[T]):
         self._client._give_back(self._channel)
 
 
-class _Channel:
+class Channel:
     """One connection and the session of those who use it, one at a time."""
 
     def __init__(self, pool: redis.ConnectionPool) -> None:
         self.session = Session()
         self._connection: Any = pool.make_connection()
+        self._wire: Any = None
+        """Over the connection, while it is open."""
 
-    def send(self, command: Sequence[Argument]) -> None:
-        self._connection.send_packed_command(connection.pack(command), check_health=False)
+    def send(self, packed: bytes) -> None:
+        if self._wire is None:
+            self._connection.connect()
+            self._wire = Wire(self._connection)
+        self._wire.send(packed)
 
     def receive(self) -> Any:
-        return self._connection.read_response()
+        """The answer to what was sent."""
+        return self._wire.receive()
 
     def drop(self) -> None:
         """Close the connection; the next call opens it again, and the session goes on."""
+        self._wire = None
         self._connection.disconnect()

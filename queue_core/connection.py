@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import hiredis
 import redis
 import redis.asyncio
 from redis.asyncio.retry import Retry as AsyncRetry
@@ -112,11 +111,6 @@ def _options(answer_seconds: float) -> dict[str, Any]:
         "health_check_interval": 0,
         "max_connections": 1_000,
     }
-
-
-def pack(command: Sequence[bytes | str | int | float]) -> list[bytes]:
-    """A command as it is sent. redis-py's own way looks at each of a batch's thousand arguments in Python first."""
-    return [hiredis.pack_command(tuple[Any, ...](command))]
 
 
 def backoff_seconds(attempt: int, chance: float, most: float = 2.0) -> float:

@@ -41,20 +41,28 @@ class Parameters:
         parameters = signature.parameters.values()
         self._names = frozenset(signature.parameters) if all(p.kind in KEYWORDS for p in parameters) else None
         """Where every argument can be given by name, and there is no `**`."""
+        either = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        self._places = [p.name for p in parameters if p.kind is either] if self._names is not None else []
+        """The names of those that may be given by their place."""
         self._required = frozenset(p.name for p in parameters if p.default is inspect.Parameter.empty)
 
     def encode(self, arguments: Sequence[Any], named: Mapping[str, Any]) -> bytes:
         """The payload. Raises `InvalidPayload` where the arguments do not fit, or would not come back as they are."""
-        if not self._fits(arguments, named):
-            bound = self._bind(arguments, named)
-            arguments, named = ((), bound.arguments) if self._names is not None else (bound.args, bound.kwargs)
+        if arguments and len(arguments) <= len(self._places):
+            by_place = dict(zip(self._places, arguments, strict=False))
+            if by_place.keys().isdisjoint(named):
+                arguments, named = (), {**by_place, **named}
         if not arguments and self._names is not None:
             plain = self._plain
             for name, value in named.items():
-                if type(value) not in plain[name]:
+                if type(value) not in plain.get(name, NOTHING):
                     break
             else:  # nearly always
-                return codec.encode_payload((), named, is_checked=True)
+                if len(named) == len(plain) or self._required <= named.keys():
+                    return codec.encode_payload((), named, is_checked=True)
+        if not self._fits(arguments, named):
+            bound = self._bind(arguments, named)
+            arguments, named = ((), bound.arguments) if self._names is not None else (bound.args, bound.kwargs)
         try:
             payload = codec.encode_payload(arguments, named)
         except PayloadTooLarge:

@@ -205,7 +205,9 @@ class Definition:
     def message(self, sending: Sending, arguments: Sequence[Any], named: Mapping[str, Any]) -> Message:
         payload = self.encode(arguments, named)
         if sending is DEFAULT_SENDING:  # nearly all of them: nothing is made twice
-            return Message(self.queue, NewTask(new_id(), self._plain_head + payload, expires_ms=self._plain_expires_ms))
+            return Message(
+                self.queue, NewTask(new_id(), self._plain_head + payload, 0, 0, 0, self._plain_expires_ms, "", 0)
+            )
         expires = self.expires if sending.expires is None else sending.expires
         if expires is not None and sending.delay >= expires:
             raise InvalidArgument(

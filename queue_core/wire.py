@@ -1,9 +1,10 @@
 """Requests over a connection that redis-py has opened, without its layers: they are most of what a small request costs
-an event loop. redis-py connects, authenticates and closes; what is sent and answered between passes through here."""
+its sender. redis-py connects, authenticates and closes; what is sent and answered between passes through here."""
 
 from __future__ import annotations
 
 import asyncio
+import builtins
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,15 +15,67 @@ _NOT_YET = object()
 """What the reader gives while an answer has not come whole."""
 
 
-class Wire(asyncio.Protocol):
+_AT_ONCE = 1 << 16
+"""Bytes that are read at most in one go."""
+
+
+def _reader(connection: Any) -> hiredis.Reader:
+    return hiredis.Reader(
+        protocolError=InvalidResponse, replyError=connection._parser.parse_error, notEnoughData=_NOT_YET
+    )
+
+
+class Wire:
+    """One command at a time, sent and answered while its thread waits. It ends with its connection: whatever is raised
+    but a `ResponseError`, which is the answer, the connection is of no more use."""
+
+    def __init__(self, connection: Any) -> None:
+        """`connection`: of redis-py, open and with nothing under way."""
+        self._connection = connection
+        self._socket = connection._sock
+        self._reader = _reader(connection)
+
+    def send(self, packed: bytes) -> None:
+        """Raises redis-py's `ConnectionError`, `TimeoutError`."""
+        try:
+            self._socket.sendall(packed)
+        except builtins.TimeoutError as error:
+            raise TimeoutError("Timeout writing to socket") from error
+        except OSError as error:
+            raise ConnectionError(f"Error while writing to {self._connection._host_error()}: {error}") from error
+
+    def receive(self) -> Any:
+        """The answer, which waits for no longer than the connection's timeout between its parts. Raises redis-py's
+        `ResponseError` where the answer is one, `ConnectionError`, `TimeoutError` and `InvalidResponse`."""
+        reader = self._reader
+        while True:
+            answer = reader.gets()
+            if answer is _NOT_YET:
+                reader.feed(self._receive_part())
+            elif isinstance(answer, Exception):
+                raise answer
+            elif not isinstance(answer, hiredis.PushNotification):
+                return answer
+
+    def _receive_part(self) -> bytes:
+        try:
+            part: bytes = self._socket.recv(_AT_ONCE)
+        except builtins.TimeoutError as error:
+            raise TimeoutError("Timeout reading from socket") from error
+        except OSError as error:
+            raise ConnectionError(f"Error while reading from {self._connection._host_error()}: {error}") from error
+        if not part:
+            raise ConnectionError("Connection closed by server.")
+        return part
+
+
+class AsyncWire(asyncio.Protocol):
     """One request at a time, of one or of several commands. It ends with its connection."""
 
     def __init__(self, connection: Any) -> None:
         """`connection`: of redis-py, open and with nothing under way."""
         self._loop = asyncio.get_running_loop()
-        self._reader = hiredis.Reader(
-            protocolError=InvalidResponse, replyError=connection._parser.parse_error, notEnoughData=_NOT_YET
-        )
+        self._reader = _reader(connection)
         self._transport: asyncio.Transport = connection._writer.transport
         self._seconds: float = connection.socket_timeout
         self._answers: list[Any] = []

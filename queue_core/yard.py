@@ -61,8 +61,10 @@ class TaskHandle:
     @classmethod
     def of(cls, yard: Taskyard, task_id: str, queue: str, met: str | None) -> TaskHandle:
         """`met`: as `protocol.enqueue` answers."""
-        state, _, holder = (met or "").partition(" ")
-        return cls(yard, holder or task_id, queue, state or None, is_duplicate=bool(holder))
+        if not met:
+            return cls(yard, task_id, queue)
+        state, _, holder = met.partition(" ")
+        return cls(yard, holder or task_id, queue, state, is_duplicate=bool(holder))
 
     @property
     def is_new(self) -> bool:
@@ -149,7 +151,7 @@ class Task(Generic[P, R]):
 
         Raises `InvalidPayload`, `PayloadTooLarge`, `QueueFull`, `RateLimited`, `ServerUnavailable`, `ServerFull`.
         """
-        return self._yard.enqueue(self.message(*args, **kwargs))
+        return self._yard.enqueue(self.definition.message(self._sending, args, kwargs))
 
     def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
         """The short form of `enqueue` that Celery's users expect."""

@@ -12,6 +12,7 @@ from queue_core.fingerprint import make_failure
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import (
     Acted,
+    Call,
     Claimed,
     ClaimedTask,
     Counters,
@@ -22,6 +23,7 @@ from queue_core.protocol import (
     Session,
     Switched,
 )
+from queue_core.protocol.call import MAX_PACKED_HEADS
 
 QUEUE = QueueKeys("qc", "email")
 PAUSE = protocol.pause(QUEUE, "ada", "why")
@@ -47,6 +49,45 @@ def test_same_command_with_the_scripts_text_is_otherwise_the_same() -> None:
     again = protocol.with_text(command, PAUSE.script)
     assert again[:2] == ["EVAL", PAUSE.script.text]
     assert again[2:] == command[2:]
+
+
+OTHER = QueueKeys("qc", "images")
+NEW = NewTask("a", "ü\r\n$7\r\n".encode(), 3)
+CALLS: list[Call[Any]] = [
+    PAUSE,
+    protocol.enqueue(QUEUE, [NEW]),
+    protocol.enqueue(QUEUE, [NEW, NEW]),
+    protocol.enqueue(OTHER, [NEW]),
+    protocol.extend(QUEUE, [Held("a", 7)], 30_000),
+    protocol.extend(OTHER, [Held("a", 7)], 30_000),
+    protocol.complete(QUEUE, [Held("a", 7)]),
+    protocol.cancel(QUEUE, ["a"], {"by": "ada"}),
+    protocol.cancel(QUEUE, ["a", "b"], {"by": "ada"}),
+    protocol.register(QUEUE),
+]
+
+
+def test_packed_command_is_the_command_packed_also_when_its_beginning_is_known() -> None:
+    plain, packed = Session("ours"), Session("ours")
+    for now_ms in (None, 5, 7):
+        for call in CALLS:
+            assert packed.packed(call, now_ms) == protocol.pack(plain.command(call, now_ms))
+            plain.command(call)
+            packed.packed(call)
+    assert Session("theirs").packed(PAUSE) == protocol.pack(Session("theirs").command(PAUSE))
+
+
+def test_packed_command_with_the_scripts_text_is_otherwise_the_same() -> None:
+    for call in CALLS:
+        command, packed = Session("ours").command(call), Session("ours").packed(call)
+        assert protocol.packed_with_text(packed, call.script) == protocol.pack(protocol.with_text(command, call.script))
+
+
+def test_session_remembers_the_beginnings_of_a_few_queues() -> None:
+    session = Session()
+    for number in range(1_000):
+        session.packed(protocol.resume(QueueKeys("qc", f"queue-{number}")))
+    assert len(session._packed_heads) <= MAX_PACKED_HEADS
 
 
 def test_sessions_are_told_apart() -> None:

@@ -26,7 +26,7 @@ from queue_core.protocol.actions import (
     trash,
 )
 from queue_core.protocol.audit import audit
-from queue_core.protocol.call import Argument, Call, Session, with_text
+from queue_core.protocol.call import Argument, Call, Session, pack, packed_with_text, with_text
 from queue_core.protocol.directory import command_worker, describe_worker, note_worker, register
 from queue_core.protocol.moving import (
     TOO_LATE,
@@ -133,6 +133,8 @@ __all__ = [
     "measure",
     "note_worker",
     "open_lane",
+    "pack",
+    "packed_with_text",
     "pause",
     "progress",
     "promote",

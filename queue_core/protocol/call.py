@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import hiredis
 
 from queue_core import scripts, settings
 from queue_core.errors import CorruptQueue, InvalidArgument, TaskyardError, shown
@@ -14,10 +15,11 @@ from queue_core.keys import FORMAT, QueueKeys
 
 T = TypeVar("T")
 Argument = bytes | str | int | float
+MAX_PACKED_HEADS = 256
+"""Of a session: each takes about 1 kB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call(Generic[T]):
+class Call(NamedTuple, Generic[T]):
     """One call of one script. `arguments`: those behind what all scripts begin with; `keys`: those behind the ones that
     the script's header names."""
 
@@ -56,25 +58,65 @@ class Session:
     def __init__(self, session_id: str | None = None, sequence: int = 0) -> None:
         self.id = session_id or secrets.token_urlsafe(9)
         self.sequence = sequence
+        self._packed_heads: dict[tuple[QueueKeys, str], tuple[int, bytes]] = {}
+        """By queue and script: of how many arguments, and they themselves."""
 
     def command(self, call: Call[Any], now_ms: int | None = None) -> list[Argument]:
         """The EVALSHA of a call. A new one each time: to send a call again, send the same command again."""
-        now: Argument = "" if now_ms is None else now_ms
+        return [*self._head(call), *self._rest(call, now_ms)]
+
+    def packed(self, call: Call[Any], now_ms: int | None = None) -> bytes:
+        """The same as it goes over the wire. What all calls of a script on a queue begin with is packed once."""
+        if call.keys:
+            return pack(self.command(call, now_ms))
+        kind = call.queue, call.script.sha
+        known = self._packed_heads.get(kind)
+        if known is None:
+            if len(self._packed_heads) == MAX_PACKED_HEADS:
+                self._packed_heads.clear()
+            head = self._head(call)
+            known = self._packed_heads[kind] = len(head), _without_count(pack(head))
+        rest = self._rest(call, now_ms)
+        return b"*%d\r\n%b%b" % (known[0] + len(rest), known[1], _without_count(pack(rest)))
+
+    def _head(self, call: Call[Any]) -> list[Argument]:
+        """What does not change from call to call, but for the number of keys."""
         if call.is_global:
-            return ["EVALSHA", call.script.sha, len(call.keys), *call.keys, FORMAT, now, *call.arguments]
-        keys = (*call.queue.named(call.script.keys), *call.keys)
+            return ["EVALSHA", call.script.sha, len(call.keys)]
+        keys = call.queue.named(call.script.keys)
         if not call.has_session:
-            head: list[Argument] = [call.queue.control, *keys, FORMAT, now]
-            return ["EVALSHA", call.script.sha, 1 + len(keys), *head, *call.arguments]
-        self.sequence += 1
+            return ["EVALSHA", call.script.sha, 1 + len(keys) + len(call.keys), call.queue.control, *keys]
         session = call.queue.session(f"{self.id}.{call.script.name}")
-        head = [call.queue.control, session, *keys, FORMAT, now, self.sequence]
-        return ["EVALSHA", call.script.sha, 2 + len(keys), *head, *call.arguments]
+        return ["EVALSHA", call.script.sha, 2 + len(keys) + len(call.keys), call.queue.control, session, *keys]
+
+    def _rest(self, call: Call[Any], now_ms: int | None) -> list[Argument]:
+        now: Argument = "" if now_ms is None else now_ms
+        if call.is_global or not call.has_session:
+            return [*call.keys, FORMAT, now, *call.arguments]
+        self.sequence += 1
+        return [*call.keys, FORMAT, now, self.sequence, *call.arguments]
 
 
 def with_text(command: Sequence[Argument], script: scripts.Script) -> list[Argument]:
     """The same command for a server that does not know the script yet."""
     return ["EVAL", script.text, *command[2:]]
+
+
+def packed_with_text(packed: bytes, script: scripts.Script) -> bytes:
+    """As `with_text`, of a packed command."""
+    known, told = (_without_count(pack(beginning)) for beginning in (["EVALSHA", script.sha], ["EVAL", script.text]))
+    return packed.replace(known, told, 1)
+
+
+def pack(command: Sequence[Argument]) -> bytes:
+    """A command as it is sent. redis-py's own way looks at each of a batch's thousand arguments in Python first."""
+    packed: bytes = hiredis.pack_command(tuple(command))  # type: ignore[arg-type]
+    return packed
+
+
+def _without_count(packed: bytes) -> bytes:
+    """The arguments of a packed command, without how many they are."""
+    return packed[packed.index(b"\n") + 1 :]
 
 
 def check_batch(tasks: Sequence[object]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from functools import cache
 from typing import Any, ClassVar
 
@@ -110,7 +109,7 @@ class BulkMachine(CountingMachine):
         facts |= {"by": "ada", "reason": "test", "keep": keep_ms}
         call = protocol.start_operation(self.queue, name, facts, counts_outcome=verb == "requeue")
         limits = (name, KEPT_MS, bulk.MAX_KEPT, bulk.MAX_UNDER_WAY)
-        call = replace(call, arguments=(*limits, *call.arguments[len(limits) :]))
+        call = call._replace(arguments=(*limits, *call.arguments[len(limits) :]))
         own = Shown(shown.bound, set(shown.staying))  # another may be bound to the same preview
         self.names |= {name: None}
 
@@ -351,4 +350,4 @@ def _small(script: Script) -> Script:
 
 def with_small_bounds(call: Call[Any]) -> Call[Any]:
     """The same chunk, but of so few tasks that a life has many."""
-    return replace(call, script=_small(call.script))
+    return call._replace(script=_small(call.script))

@@ -125,13 +125,13 @@ def test_whatever_changes_something_is_among_the_operations(
         for name, function in list(vars(owner).items()):
             if f"{owner.__name__}.{name}" in public:
                 monkeypatch.setattr(owner, name, noting(f"{owner.__name__}.{name}", function))
-    command = Session.command
+    rest = Session._rest
 
-    def noting_scripts(session: Session, call: Call[Any], now_ms: int | None = None) -> Any:
+    def noting_scripts(session: Session, call: Call[Any], now_ms: int | None) -> Any:
         called.add(call.script.name)
-        return command(session, call, now_ms)
+        return rest(session, call, now_ms)
 
-    monkeypatch.setattr(Session, "command", noting_scripts)
+    monkeypatch.setattr(Session, "_rest", noting_scripts)
     for name in OPERATIONS:
         before = called.copy()
         meeting = Meeting(engine, cutting.url, OPERATIONS[name], monkeypatch)

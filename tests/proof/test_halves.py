@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -191,7 +190,7 @@ def stops_of(engine: Engine, verb: str, *, mends_first: bool = True) -> int:
 
 def fails(engine: Engine, call: Call[Any], writes: int) -> bool:
     try:
-        engine.run(replace(call, script=stopping_after(call.script, writes)))
+        engine.run(call._replace(script=stopping_after(call.script, writes)))
     except ServerRefused as error:
         if "HALFWAY" in str(error):
             return True
