@@ -45,10 +45,18 @@ class Wire:
         self._connections: set[_Connection] = set()
         self._lock = threading.Lock()
         self.connected_at: list[float] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._begin()
 
-    def url(self, user: str = "") -> str:
-        return f"redis://{user}127.0.0.1:{self._port}/0"
+    def url(self, user: str = "", host: str = "127.0.0.1") -> str:
+        return f"redis://{user}{host}:{self._port}/0"
+
+    def move(self, address: str) -> None:
+        """The server is at another address from now on, at the same port, and not any more where it was."""
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._listener = socket.create_server((address, self._port), backlog=1_000)
+        self._begin()
 
     def cut(self) -> None:
         """Connections are reset, those that there are and those that come."""
@@ -79,10 +87,13 @@ class Wire:
         self.cut()
         self._flows.set()
 
-    def _accept(self) -> None:
+    def _begin(self) -> None:
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def _accept(self, listener: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while True:
-                client = self._listener.accept()[0]
+                client = listener.accept()[0]
                 self.connected_at.append(time.monotonic())
                 threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 

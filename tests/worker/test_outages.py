@@ -50,7 +50,8 @@ def now_ms(redis: Any) -> int:
 class Scene:
     """A worker, its server, and the wire between them; the test itself has another way to the server."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
+        """`host`: under which the worker knows its server."""
         users = folder / "users"
         users.write_text("user default on nopass ~* &* +@all\nuser taskyard on >first ~* &* +@all\n")
         options = {**OPTIONS, "aclfile": str(users)}
@@ -62,7 +63,7 @@ class Scene:
         os.environ["NOTEBOOK"] = str(folder / "notebook")
         notebook.yard.url = self.server.url
         self.worker = Worker(
-            self.wire.url("taskyard:first@"),
+            self.wire.url("taskyard:first@", host),
             folder,
             app="tests.worker.notebook:yard",
             concurrency=8,
