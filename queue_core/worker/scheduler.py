@@ -3,6 +3,7 @@ that nobody makes it twice; and the server's clock tells whether its time has co
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import math
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,12 @@ from typing import Any
 
 from queue_core import connection, decoding, keys, protocol, timetable
 from queue_core.aio import AsyncClient
-from queue_core.errors import TaskyardError, UnreadableSchedule
+from queue_core.chain import Chain
+from queue_core.errors import InvalidArgument, TaskyardError, UnreadableSchedule, shown
 from queue_core.formats import duration, iso
 from queue_core.protocol import EARLY, MADE, MET
 from queue_core.schedule import MOST_MISSED, due, next_after
+from queue_core.task import Message, NewTask
 from queue_core.timetable import Schedule
 from queue_core.worker.complaints import Complaints
 
@@ -39,7 +42,8 @@ class _Known:
 
 
 class Scheduler:
-    """`app`: the code whose schedules these are, `module:yard`. `error_ms`: by how much it has the server's time wrong
+    """`app`: the code whose schedules these are, `module:yard`. `chain`: its middleware, through which all passes that
+    is enqueued here, whoever has declared it. `error_ms`: by how much it has the server's time wrong
     when it looks what has come, for tests."""
 
     def __init__(
@@ -48,6 +52,7 @@ class Scheduler:
         app: str,
         declared: Mapping[str, Schedule],
         complaints: Complaints,
+        chain: Chain | None = None,
         *,
         error_ms: int = 0,
     ) -> None:
@@ -56,6 +61,7 @@ class Scheduler:
         self._declared = dict(declared)
         self._is_declared = False
         self._complaints = complaints
+        self._chain = chain or Chain()
         self._error_ms = error_ms
         self._known: dict[str, _Known] = {}
         self._directory = keys.schedules(client.namespace)
@@ -144,13 +150,31 @@ class Scheduler:
         """Returns the server's time where that says that the time of one has not come."""
         queue = self._client.queue(schedule.queue)
         for occurrence in occurrences:
-            new_task = schedule.occurrence(occurrence)
+            new_task = await self._passed_on(schedule.queue, schedule.occurrence(occurrence))
             call = protocol.enqueue_occurrence(queue, schedule.name, occurrence, new_task)
             occurred = await self._client.run(call)
             if occurred.what == EARLY:
                 return occurred.now_ms
             _tell(schedule.name, occurrence, occurred)
         return None
+
+    async def _passed_on(self, queue: str, new_task: NewTask) -> NewTask:
+        """As the middleware has it; of its queue and its occurrence, or it could be made twice. On a thread: leases are
+        kept alive on this event loop. Raises `InvalidArgument` for whatever a hook raises."""
+        if not self._chain.outgoing:
+            return new_task
+        try:
+            message = await asyncio.to_thread(self._chain.pass_on, Message(queue, new_task))
+        except Exception as error:
+            raise InvalidArgument(
+                f"task {new_task.id} is not enqueued: before_enqueue raised {type(error).__name__}: {error}"
+            ) from error
+        if (message.queue, message.task_id) != (queue, new_task.id):
+            raise InvalidArgument(
+                f"task {new_task.id} is not enqueued: before_enqueue made it {shown(message.task_id, 150)} in "
+                f"{shown(message.queue, 150)}; what a schedule enqueues keeps its id and its queue"
+            )
+        return message.new_task
 
     # What the code declares.
 

@@ -110,7 +110,7 @@ class Supervisor:
             self._commands.on_command,
         )
         self._heartbeat = Loop("heartbeat", settings.beat_seconds, heartbeat.beat)
-        self._scheduler = Scheduler(self._client, settings.app, yard.timetable, self._complaints)
+        self._scheduler = Scheduler(self._client, settings.app, yard.timetable, self._complaints, yard.chain)
         self._scheduling = Loop("scheduler", LONGEST_WAIT_SECONDS, self._scheduler.tick)
         self._watch = Watch(lambda path: self._renewal.restart(f"{path} has changed"))
 

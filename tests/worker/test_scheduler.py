@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
 
-from queue_core import Taskyard, keys, protocol, timetable
+from queue_core import Message, Taskyard, keys, protocol, timetable
 from queue_core.aio import AsyncClient
+from queue_core.chain import Chain
 from queue_core.schedules import Schedules
 from queue_core.timetable import Schedule
 from queue_core.worker import scheduler
@@ -56,9 +58,15 @@ class Ticking:
     """Some schedulers of one server, each with a client of its own."""
 
     def __init__(
-        self, engine: Engine, *errors_ms: int, app: str = "shop:yard", code: Mapping[str, Schedule] = HOURLY
+        self,
+        engine: Engine,
+        *errors_ms: int,
+        app: str = "shop:yard",
+        code: Mapping[str, Schedule] = HOURLY,
+        chain: Chain | None = None,
     ) -> None:
         self.engine = engine
+        self._chain = chain
         self._errors_ms = errors_ms or (0,)
         self._code, self._app = code, app
         self._runner = asyncio.Runner()
@@ -69,7 +77,8 @@ class Ticking:
         for error_ms in self._errors_ms:
             client = AsyncClient(self.engine.url, self.engine.client.namespace, clock=lambda: self.engine.now)
             self._clients.append(client)
-            self.schedulers.append(Scheduler(client, self._app, self._code, Complaints(), error_ms=error_ms))
+            made = Scheduler(client, self._app, self._code, Complaints(), self._chain, error_ms=error_ms)
+            self.schedulers.append(made)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -244,6 +253,71 @@ def yard_of_other_queue() -> Any:
     def send() -> None: ...
 
     return send.message()
+
+
+# Middleware.
+
+
+class Hook:
+    """Does with the next message what it is told."""
+
+    def __init__(self) -> None:
+        self.do: Callable[[Message], Message] = lambda message: message.with_headers({"by": "hook"})
+        self.threads: set[int] = set()
+
+    def before_enqueue(self, message: Message) -> Message:
+        self.threads.add(threading.get_ident())
+        return self.do(message)
+
+
+@pytest.fixture
+def hook() -> Hook:
+    return Hook()
+
+
+@pytest.fixture
+def chain(hook: Hook) -> Chain:
+    chain = Chain()
+    chain.add(hook)
+    return chain
+
+
+def test_occurrences_pass_through_middleware_on_their_way(engine: Engine, hook: Hook, chain: Chain) -> None:
+    """Not on the event loop, which keeps leases alive."""
+    with Ticking(engine, 0, 0, chain=chain) as ticking:
+        ticking.until(FULL_HOUR + HOUR)
+    assert made(engine) == hours(0, 1)
+    heads = [envelope.split("\n")[0] for envelope in engine.state()["tasks"].values()]
+    assert all('"schedule":"hourly"' in head and '"headers":{"by":"hook"}' in head for head in heads)
+    assert threading.get_ident() not in hook.threads
+
+
+def refuse(message: Message) -> Message:
+    raise ArithmeticError("not now")
+
+
+@pytest.mark.parametrize(
+    ("do", "said"),
+    [
+        (refuse, "before_enqueue raised ArithmeticError: not now"),
+        (lambda message: "no message", "before_enqueue raised InvalidArgument: before_enqueue returned 'no message'"),
+        (lambda message: message._replace(queue="other"), "keeps its id and its queue"),
+        (lambda message: message._replace(new_task=message.new_task._replace(id="other")), "keeps its id"),
+    ],
+)
+def test_occurrence_that_middleware_refuses_waits_and_keeps_no_other_waiting(
+    engine: Engine, hook: Hook, chain: Chain, caplog: pytest.LogCaptureFixture, do: Any, said: str
+) -> None:
+    do_well, hook.do = hook.do, lambda message: do(message) if message.task_id.startswith("a-") else message
+    code = declared(a={"every": 3_600}, hourly={"every": 3_600})
+    with Ticking(engine, code=code, chain=chain) as ticking:
+        ticking.until(FULL_HOUR + 2 * MINUTE)
+        assert made(engine) == hours(0)
+        assert caplog.text.count(said) == 1
+        assert "other" not in str(engine.redis.smembers(keys.queues(engine.client.namespace)))
+        hook.do = do_well
+        ticking.until(engine.now + 1_000 * SELDOM_SECONDS)  # type: ignore[arg-type]
+    assert made(engine) == [code["a"].occurrence(FULL_HOUR).id, *hours(0)]
 
 
 # What operators do, and what the code declares.

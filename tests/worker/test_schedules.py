@@ -27,7 +27,7 @@ def test_each_occurrence_runs_once_while_workers_come_and_are_killed(
     wait_until(lambda: len(seconds(redis)) >= 2, what="no task was made")
     workers[0].signal(signal.SIGKILL)
     third = start_worker("w3", app=app)
-    wait_until(lambda: len(seconds(redis)) >= 5)
+    wait_until(lambda: len(seconds(redis)) >= 5 and third.said())
     inspector = Inspector(redis_url, NAMESPACE)
     (shown,) = inspector.schedules()
     inspector.close()
@@ -37,6 +37,22 @@ def test_each_occurrence_runs_once_while_workers_come_and_are_killed(
     times = sorted(seconds(redis))
     assert times == list(range(times[0], times[0] + len(times)))
     check_books()
+
+
+def test_what_a_worker_enqueues_passes_through_the_middleware_of_its_code(
+    start_worker: Callable[..., Worker], redis: Redis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{ROOT}")
+    (tmp_path / "stamped_shop.py").write_text(
+        "from queue_core import Context\nfrom tests.worker.shop import traces, yard\n"
+        "class Stamps:\n    def before_enqueue(self, message):\n"
+        "        return message.with_headers({'sent': 'on time'})\n"
+        "yard.add_middleware(Stamps())\n"
+        "@yard.schedule('each-second', every=1)\n@yard.task(queue='fast')\n"
+        "def note_header(context: Context) -> None:\n    traces.rpush('headers', context.headers['sent'])\n"
+    )
+    start_worker(app="stamped_shop:yard")
+    wait_until(lambda: redis.lrange("headers", 0, 0) == [b"on time"])
 
 
 def test_rolling_restart_declares_what_the_new_code_says(
