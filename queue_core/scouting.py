@@ -11,7 +11,8 @@ import asyncio
 import math
 import random
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 from queue_core import connection
 
@@ -35,6 +36,22 @@ MAX_PAUSE_SECONDS = 0.8
 """Between two attempts: a server that comes back is found within so long."""
 
 
+@dataclass(slots=True, eq=False)
+class Try:
+    """One try of a call, which may be given up: what `asyncio.timeout` does, for a fifth of the event loop's time."""
+
+    task: asyncio.Task[Any]
+    overdue_at: float
+    """Since when an answer would be overdue, on the event loop's clock."""
+    is_suspicious: bool
+    """Whether that says that something is wrong."""
+    is_given_up: bool = False
+
+    def give_up(self) -> None:
+        self.is_given_up = True
+        self.task.cancel()
+
+
 class Scout:
     """`ask` asks the server something on a connection of its own, and raises what is wrong.
 
@@ -50,8 +67,9 @@ class Scout:
         self._epoch = 0
         self._is_found = asyncio.Event()
         self._looking: asyncio.Task[None] | None = None
-        self._calls: dict[asyncio.Timeout, tuple[float, bool]] = {}
-        """Of each try that is under way: since when an answer would be overdue, and whether that is suspicious."""
+        self._tries: set[Try] = set()
+        self._doubt: asyncio.TimerHandle | None = None
+        """Looks at what is overdue: one timer for all tries, so that most of them set none."""
 
     async def watch(
         self, channel: Channel, attempt: int, send: Callable[[], Awaitable[T]], *, is_blocking: bool = False
@@ -65,17 +83,24 @@ class Scout:
         if channel.epoch != self._epoch:  # it was open while the server was away: nobody may be there any more
             await channel.drop()
             channel.epoch = self._epoch
-        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
         patience = 0.0 if is_blocking else DOUBT_SECONDS * 2.0**attempt
-        doubt = None if is_blocking else loop.call_later(patience, self.look)
-        async with asyncio.timeout(None) as timeout:
-            self._calls[timeout] = (loop.time() + patience, not is_blocking)
-            try:
-                return await send()
-            finally:
-                del self._calls[timeout]
-                if doubt is not None:
-                    doubt.cancel()
+        this = Try(task, asyncio.get_running_loop().time() + patience, is_suspicious=not is_blocking)
+        cancels = task.cancelling()
+        self._tries.add(this)
+        if not is_blocking and (self._doubt is None or this.overdue_at < self._doubt.when()):
+            self._doubt_at(this.overdue_at)
+        try:
+            return await send()
+        except asyncio.CancelledError:
+            if this.is_given_up and task.cancelling() == cancels + 1:  # nobody else has cancelled it
+                raise TimeoutError from None
+            raise
+        finally:
+            self._tries.discard(this)
+            if this.is_given_up:
+                task.uncancel()
 
     async def found(self) -> None:
         """Waits until the server has answered."""
@@ -87,7 +112,24 @@ class Scout:
             self._is_found.clear()
             self._looking = asyncio.create_task(self._look(), name="taskyard-scout")
 
+    def _doubt_at(self, when: float) -> None:
+        if self._doubt is not None:
+            self._doubt.cancel()
+        self._doubt = asyncio.get_running_loop().call_at(when, self._look_into)
+
+    def _look_into(self) -> None:
+        """Some of the tries may not have been answered for so long that it looks as if something were wrong."""
+        self._doubt, now = None, asyncio.get_running_loop().time()
+        suspicious = [this.overdue_at for this in self._tries if this.is_suspicious]
+        if any(overdue_at <= now for overdue_at in suspicious):
+            self.look()
+        later = [overdue_at for overdue_at in suspicious if overdue_at > now]
+        if later:
+            self._doubt_at(min(later))
+
     async def close(self) -> None:
+        if self._doubt is not None:
+            self._doubt.cancel()
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -132,17 +174,17 @@ class Scout:
             self._epoch += 1
             self.found_at = asyncio.get_running_loop().time()
             self._on_trouble(None)
-        overdue = [call for call, (since, _) in self._calls.items() if since <= asked_at]
+        overdue = [this for this in self._tries if this.overdue_at <= asked_at]
         asyncio.get_running_loop().call_later(GRACE_SECONDS, self._give_up, overdue, was_away)
 
-    def _give_up(self, overdue: list[asyncio.Timeout], was_away: bool) -> None:
-        left = [call for call in overdue if call in self._calls]
-        has_lost_some = any(self._calls[call][1] for call in left)
+    def _give_up(self, overdue: list[Try], was_away: bool) -> None:
+        left = [this for this in overdue if this in self._tries]
+        has_lost_some = any(this.is_suspicious for this in left)
         if has_lost_some and not was_away:
             self._epoch += 1
         if has_lost_some or was_away:
-            for call in left:
-                call.reschedule(0.0)
+            for this in left:
+                this.give_up()
 
 
 def _hush(task: asyncio.Future[None]) -> None:

@@ -81,6 +81,9 @@ class AsyncWire(asyncio.Protocol):
         self._answers: list[Any] = []
         self._wanted = 0
         self._waiter: asyncio.Future[list[Any]] | None = None
+        self._overdue_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+        """Outlives the request for which it was set: most requests are answered before it, and set none."""
         self._transport.set_protocol(self)
 
     @property
@@ -94,12 +97,13 @@ class AsyncWire(asyncio.Protocol):
             raise ConnectionError("Connection closed by server.")
         self._answers, self._wanted = [], len(packed)
         self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(self._seconds, self._fail, TimeoutError("Timeout reading from the server"))
+        self._overdue_at = self._loop.time() + self._seconds
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._overdue_at, self._look)
         try:
             self._transport.write(packed[0] if len(packed) == 1 else b"".join(packed))
             answers = await self._waiter
         finally:
-            timer.cancel()
             self._waiter = None
         for answer in answers:
             if isinstance(answer, ConnectionError):  # it is loading its data, say, or wants a password
@@ -119,7 +123,19 @@ class AsyncWire(asyncio.Protocol):
         if self._waiter is not None and len(self._answers) >= self._wanted and not self._waiter.done():
             self._waiter.set_result(self._answers)
 
+    def _look(self) -> None:
+        """Whether the request that is under way, if any, is overdue."""
+        self._timer = None
+        if self._waiter is None:
+            return
+        if self._loop.time() < self._overdue_at:
+            self._timer = self._loop.call_at(self._overdue_at, self._look)
+        else:
+            self._fail(TimeoutError("Timeout reading from the server"))
+
     def connection_lost(self, error: Exception | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
         self._fail(ConnectionError(str(error) if error else "Connection closed by server."))
 
     def _fail(self, error: Exception) -> None:

@@ -80,6 +80,38 @@ def test_call_that_waits_for_something_is_given_up_only_with_what_was_lost() -> 
     assert asyncio.run(run()) == [False, True, True]
 
 
+def test_call_is_doubted_in_its_own_time_whatever_was_sent_before() -> None:
+    """One timer serves all: neither a call that was answered nor one that is given longer puts the next one off."""
+
+    async def run() -> list[bool]:
+        server = Server()
+        patient = asyncio.create_task(given_up(server, 60, attempt=10))
+        await asyncio.sleep(0.03)
+        await given_up(server, 0.03)
+        async with asyncio.timeout(5):
+            given = [await given_up(server, 60), await given_up(server, 60)]
+        patient.cancel()
+        return given
+
+    assert asyncio.run(run()) == [True, True]
+
+
+def test_task_whose_call_was_given_up_is_not_cancelled_unless_it_is() -> None:
+    async def run() -> tuple[bool, int]:
+        server = Server()
+        was_given_up, task = await given_up(server, 60), asyncio.current_task()
+        assert task is not None
+        waiting = asyncio.create_task(given_up(server, 60))
+        await asyncio.sleep(0.01)
+        server.scout._give_up(list(server.scout._tries), True)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return was_given_up, task.cancelling()
+
+    assert asyncio.run(run()) == (True, 0)
+
+
 @pytest.mark.parametrize("manner", ["refused", "swallowed"])
 def test_server_that_is_away_is_asked_for_by_one_and_the_calls_wait(manner: str) -> None:
     async def run() -> Server:

@@ -185,6 +185,17 @@ def test_answer_that_does_not_come_is_a_timeout_and_the_next_one_is_its_own(redi
     with_channel(redis_url, talk, answer_seconds=0.1)
 
 
+def test_answer_is_given_its_whole_time_whatever_was_asked_before(redis_url: str) -> None:
+    async def talk(channel: AsyncChannel) -> None:
+        await channel.send([("PING",)])
+        assert await channel.send([("BLPOP", "nothing", 0.7)]) == [None]
+        assert await channel.send([("BLPOP", "nothing", 0.7)]) == [None]
+        with pytest.raises(TimeoutError):
+            await channel.send([("BLPOP", "nothing", 5)])
+
+    with_channel(redis_url, talk, answer_seconds=1.0)
+
+
 def test_connection_that_the_server_closes_ends_the_request_and_the_next_one_begins_anew(
     redis_client: Redis, redis_url: str
 ) -> None:

@@ -28,6 +28,8 @@ log = logging.getLogger("taskyard.worker")
 LISTEN_SECONDS = 5.0
 """How long an idle worker waits for a wake-up token before it looks for itself."""
 AFTER_ERROR_SECONDS = 1.0
+MAX_TOKENS = 16
+"""So many wake-up tokens are there at most (scripts/lib/wake.lua)."""
 MEASURE_SECONDS = 1.0
 """What was measured is told so often: as much is lost when the process is killed."""
 MAX_NAMED = 5
@@ -82,7 +84,10 @@ class Exchanger:
         self._on_exchange = on_exchange
         self._session = session
         self._note_claim = note_claim
+        self._channel = client.channel(session)
+        self._turn = asyncio.Lock()
         self._lanes: list[str] = []
+        self._claims: dict[int, protocol.Call[Claimed]] = {}
         self._completed: deque[tuple[Held, Slot]] = deque()
         self._failed: deque[tuple[FailedTask, Slot]] = deque()
         self._released: deque[tuple[ReleasedTask, Slot]] = deque()
@@ -168,47 +173,16 @@ class Exchanger:
 
     async def run(self) -> None:
         """Exchange for ever: at once when there is something to send, else when woken."""
-        channel = self._client.channel(self._session)
         while True:
             await self._signal.wait()
             await asyncio.sleep(0)  # handlers that are about to end join this batch
             self._signal.clear()
-            if self._is_resting:
-                continue
-            granted = 0
-            if self.is_claiming and self._allocator.is_hungry(self.queue):
-                granted = self._allocator.grant(self.queue, MAX_BATCH)
-            if granted:
-                self._has_hint = self._is_called = False
-            elif self._has_hint:
-                await self._pass_hint_on()
-            calls, done = self._collect(granted)
-            measured = self._take_measured()
-            if measured:
-                calls.insert(len(done), protocol.measure(self._keys, measured))
-            if calls:
-                self._is_exchanging = True
-                if granted:
-                    self._note_claim(self._session.sequence + len(calls))  # the claim is the last of them
-                answers = await self._client.run_all(calls, channel)
-                self._is_exchanging = False
-                if not any(isinstance(answer, Exception) for answer in answers):
-                    self.is_refused = False
-                    self._complaints.withdraw(self.queue, "exchange")
-                for (batch, waiting), answer in zip(done, answers, strict=False):
-                    self._absorb_settled(batch, waiting, answer)
-                if measured:
-                    self._absorb_measured(measured, answers[len(done)])
-                if granted:
-                    self._absorb_claimed(answers[-1], granted)
-                if self._reports or not self.is_settled:
-                    self._signal.set()
-                self._on_exchange()
-            self._listen_when_idle()
+            await self._exchange()
 
     async def listen(self) -> None:
-        """Wait for wake-up tokens while this queue is idle here, on a connection of its own. One that breaks may have
-        taken a token with it: the exchange looks for itself, and waits for the server where that is away."""
+        """Wait for wake-up tokens while this queue is idle here, on a connection of its own, and exchange at once when
+        one comes. A connection that breaks may have taken a token with it: the exchange looks for itself, and waits for
+        the server where that is away."""
         channel = self._listening_client.channel()
         failures = 0
         while True:
@@ -224,7 +198,45 @@ class Exchanger:
             else:
                 failures = 0
                 self._may_listen.clear()
-                self._get_hungry(has_hint=token)
+                self._note_hunger(has_hint=token)
+                await self._exchange()
+
+    async def _exchange(self) -> None:
+        """One request, if there is anything to send; and what its answer says."""
+        async with self._turn:
+            if self._is_resting:
+                return
+            granted = 0
+            if self.is_claiming and self._allocator.is_hungry(self.queue):
+                granted = self._allocator.grant(self.queue, MAX_BATCH)
+            if granted:
+                self._has_hint = self._is_called = False
+            elif self._has_hint:
+                await self._pass_hint_on()
+            calls, done = self._collect(granted)
+            measured = self._take_measured()
+            if measured:
+                calls.insert(len(done), protocol.measure(self._keys, measured))
+            if calls:
+                self._is_exchanging = True
+                if granted:
+                    self._note_claim(self._session.sequence + len(calls))  # the claim is the last of them
+                answers = await self._client.run_all(calls, self._channel)
+                self._is_exchanging = False
+                if not any(isinstance(answer, Exception) for answer in answers):
+                    self.is_refused = False
+                    self._complaints.withdraw(self.queue, "exchange")
+                for (batch, waiting), answer in zip(done, answers, strict=False):
+                    self._absorb_settled(batch, waiting, answer)
+                if measured:
+                    self._absorb_measured(measured, answers[len(done)])
+                if granted:
+                    self._absorb_claimed(answers[-1], granted)
+                    await asyncio.sleep(0)  # handlers that were started begin before anything else is done
+                if self._reports or not self.is_settled:
+                    self._signal.set()
+                self._on_exchange()
+            self._listen_when_idle()
 
     async def _wait_for_token(self, channel: AsyncChannel) -> bool:
         """Whether there was one within the time. Raises `ServerUnavailable` when the connection breaks."""
@@ -249,7 +261,8 @@ class Exchanger:
     async def _pass_hint_on(self) -> None:
         """This worker was told of a task and has no hands free: somebody else may have."""
         self._has_hint = False
-        await self._client.execute(("RPUSH", self._keys.notify, "1"))
+        notify = self._keys.notify
+        await self._client.execute(("RPUSH", notify, "1"), ("LTRIM", notify, 0, MAX_TOKENS - 1))
 
     def _free_one(self) -> None:
         """A handler's slot is free as soon as it has ended: the request that settles it carries the next claim."""
@@ -257,14 +270,18 @@ class Exchanger:
         self._signal.set()
 
     def _get_hungry(self, has_hint: bool = False) -> None:
-        """Look for ready tasks as soon as there are slots. With a hint: some are ready now, and if this worker cannot
-        take them another one is to be told."""
+        """Look for ready tasks as soon as there are slots."""
+        self._note_hunger(has_hint)
+        self._signal.set()
+
+    def _note_hunger(self, has_hint: bool) -> None:
+        """The next exchange looks for ready tasks. With a hint: some are ready now, and if this worker cannot take them
+        another one is to be told."""
         if self._is_limited:  # the timer comes back, with a hint
             return
         self._has_hint |= has_hint
         self._is_called = True
         self._allocator.set_hungry(self.queue, self.is_claiming)
-        self._signal.set()
 
     def _listen_when_idle(self) -> None:
         """Also while other queues take every slot that becomes free: this one is to get its share of them."""
@@ -299,10 +316,16 @@ class Exchanger:
             ids = list(self._reports)[:MAX_BATCH]
             calls.append(protocol.progress(self._keys, [self._reports.pop(task_id) for task_id in ids]))
         if granted:
-            calls.append(
-                protocol.claim(self._keys, self._worker_id, granted, self._lease_ms, is_fair=True, lanes=self._lanes)
-            )
+            calls.append(self._claim(granted))
         return calls, done
+
+    def _claim(self, limit: int) -> protocol.Call[Claimed]:
+        """The call is made once for each limit, while the lanes are the same."""
+        call = self._claims.get(limit)
+        if call is None:
+            call = protocol.claim(self._keys, self._worker_id, limit, self._lease_ms, is_fair=True, lanes=self._lanes)
+            self._claims[limit] = call
+        return call
 
     def _absorb_settled(self, batch: Batch, waiting: Waiting, answer: Any) -> None:
         if isinstance(answer, ServerRefused):
@@ -355,7 +378,9 @@ class Exchanger:
         self._allocator.return_unused(self.queue, granted - len(answer.tasks))
         lanes = self._runnable(answer.closed_lanes) if answer.closed_lanes else []
         has_new_lanes = not set(lanes) <= set(self._lanes)
-        self._lanes = lanes
+        if lanes != self._lanes:
+            self._lanes = lanes
+            self._claims.clear()
         self._is_limited = answer.next_token_ms is not None
         is_hungry = not answer.is_paused and (answer.has_more or len(answer.tasks) == granted or has_new_lanes)
         # A token that came meanwhile may be newer than this answer.
@@ -364,7 +389,8 @@ class Exchanger:
         self._set_timer(answer)
         for task in answer.tasks:
             self._take(self.queue, task, answer.fence)
-        self._signal.set()
+        if self._allocator.is_hungry(self.queue):
+            self._signal.set()
 
     def _rest(self, error: Exception) -> None:
         """The server refuses: ask nothing of it for a while."""
