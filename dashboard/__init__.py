@@ -1,4 +1,4 @@
-"""The operations console: a Flask application that reads through `Inspector` and acts through `Control` alone."""
+"""The operations console: a Flask application that reads through `Inspector`, acts through `Control`, `Operations`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from dashboard.filters import clock
 from dashboard.live import Live
 from dashboard.parts import Parts
 from dashboard.settings import ConsoleSettings
+from dashboard.speeds import Speeds
+from dashboard.tending import Tender
 from dashboard.viewer import Viewer
+from queue_core.operations import Operations
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
     from queue_core.control import Control
     from queue_core.inspector import Inspector
 
-__all__ = ["ConsoleSettings", "create_app"]
+__all__ = ["ConsoleSettings", "create_app", "tender_of"]
 
 PATIENCE_SECONDS = 0.5
 """For a server that does not answer a read: a page says so rather than waiting, and asks again by itself."""
@@ -33,9 +36,16 @@ UNSEEN_ENDPOINTS = {"static", "health.healthz"}
 
 
 def create_app(
-    settings: ConsoleSettings, *, inspector: Inspector | None = None, control: Control | None = None
+    settings: ConsoleSettings,
+    *,
+    inspector: Inspector | None = None,
+    control: Control | None = None,
+    operations: Operations | None = None,
 ) -> Flask:
-    """Builds the console. Connects to nothing yet: a server that is away is shown, not raised."""
+    """Builds the console. Connects to nothing yet: a server that is away is shown, not raised.
+
+    Bulk work that is begun in it is run by workers, and by this process once its `tender_of` is started.
+    """
     from dashboard.views import register_views
 
     if inspector is None:
@@ -46,12 +56,17 @@ def create_app(
         from queue_core.control import Control
 
         control = Control(settings.redis_url, settings.namespace)
+    if operations is None:
+        operations = Operations(settings.redis_url, settings.namespace)
+
+    def run_operations() -> Operations:
+        return Operations(settings.redis_url, settings.namespace, patience_seconds=PATIENCE_SECONDS)
 
     root = asset_root()
     app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
     app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
     live = Live(inspector)
-    app.extensions["taskyard"] = Parts(settings, inspector, control, live)
+    app.extensions["taskyard"] = Parts(settings, inspector, control, operations, live, Tender(run_operations), Speeds())
     rendering.register(app, settings)
     errors.register(app)
     security.check_senders(app, settings)
@@ -75,6 +90,13 @@ def create_app(
     if settings.url_prefix:
         app.wsgi_app = _under_prefix(app.wsgi_app, settings.url_prefix)  # type: ignore[assignment, method-assign]
     return app
+
+
+def tender_of(app: Flask) -> Tender:
+    """What runs bulk work in this process, once it is started: by whoever serves the application, after the fork."""
+    found = app.extensions["taskyard"]
+    assert isinstance(found, Parts)
+    return found.tender
 
 
 def asset_root() -> Path:

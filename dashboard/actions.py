@@ -142,17 +142,20 @@ def done(*server_times: int, to: str | None = None) -> Response:
 
 
 def safe_next() -> str:
-    """Only a path of this console: an address from outside could lead anywhere."""
+    """Where the form wants to go on."""
     target = request.form.get("next", "")
-    if (
+    return f"{request.script_root}{target}" if is_path(target) else url_for("overview.index")
+
+
+def is_path(target: str) -> bool:
+    """Only a path of this console: an address from outside could lead anywhere."""
+    return (
         target.startswith("/")
         and not target.startswith(("//", "/\\"))
         and _place(target) is not None
         and target.isprintable()
         and "\\" not in target
-    ):
-        return f"{request.script_root}{target}"
-    return url_for("overview.index")
+    )
 
 
 def _is_current(target: str) -> bool:

@@ -16,10 +16,13 @@ from dashboard.toasts import say
 from queue_core.errors import (
     ActionUnderWay,
     InvalidArgument,
+    OperationEnded,
     ServerUnavailable,
     Stale,
     TaskyardError,
+    TooManyOperations,
     UnknownFault,
+    UnknownOperation,
     UnknownQueue,
     UnknownTask,
 )
@@ -48,13 +51,13 @@ def register(app: Flask) -> None:
 
 
 def status_of(error: TaskyardError) -> int:
-    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault):
+    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault | UnknownOperation):
         return 404
     if isinstance(error, InvalidArgument):
         return 400 if request.method == "GET" else 422
     if isinstance(error, ServerUnavailable):
         return 503
-    if isinstance(error, Stale | ActionUnderWay):
+    if isinstance(error, Stale | ActionUnderWay | OperationEnded | TooManyOperations):
         return 409
     return 502
 

@@ -25,7 +25,10 @@ class Entry:
 
 ENTRIES = (
     Entry("overview.index", "Overview", "overview", "o", ("overview",)),
-    Entry("queues.index", "Queues", "queues", "q", ("queues", "tasks")),
+    Entry("queues.index", "Queues", "queues", "q", ("queues", "tasks", "bulk")),
     Entry("failures.index", "Failures", "dead", "f", ("failures", "faults"), badge="nav-dead"),
     Entry("workers.index", "Workers", "workers", "w", ("workers",)),
+    Entry("activity.index", "Activity", "activity", "a", ("activity",)),
 )
+FIRST = 3
+"""These stand in the bar of a narrow window, too; the others are behind "More"."""

@@ -9,10 +9,13 @@ from flask import current_app
 
 from dashboard.live import Live
 from dashboard.settings import ConsoleSettings
+from dashboard.speeds import Speeds
+from dashboard.tending import Tender
 
 if TYPE_CHECKING:
     from queue_core.control import Control
     from queue_core.inspector import Inspector
+    from queue_core.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,10 @@ class Parts:
     settings: ConsoleSettings
     inspector: Inspector
     control: Control
+    operations: Operations
     live: Live
+    tender: Tender
+    speeds: Speeds
 
 
 def parts() -> Parts:

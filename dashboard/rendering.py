@@ -11,9 +11,9 @@ from urllib.parse import urlencode
 from flask import Flask, g, request, url_for
 from markupsafe import Markup
 
-from dashboard import filters
+from dashboard import filters, wording
 from dashboard.identity import Role, current_user
-from dashboard.navigation import ENTRIES
+from dashboard.navigation import ENTRIES, FIRST
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
@@ -57,6 +57,10 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         static=lambda name: _static_url(app, name),
         here=_here,
         navigation=ENTRIES,
+        first_entries=FIRST,
+        act=wording.act,
+        skipped_words=wording.skipped,
+        outcome=wording.outcome,
         may=lambda role: current_user().may(Role[role.upper()]),
         take_toasts=take_toasts,
         with_query=with_query,

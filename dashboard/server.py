@@ -14,7 +14,7 @@ from typing import Any
 from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
-from dashboard import create_app
+from dashboard import create_app, tender_of
 from dashboard.security import is_loopback
 from dashboard.settings import ConsoleSettings
 from queue_core.errors import ConfigurationError
@@ -80,13 +80,23 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         for name, value in options.items():
             self.cfg.set(name, value)
         self.cfg.set("when_ready", self._begin)
-        self.cfg.set("post_worker_init", lambda worker: signal.signal(signal.SIGINT, signal.SIG_IGN))
+        self.cfg.set("post_worker_init", self._begin_serving)
+        self.cfg.set("worker_exit", self._end_serving)
 
     def _begin(self, arbiter: object) -> None:
         # Ctrl-C reaches the whole group: it ends the console as SIGTERM does, answers that are on their way first.
         signal.signal(signal.SIGINT, lambda *_: os.kill(os.getpid(), signal.SIGTERM))
         if self._on_ready is not None:
             self._on_ready()
+
+    def _begin_serving(self, worker: Any) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        tender_of(worker.wsgi).start()
+
+    def _end_serving(self, arbiter: object, worker: Any) -> None:
+        # A worker whose application could not be loaded ends, too.
+        if isinstance(app := getattr(worker, "wsgi", None), Flask):
+            tender_of(app).stop()
 
     def load(self) -> Flask:
         return create_app(self._settings)

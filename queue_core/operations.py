@@ -34,7 +34,7 @@ from queue_core.keys import QueueKeys
 from queue_core.moving import Move
 from queue_core.protocol import Acted, Argument, Call, Chunk, ChunkDone, Session
 from queue_core.protocol.operations import MAX_UNDER_WAY
-from queue_core.snapshot import Bound, FaultShare, Operation, Preview, State, TaskSummary
+from queue_core.snapshot import Bound, Fault, FaultShare, Operation, Preview, State, TaskSummary
 
 VERBS: dict[str, frozenset[State]] = {
     "requeue": frozenset({State.DEAD}),
@@ -77,8 +77,15 @@ class Operations:
     Raises what `Control` does; `UnknownOperation`, `OperationEnded`, `TooManyOperations`.
     """
 
-    def __init__(self, url: str | None = None, namespace: str | None = None, *, client: Client | None = None) -> None:
-        self._client = client or Client(url, namespace)
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        client: Client | None = None,
+        patience_seconds: float = settings.PATIENCE_SECONDS,
+    ) -> None:
+        self._client = client or Client(url, namespace, patience_seconds=patience_seconds)
         self._inspector = Inspector(client=self._client)
         self._runner = secrets.token_urlsafe(9)
         self._is_closing = threading.Event()
@@ -116,8 +123,8 @@ class Operations:
         bound = Bound(queue, verb, state, now, int(getattr(seen.counts, state.value)), highest=last, to_queue=to_queue)
         by_fault: tuple[FaultShare, ...] = ()
         if state is State.RETRYING:
-            shares = ((fault, fault.retrying) for fault in self._inspector.faults(queue))
-            by_fault = tuple(FaultShare(f.fingerprint, n, f.error_class, f.message) for f, n in shares if n)
+            faults_of = self._inspector.faults(queue)
+            by_fault = tuple(_share(fault.fingerprint, fault.retrying, fault) for fault in faults_of if fault.retrying)
         oldest = seen.oldest_ready_at if state is State.READY else first
         return Preview(bound, by_fault, oldest, last, self._inspector.tasks(queue, state, limit=SAMPLES).rows)
 
@@ -138,13 +145,7 @@ class Operations:
         counts, heads, tails = answers[::3], answers[1::3], answers[2::3]
         found = sorted(_read_letter(member) for head in heads for member in head)
         newest = [_read_letter(member)[0] for tail in tails for member in tail]
-        shares = [
-            FaultShare(name, count, known[name].error_class, known[name].message)
-            if name in known
-            else FaultShare(name, count, "", "")
-            for name, count in zip(names, counts, strict=True)
-            if count
-        ]
+        shares = [_share(name, count, known.get(name)) for name, count in zip(names, counts, strict=True) if count]
         return Preview(
             bound=Bound(queue.queue, verb, State.DEAD, now, sum(counts), faults, since, until),
             by_fault=tuple(sorted(shares, key=lambda share: (-share.count, share.fingerprint))),
@@ -369,6 +370,13 @@ def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_
     if verb == "cancel":
         return protocol.cancel(queue, next_ids, about, chunk)
     return protocol.requeue(queue, (), about, chunk)
+
+
+def _share(fingerprint: str, count: int, fault: Fault | None) -> FaultShare:
+    """One that was forgotten has nothing but its fingerprint."""
+    if fault is None:
+        return FaultShare(fingerprint, count, "", "")
+    return FaultShare(fingerprint, count, fault.error_class, fault.message, fault.task_name)
 
 
 def _read_letter(member: bytes) -> tuple[int, str]:

@@ -209,14 +209,13 @@
 
   function startTicks() {
     const all = $("#tick-all");
-    const button = $("[data-bulk]");
-    const words = button && button.textContent;
+    const buttons = $$("[data-bulk]").map((button) => [button, button.textContent]);
     const held = $("#held");
     const show = () => {
       const count = ticked().length;
       const boxes = $$('input[name="letter"]:not(:disabled)');
-      if (button) {
-        button.textContent = count ? `Retry ${count}…` : words;
+      for (const [button, words] of buttons) {
+        button.textContent = count ? `${button.dataset.bulk} ${count}…` : words;
         button.disabled = count === 0 || isAway();
       }
       if (all) {
@@ -340,6 +339,7 @@
     };
     const press = (element) => { if (element && !element.disabled) element.click(); };
     const purge = () => {
+      if (ticked().length) return press($('[data-bulk="Purge"]'));
       const row = current();
       const link = row && row.hasAttribute("data-can-purge") && $(".row-link", row);
       if (!link) return press($("[data-purge-button]"));
@@ -387,10 +387,13 @@
   }
 
   function startMenus() {
-    const menu = $("#preferences");
-    document.addEventListener("click", (event) => { if (menu.open && !menu.contains(event.target)) menu.open = false; });
+    const open = () => $$("[data-menu][open]");
+    document.addEventListener("click", (event) => {
+      for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
+    });
     document.addEventListener("keydown", (event) => {
-      if (event.key === "Escape" && menu.open) { menu.open = false; $("summary", menu).focus(); }
+      if (event.key !== "Escape") return;
+      for (const menu of open()) { menu.open = false; $("summary", menu).focus(); }
     });
   }
 })();

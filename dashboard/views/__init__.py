@@ -4,9 +4,35 @@ from __future__ import annotations
 
 from flask import Flask
 
-from dashboard.views import api, failures, faults, find, health, overview, preferences, queues, tasks, workers
+from dashboard.views import (
+    activity,
+    api,
+    bulk,
+    failures,
+    faults,
+    find,
+    health,
+    overview,
+    preferences,
+    queues,
+    tasks,
+    workers,
+)
 
 
 def register_views(app: Flask) -> None:
-    for module in (overview, queues, failures, faults, tasks, workers, find, preferences, api, health):
+    for module in (
+        overview,
+        queues,
+        failures,
+        faults,
+        tasks,
+        bulk,
+        workers,
+        activity,
+        find,
+        preferences,
+        api,
+        health,
+    ):
         app.register_blueprint(module.blueprint)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, g, request
 from werkzeug.exceptions import BadRequest
 
-from dashboard.actions import action_id, by_queue, done, read_letters, reason, say_outcome
+from dashboard.actions import Letter, action_id, by_queue, done, read_letters, reason, say_outcome
+from dashboard.bulk import effect_of
+from dashboard.filters import clock
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
 from dashboard.parts import parts
-from queue_core.snapshot import Fault, Page, State, TaskSummary
+from dashboard.rendering import viewer
+from dashboard.wording import VERBS, Words
+from queue_core.snapshot import Fault, Outcome, Page, State, TaskSummary
 
 blueprint = Blueprint("failures", __name__)
 
@@ -53,9 +57,15 @@ class Letters:
 class Preview:
     """What a press of the button will act on: exactly these, as they were when they were ticked."""
 
+    verb: str
+    words: Words
     rows: tuple[TaskSummary, ...]
     changed: int
     back: str
+
+    @property
+    def effect(self) -> str:
+        return effect_of(self.verb, len(self.rows))
 
 
 @blueprint.get("/dead")
@@ -105,8 +115,66 @@ def _letters(page: Page, state: State) -> Response:
 
 
 @blueprint.get("/dead/requeue")
-def preview() -> Response:
+def preview_requeue() -> Response:
     """Changes nothing: shows what "Retry" would act on."""
+    return _preview("requeue")
+
+
+@blueprint.post("/dead/requeue")
+@needs(Role.OPERATOR)
+def requeue() -> Response:
+    ticked, why, control = _ticked(), reason(), parts().control
+    outcomes = [
+        control.requeue(queue, pairs, by=actor(), reason=why, action_id=action_id(queue, pairs))
+        for queue, pairs in by_queue(ticked).items()
+    ]
+    say_outcome(outcomes, "dead letter", "retried")
+    return done(*(outcome.server_ms for outcome in outcomes))
+
+
+@blueprint.get("/dead/purge")
+def preview_trash() -> Response:
+    """Changes nothing: shows what "Purge" would act on."""
+    return _preview("trash")
+
+
+@blueprint.post("/dead/purge")
+@needs(Role.OPERATOR)
+def purge() -> Response:
+    ticked, why, control = _ticked(), reason(), parts().control
+    outcomes = [
+        _say_changed(
+            control.trash(
+                queue,
+                [task_id for task_id, _ in pairs],
+                by=actor(),
+                reason=why,
+                action_id=action_id(queue, pairs),
+                died_by=max(died_at for _, died_at in pairs),
+            )
+        )
+        for queue, pairs in by_queue(ticked).items()
+    ]
+    until = min((outcome.restorable_until for outcome in outcomes if outcome.restorable_until), default=None)
+    ends = f"They can be restored until {clock(until, g.now_ms, viewer().zone)}" if until else ""
+    say_outcome(outcomes, "dead letter", "purged", end=ends)
+    return done(*(outcome.server_ms for outcome in outcomes))
+
+
+def _say_changed(outcome: Outcome) -> Outcome:
+    """No letter of that time any more: it is not told which of both became of it."""
+    told = {"changed": "retried, or died again since"}
+    return replace(outcome, skipped={task_id: told.get(why, why) for task_id, why in outcome.skipped.items()})
+
+
+def _ticked() -> tuple[Letter, ...]:
+    ticked = read_letters(request.form.getlist("letter"))
+    if not ticked:
+        raise BadRequest("No row was ticked, so nothing was done.")
+    return ticked
+
+
+def _preview(verb: str) -> Response:
     ticked = read_letters(request.args.getlist("letter"))
     rows: list[TaskSummary] = []
     for queue, pairs in by_queue(ticked).items():
@@ -114,23 +182,8 @@ def preview() -> Response:
     died = {(queue, task_id): died_at for queue, task_id, died_at in ticked}
     still = tuple(r for r in rows if r.state is State.DEAD and died.get((r.queue, r.id)) == r.at)
     back = request.args.get("next", "")
-    page = Preview(rows=still, changed=len(ticked) - len(still), back=back)
-    return render_page("failures/requeue.html", {}, page)
-
-
-@blueprint.post("/dead/requeue")
-@needs(Role.OPERATOR)
-def requeue() -> Response:
-    ticked = read_letters(request.form.getlist("letter"))
-    if not ticked:
-        raise BadRequest("No row was ticked, so nothing was done.")
-    why, control = reason(), parts().control
-    outcomes = [
-        control.requeue(queue, pairs, by=actor(), reason=why, action_id=action_id(queue, pairs))
-        for queue, pairs in by_queue(ticked).items()
-    ]
-    say_outcome(outcomes, "dead letter", "retried")
-    return done(*(outcome.server_ms for outcome in outcomes))
+    page = Preview(verb=verb, words=VERBS[verb], rows=still, changed=len(ticked) - len(still), back=back)
+    return render_page("failures/ticked.html", {}, page)
 
 
 def _queue() -> str:

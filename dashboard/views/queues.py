@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, g, request, url_for
 
 from dashboard.actions import action_id, done, reason
+from dashboard.bulk import Link, links
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
@@ -57,6 +58,8 @@ class Queue:
     silent: tuple[WorkerSnapshot, ...]
     slots: int
     held: tuple[HeldTask, ...]
+    links: tuple[Link, ...]
+    """What can be done to all tasks of the state."""
     known: tuple[str, ...]
     """Names of tasks that its live workers can run."""
 
@@ -93,9 +96,15 @@ def show(name: str) -> Response:
         silent=tuple(worker for worker in assigned if worker not in live and worker.state != "stopped"),
         slots=sum(worker.concurrency for worker in live),
         held=held_tasks(queue),
+        links=links(name, state, getattr(queue.counts, state.value)),
         known=known_names(live),
     )
-    panels = {"queue-head": "queues/_head.html", "tabs": "queues/_tabs.html", "list": "tasks/_list.html"}
+    panels = {
+        "queue-head": "queues/_head.html",
+        "tabs": "queues/_tabs.html",
+        "whole": "tasks/_whole.html",
+        "list": "tasks/_list.html",
+    }
     return render_page("queues/show.html", panels, context)
 
 

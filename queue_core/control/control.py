@@ -83,11 +83,20 @@ class Control:
         action_id: str,
         reason: str = "",
         keep_seconds: float = settings.TRASH_SECONDS,
+        died_by: int | None = None,
     ) -> Outcome:
-        """Tasks are put out of the way, restorable for a while. Skipped: `running`, `in the trash`, `gone`."""
+        """Tasks are put out of the way, restorable for a while. Skipped: `running`, `in the trash`, `gone`; with
+        `died_by` whatever is no letter that died by then: `changed`."""
         act = Act.check("trash", by, action_id, reason)
         keep_ms = check_keep_seconds(keep_seconds)
-        return self._act(act, queue, ids, lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason))
+        if died_by is not None:
+            check_ms("died_by", died_by)
+        return self._act(
+            act,
+            queue,
+            ids,
+            lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason, died_by_ms=died_by),
+        )
 
     def cancel(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks end before their time: those that wait at once; `asked`: those that run, and stop when their worker has

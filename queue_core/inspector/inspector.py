@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from queue_core import decoding, keys, reading, settings, telemetry, upcoming
@@ -277,6 +277,12 @@ class Inspector:
             "or it ended more than seven days ago",
             operation_id=operation_id,
         )
+
+    def operations_named(self, wanted: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Operation]:
+        """Of these (queue, id), at most 200, those that there are. One round trip."""
+        named = [(queue, name) for queue, name in wanted if keys.is_name(queue) and is_operation_id(name)]
+        found = find_operations(self._reader, [(self._client.queue(queue), name) for queue, name in named[:MAX_ROWS]])
+        return {(operation.bound.queue, operation.id): operation for operation in found}
 
     def audit(self, limit: int = 50, before: str | None = None) -> AuditPage:
         """What was done, newest first; `before`: the entries before that one. One round trip."""

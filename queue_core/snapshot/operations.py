@@ -38,6 +38,7 @@ class FaultShare:
     count: int
     error_class: str
     message: str
+    task_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

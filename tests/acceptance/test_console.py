@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,46 +14,14 @@ from playwright.sync_api import Page, expect
 
 from queue_core.embedded import EmbeddedServer
 from queue_core.snapshot import State
+from tests.acceptance.harness import ROOT, Console, wait_until
 from tests.conftest import PageFaults
 from tests.console import Tasks
 
 pytestmark = pytest.mark.browser
 
 HERE = Path(__file__).parent
-ROOT = HERE.parent.parent
 NARROW = {"width": 320, "height": 640}
-
-
-class Console:
-    """`taskyard console` as a process of its own."""
-
-    def __init__(self, redis_url: str, namespace: str) -> None:
-        self._environ = {**os.environ, "TASKYARD_ENVIRONMENT": "test", "TASKYARD_SECRET_KEY": "of these tests"}
-        self._arguments = ["--redis-url", redis_url, "--namespace", namespace]
-        self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.start()
-
-    def start(self) -> None:
-        command = [sys.executable, "-m", "queue_core.cli", "console", "--port", str(self.port), *self._arguments]
-        self._process = subprocess.Popen(command, cwd=ROOT, env=self._environ, start_new_session=True)
-        wait_until(self._answers)
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-
-    def kill(self) -> None:
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait(10)
-
-    def _answers(self) -> bool:
-        assert self._process.poll() is None
-        try:
-            with urllib.request.urlopen(f"{self.url}/healthz", timeout=1) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
 
 
 @pytest.fixture
@@ -89,19 +53,6 @@ def start_worker(redis_url: str, namespace: str) -> Iterator[Callable[[], None]]
         worker.terminate()
     for worker in started:
         worker.wait(20)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
 
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["with JavaScript", "without"])
@@ -370,6 +321,11 @@ PAGES = [
     "/dead/letters",
     "/dead/trash",
     "/workers",
+    "/activity",
+    "OPERATION",
+    "PAUSED OPERATION",
+    "BULK PREVIEW",
+    "DELETE PREVIEW",
     "/find?q=b",
     "FAULT",
     "TASK",
@@ -388,9 +344,20 @@ def every_page(console: Console, tasks: Tasks) -> list[str]:
     tasks.enqueue("exports", name="export")
     tasks.control.pause("exports", by="console", reason="partner maintenance", action_id="p")
     tasks.control.trash("billing", [dead[0]], by="console", action_id="t")
+    tasks.die("email", count=2, name="send")
     long = "a-queue.with-a-long-name." + "x" * 100
     (last,) = tasks.die(long, name="task_" + "y" * 120, error=RuntimeError("Z" * 300))
+    operations = tasks.yard.operations
+    ended, paused = (
+        operations.start(operations.preview(queue, "requeue").bound, by="ada", action_id=queue, reason="it is back")
+        for queue in ("email", long)
+    )
+    operations.pause(paused.id, long, by="ada", action_id="p", reason="too fast")
     special = {
+        "OPERATION": f"/activity/{ended.id}",
+        "PAUSED OPERATION": f"/activity/{paused.id}?queue={long}",
+        "BULK PREVIEW": f"/queues/{long}/bulk/requeue?seen=9",
+        "DELETE PREVIEW": "/queues/billing/bulk/delete",
         "LONG FAULT": f"/queues/{long}/faults/{tasks.fingerprint(long)}",
         "LONG TASK": f"/queues/{long}/tasks/{last}",
         "FAULT": f"/queues/billing/faults/{tasks.fingerprint()}",

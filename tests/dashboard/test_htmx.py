@@ -17,7 +17,7 @@ from dashboard import create_app
 from dashboard.settings import ConsoleSettings
 from tests.console import PARTIAL, Tasks, Visitor, text_of
 
-PAGES = ["/", "/queues", "/queues/billing?state=dead", "/dead", "/dead/letters", "/dead/trash", "/workers"]
+PAGES = ["/", "/queues", "/queues/billing?state=dead", "/dead", "/dead/letters", "/dead/trash", "/workers", "/activity"]
 
 
 def targets(fragment: str) -> list[str]:

@@ -16,7 +16,14 @@ from queue_core.snapshot import State
 from tests.console import PARTIAL, Tasks, Visitor
 
 READS = {"GET", "HEAD", "OPTIONS"}
-PLACEHOLDERS = {"name": "billing", "task_id": "some-task", "fingerprint": "abc123", "filename": "app.css"}
+PLACEHOLDERS = {
+    "name": "billing",
+    "task_id": "some-task",
+    "fingerprint": "abc123",
+    "filename": "app.css",
+    "verb": "requeue",
+    "operation_id": "0123456789ab",
+}
 
 
 def changing_routes(app: Flask) -> list[str]:
@@ -99,9 +106,14 @@ def test_no_route_lets_those_act_who_may_only_look(visitor: Visitor, app: Flask)
 
 def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: Flask) -> None:
     (task_id,) = tasks.die()
+    operations = tasks.yard.operations
+    began = operations.start(operations.preview("billing", "requeue").bound, by="ada", action_id="a")
+    there_is = {"some-task": task_id, "abc123": tasks.fingerprint(), "0123456789ab": began.id}
     before = tasks.inspector.queue("billing")
     for route in changing_routes(app):
-        response = visitor.get(route.replace("some-task", task_id).replace("abc123", tasks.fingerprint()))
+        for placeholder, name in there_is.items():
+            route = route.replace(placeholder, name)
+        response = visitor.get(route)
         assert response.status_code in (200, 405), route  # 200: its preview
     assert tasks.inspector.queue("billing") == before
     assert tasks.state(task_id) is State.DEAD

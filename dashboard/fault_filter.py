@@ -1,0 +1,94 @@
+"""Which dead letters are meant: a set of faults × a time range. Queue, task, class and text select faults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, tzinfo
+
+from dashboard.filters import iso
+from queue_core.errors import InvalidArgument
+from queue_core.snapshot import Fault
+
+MOST_TEXT = 128
+
+
+@dataclass(frozen=True, slots=True)
+class FaultFilter:
+    """`since` and `until`: when the letters died, ms, both included; the faults of a filter need not have any then."""
+
+    queue: str = ""
+    task: str = ""
+    error_class: str = ""
+    text: str = ""
+    since: int | None = None
+    until: int | None = None
+
+    @classmethod
+    def read(cls, arguments: Mapping[str, str], zone: tzinfo = UTC) -> FaultFilter:
+        """As it stands in the address. A time without a zone is of the reader's. Raises `InvalidArgument`."""
+        return cls(
+            queue=arguments.get("queue", ""),
+            task=arguments.get("task", "")[:MOST_TEXT].strip(),
+            error_class=arguments.get("class", "")[:MOST_TEXT].strip(),
+            text=arguments.get("q", "")[:MOST_TEXT].strip(),
+            since=read_time("since", arguments.get("since", ""), zone),
+            until=read_time("until", arguments.get("until", ""), zone, is_end=True),
+        )
+
+    @property
+    def chooses(self) -> bool:
+        """Whether it leaves faults of its queue out."""
+        return bool(self.task or self.error_class or self.text)
+
+    @property
+    def is_timed(self) -> bool:
+        return self.since is not None or self.until is not None
+
+    @property
+    def is_set(self) -> bool:
+        return bool(self.queue) or self.chooses or self.is_timed
+
+    def matches(self, fault: Fault) -> bool:
+        text = self.text.lower()
+        return (
+            self.queue in ("", fault.queue)
+            and self.task in ("", fault.task_name)
+            and self.error_class in ("", fault.error_class)
+            and any(text in part.lower() for part in (fault.title, fault.task_name, fault.queue, fault.frame))
+        )
+
+    def of(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
+        return tuple(fault for fault in faults if self.matches(fault))
+
+    def within(self, queue: str) -> FaultFilter:
+        return replace(self, queue=queue)
+
+    def query(self, *, with_queue: bool = True) -> dict[str, str]:
+        """What it is in an address, for everybody the same: times in UTC."""
+        fields = {
+            "queue": self.queue if with_queue else "",
+            "task": self.task,
+            "class": self.error_class,
+            "q": self.text,
+            "since": iso(self.since),
+            "until": iso(self.until),
+        }
+        return {name: value for name, value in fields.items() if value}
+
+
+def read_time(what: str, text: str, zone: tzinfo, *, is_end: bool = False) -> int | None:
+    """`2026-11-22T03:02`, with or without seconds and zone, as milliseconds; an end is the end of its second.
+
+    `None` of an empty text. Raises `InvalidArgument`.
+    """
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text.strip()[:40])
+        at = int((moment if moment.tzinfo else moment.replace(tzinfo=zone)).timestamp() * 1000)
+    except (ValueError, OverflowError, OSError):
+        at = -1
+    if not 0 <= at < 10**13:
+        raise InvalidArgument(f"{what} is {text[:40]!r}; it must be a time, e.g. 2026-11-22T03:02.")
+    return at + 999 if is_end and at % 1000 == 0 else at

@@ -1,0 +1,115 @@
+"""What buttons, titles and sentences call that which code, keys and the audit name otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from dashboard.filters import exact, plural
+from queue_core.snapshot import Bound, Operation, State
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`name`: in buttons; `done`: `3 dead letters retried`; `effect`: what becomes of them, `{It}` for it or them."""
+
+    name: str
+    done: str
+    effect: str = ""
+
+
+VERBS: Mapping[str, Words] = {
+    "requeue": Words(
+        "Retry", "retried", "{It} {is} ready again, with a fresh allowance of attempts. The history stays."
+    ),
+    "trash": Words("Purge", "purged"),
+    "restore": Words("Restore", "restored", "{It} {goes} back to where {it} {was}: the same place, the same order."),
+    "delete": Words("Delete for good", "deleted for good", "Nothing is kept of {them}. There is no way back."),
+    "promote": Words("Run now", "made ready", "{It} {is} ready at once, whatever time {it} {waits} for."),
+    "cancel": Words("Cancel", "cancelled", "{It} {ends} here and {does} not run. There is no way back."),
+    "move": Words("Move", "moved"),
+}
+"""What is done to many tasks. Of a purge it depends on when what becomes of them."""
+
+ACTS: Mapping[str, str] = {
+    **{verb: words.name for verb, words in VERBS.items()},
+    "pause": "Pause",
+    "resume": "Resume",
+    "close_lane": "Pause",
+    "open_lane": "Resume",
+    "limit": "Limit",
+    "delete_queue": "Delete",
+    "quiet": "Quiet",
+    "stop": "Stop",
+    "pause_operation": "Pause",
+    "resume_operation": "Resume",
+    "cancel_operation": "Cancel",
+    "add_schedule": "Add",
+    "change_schedule": "Change",
+    "remove_schedule": "Remove",
+    "pause_schedule": "Pause",
+    "resume_schedule": "Resume",
+    "run_schedule": "Run now",
+}
+"""Everything that stands in the audit."""
+
+_SEVERAL = {"It": "They", "it": "they", "is": "are", "was": "were", "goes": "go", "ends": "end", "does": "do"}
+_SEVERAL |= {"waits": "wait", "them": "them"}
+_ONE = {word: word for word in _SEVERAL} | {"them": "it"}
+
+
+def act(verb: str) -> str:
+    return ACTS.get(verb) or verb.replace("_", " ").capitalize()
+
+
+def effect(verb: str, count: int) -> str:
+    return VERBS[verb].effect.format(**(_ONE if count == 1 else _SEVERAL))
+
+
+def tasks(count: int, state: State) -> str:
+    """`1,187 dead letters`, `1 ready task`, `12 tasks in the trash`."""
+    if state is State.DEAD:
+        return plural(count, "dead letter")
+    if state is State.TRASHED:
+        return plural(count, "task in the trash", "tasks in the trash")
+    return plural(count, f"{state.value} task")
+
+
+def title(bound: Bound) -> str:
+    """`Retry 1,187 dead letters`."""
+    to = f" to {bound.to_queue}" if bound.to_queue else ""
+    return f"{act(bound.verb)} {tasks(bound.count, bound.state)}{to}"
+
+
+SKIPPED = {
+    "gone": "gone before it was their turn",
+    "not dead": "retried or purged already",
+    "changed": "died again since",
+    "running": "running",
+    "in the trash": "in the trash already",
+    "not in the trash": "restored or deleted already",
+    "not waiting for a time": "not waiting any more",
+}
+
+
+def skipped(why: str) -> str:
+    return SKIPPED.get(why, why)
+
+
+def outcome(operation: Operation) -> str:
+    """`1,180 completed, 24 failed again, 3 skipped`: what became of what was retried; of all else what was done."""
+    done, left_alone = operation.done, sum(operation.skipped.values())
+    if operation.bound.verb == "requeue":
+        counts = {
+            "completed": operation.completed,
+            "failed again": operation.failed,
+            "ended otherwise": operation.left,
+            "still under way": operation.under_way,
+        }
+        told = [f"{exact(count)} {what}" for what, count in counts.items() if count]
+    else:
+        words = VERBS.get(operation.bound.verb)
+        told = [f"{exact(done)} {words.done if words else 'done'}"] if done else []
+    if left_alone:
+        told.append(f"{exact(left_alone)} skipped")
+    return ", ".join(told) or ("nothing done" if operation.has_ended else "nothing yet")

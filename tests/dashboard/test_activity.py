@@ -1,0 +1,274 @@
+"""What people did, in one list; one piece of bulk work, how far it is, and how it is steered."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+from flask import Flask
+
+from dashboard.parts import Parts
+from dashboard.speeds import MOST, Speeds
+from dashboard.wording import ACTS, outcome
+from queue_core.operations import VERBS
+from queue_core.operations import Operations as Engine
+from queue_core.snapshot import Bound, Operation, State
+from tests.console import Tasks, Visitor, text_of
+
+ACT = {"by": "ada", "action_id": "form"}
+
+
+@pytest.fixture
+def operations(tasks: Tasks) -> Engine:
+    return tasks.yard.operations
+
+
+def main(page: str) -> str:
+    return text_of(page.partition("<main")[2].partition('<div id="toasts"')[0])
+
+
+def rows(page: str) -> list[str]:
+    return [text_of(row) for row in re.findall(r'<tr id="entry-.*?</tr>', page, re.S)]
+
+
+def started(operations: Engine, verb: str = "requeue", **options: object) -> Operation:
+    bound = operations.preview("billing", verb).bound
+    return operations.start(bound, **{**ACT, "reason": "it is back", **options})  # type: ignore[arg-type]
+
+
+# The list.
+
+
+def test_operations_and_audit_entries_stand_in_one_list(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    ids = tasks.die(count=5)
+    tasks.control.trash("billing", ids[:2], by="bo", action_id="t", reason="twice")
+    tasks.control.trash("billing", ids[2:3], by="bo", action_id="u")
+    tasks.control.pause("billing", by="bo", action_id="p", reason="partner maintenance")
+    started(operations)
+    operations.tend()
+    shown = rows(visitor.text("/activity"))
+    assert [re.sub(r"^(now|\d+\ss ago) ", "", row) for row in shown] == [
+        "Retry 2 dead letters “it is back” billing ada Done 2 still under way",
+        "Pause the queue “partner maintenance” billing bo –",
+        f"Purge task …{ids[2][-8:]} billing bo –",
+        "Purge 2 tasks “twice” billing bo –",
+    ]
+
+
+def test_what_is_under_way_stands_first_wherever_it_is_in_the_list(
+    visitor: Visitor, tasks: Tasks, operations: Engine
+) -> None:
+    tasks.die(count=3)
+    operation = started(operations)
+    for number in range(60):
+        tasks.control.pause("billing", by="bo", action_id=f"p{number}")
+    page = visitor.text("/activity")
+    assert f'id="operation-{operation.id}"' in page
+    assert len(rows(page)) == 50
+    assert "Retry 3 dead letters" not in " ".join(rows(page))
+    assert "0 of 3 · nothing yet" in main(page)
+    older = re.findall(r'href="([^"]*)" rel="next"', page)
+    second = visitor.text(older[0])
+    assert len(rows(second)) == 11
+    assert f'id="operation-{operation.id}"' not in second
+    assert "Retry 3 dead letters" in rows(second)[-1]
+
+
+def test_new_entries_wait_behind_a_pill(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.enqueue()
+    tasks.control.pause("billing", by="bo", action_id="p")
+    known = re.findall(r'name="known" value="([^"]*)"', visitor.text("/activity"))[0]
+    unchanged = visitor.fragment(f"/activity?known={known}").text
+    assert "new entr" not in unchanged
+    for number in range(3):
+        tasks.control.resume("billing", by="bo", action_id=f"r{number}")
+    refreshed = visitor.fragment(f"/activity?known={known}").text
+    assert "3 new entries · show" in refreshed
+    assert len(rows(refreshed)) == 1
+    assert f'value="{known}"' in refreshed
+    assert len(rows(visitor.text("/activity"))) == 4
+
+
+def test_an_empty_list_says_what_will_stand_there(visitor: Visitor) -> None:
+    assert "Nobody has done anything yet" in visitor.text("/activity")
+
+
+@pytest.mark.parametrize("path", ["/activity?cursor=nonsense", "/activity?cursor=1-1&known=x"])
+def test_a_cursor_that_cannot_be_is_no_error_of_ours(visitor: Visitor, path: str) -> None:
+    assert visitor.get(path).status_code in (200, 400)
+
+
+def test_hostile_entries_are_text(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.enqueue()
+    tasks.control.pause("billing", by="<b>bo</b>", action_id="p", reason="<script>alert(1)</script>\u202e")
+    page = visitor.text("/activity")
+    assert "<script>alert" not in page
+    assert "<b>bo" not in page
+    assert "\u202e" not in page
+
+
+def test_every_verb_of_operations_has_a_word() -> None:
+    assert set(VERBS) <= set(ACTS)
+
+
+# One operation.
+
+
+def test_the_page_of_an_operation_tells_how_far_it_is(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=4)
+    operation = started(operations)
+    shown = main(visitor.text(f"/activity/{operation.id}?queue=billing"))
+    assert "Running Retry 4 dead letters" in shown
+    assert "By ada" in shown
+    assert "“it is back”" in shown
+    assert "Looked at 0 of 4" in shown
+    operations.tend()
+    with tasks.yard.queue("billing").claim(limit=3) as leases:
+        leases[0].complete()
+        leases[1].complete()
+        leases[2].fail(ConnectionError("payments.internal refused the connection"))
+    shown = main(visitor.text(f"/activity/{operation.id}"))
+    assert "Done Retry 4 dead letters" in shown
+    assert "Completed 2 Failed again 1 Still under way 1 Skipped 0" in shown
+    assert "2 completed, 1 failed again, 1 still under way." in shown
+
+
+def test_what_was_skipped_is_listed_with_its_reason(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    ids = tasks.die(count=3)
+    bound = operations.preview("billing", "requeue").bound
+    tasks.control.requeue("billing", [(ids[0], tasks.died_at(ids[0]))], by="bo", action_id="quick")
+    operation = operations.start(bound, **ACT)  # type: ignore[arg-type]
+    operations.tend()
+    shown = main(visitor.text(f"/activity/{operation.id}"))
+    assert "2 still under way, 1 skipped." in shown
+    assert "gone before it was their turn" in shown
+
+
+def test_an_operation_is_paused_resumed_and_cancelled(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=3)
+    operation = started(operations)
+    path = f"/activity/{operation.id}"
+    for verb, progress in (("pause", "paused"), ("resume", "running"), ("cancel", "cancelled")):
+        response = visitor.post(f"{path}/{verb}?queue=billing", reason="too fast")
+        assert (response.status_code, response.location) == (303, f"{path}?queue=billing")
+        assert tasks.inspector.operation(operation.id).progress == progress
+    shown = main(visitor.text(path))
+    assert "Cancelled by console: too fast. 3 dead letters were not touched." in shown
+    assert [entry.verb for entry in tasks.inspector.audit().rows][:3] == [
+        "cancel_operation",
+        "resume_operation",
+        "pause_operation",
+    ]
+    operations.tend()
+    assert tasks.inspector.queue("billing").counts.dead == 3
+    visitor.said()
+    visitor.post(f"{path}/pause")
+    assert "It has ended already" in visitor.said()
+
+
+def test_cancelling_asks_first_and_says_what_stays(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=3)
+    operation = started(operations, canary=1)
+    operations.tend()
+    shown = main(visitor.text(f"/activity/{operation.id}/cancel"))
+    assert "2 dead letters not looked at yet stay where they are" in shown
+    assert "What was retried, 1 by now, stays so" in shown
+    assert tasks.inspector.operation(operation.id).progress == "waiting"
+
+
+def test_one_of_the_first_that_fails_again_is_said(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=5)
+    operation = started(operations, canary=2)
+    operations.tend()
+    path = f"/activity/{operation.id}"
+    assert "Waiting for the first 2 : 0 completed, 0 failed again, 2 still under way" in main(visitor.text(path))
+    with tasks.yard.queue("billing").claim(limit=2) as leases:
+        for lease in leases:
+            lease.fail(ConnectionError("payments.internal refused the connection"))
+    operations.tend()
+    shown = main(visitor.text(path))
+    assert "Paused : 2 of the first failed again. The rest was not touched" in shown
+    visitor.post(f"{path}/resume")
+    operations.tend()
+    assert tasks.inspector.operation(operation.id).done == 5
+
+
+def test_a_spread_one_says_how_many_a_minute(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=3)
+    operation = started(operations, drip=0.5)
+    assert "spread: 30 a minute at most" in main(visitor.text(f"/activity/{operation.id}"))
+
+
+@pytest.mark.parametrize("path", ["/activity/0123456789ab", "/activity/x", "/activity/0123456789ab?queue=b{d"])
+def test_an_operation_that_is_not_there_is_said(visitor: Visitor, tasks: Tasks, path: str) -> None:
+    tasks.enqueue()
+    assert visitor.get(path).status_code in (400, 404)
+
+
+# How fast.
+
+
+def operation_at(looked_at: int, progress: str = "running", name: str = "a" * 12) -> Operation:
+    return Operation(
+        id=name,
+        bound=Bound("billing", "requeue", State.DEAD, 0, 1_000),
+        by="ada",
+        reason="",
+        action_id="form",
+        began_at=0,
+        progress=progress,
+        looked_at=looked_at,
+    )
+
+
+def test_the_rate_is_that_of_the_last_half_minute() -> None:
+    speeds = Speeds()
+    assert speeds.see(operation_at(100), 10_000) == 10.0  # since it began: nothing else is known
+    assert speeds.see(operation_at(300), 20_000) == 20.0
+    assert speeds.see(operation_at(330), 50_000) == 1.0
+    assert speeds.see(operation_at(330), 80_000) == 0.0
+
+
+def test_what_does_not_go_on_has_no_rate() -> None:
+    speeds = Speeds()
+    assert speeds.see(operation_at(0), 500) is None
+    for progress in ("waiting", "paused", "ended", "cancelled"):
+        assert speeds.see(operation_at(300, progress), 20_000) is None
+
+
+def test_rates_of_some_operations_are_remembered() -> None:
+    speeds = Speeds()
+    for number in range(2 * MOST):
+        speeds.see(operation_at(1, name=f"{number:012x}"), 10_000)
+    assert len(speeds._looks) == MOST
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "nothing yet"),
+        ({"progress": "ended"}, "nothing done"),
+        (
+            {"done": 1_204, "completed": 1_180, "failed": 24, "skipped": {"gone": 3}},
+            "1,180 completed, 24 failed again, 3 skipped",
+        ),
+        ({"done": 5, "completed": 2, "left": 1}, "2 completed, 1 ended otherwise, 2 still under way"),
+        ({"done": 5, "bound": Bound("billing", "trash", State.DEAD, 0, 9)}, "5 purged"),
+    ],
+)
+def test_the_outcome_is_one_sentence(changes: dict[str, object], said: str) -> None:
+    assert outcome(replace(operation_at(0), **changes)) == said  # type: ignore[arg-type]
+
+
+# Who runs it.
+
+
+def test_the_console_runs_what_was_begun_in_it(app: Flask, tasks: Tasks, operations: Engine) -> None:
+    found: Parts = app.extensions["taskyard"]
+    tasks.die(count=3)
+    operation = started(operations)
+    seconds = found.tender.tick(found.operations)
+    assert seconds <= 2
+    assert tasks.inspector.operation(operation.id).done == 3
+    found.operations.close()
