@@ -176,3 +176,13 @@ def test_promoted_task_is_ready_now(engine: Engine, control: Control) -> None:
     outcome = control.promote("email", [scheduled, retrying, ready], by="ada", action_id="a1")
     assert (outcome.done, outcome.skipped) == ((scheduled, retrying), {ready: "not waiting for a time"})
     assert {engine.place_of(scheduled), engine.place_of(retrying)} == {"ready"}
+
+
+def test_of_letters_that_were_shown_only_those_that_died_by_then_are_trashed(engine: Engine, control: Control) -> None:
+    shown, again = engine.seed("dead"), engine.seed("dead")
+    control.requeue("email", [(again, START_MS)], by="bo", action_id="a1")
+    outcome = control.trash("email", [shown, again], by="ada", action_id="a2", died_by=START_MS)
+    assert (outcome.done, outcome.skipped) == ((shown,), {again: "changed"})
+    assert (engine.place_of(shown), engine.place_of(again)) == ("trashed", "ready")
+    with pytest.raises(InvalidArgument, match="died_by"):
+        control.trash("email", [again], by="ada", action_id="a3", died_by=-1)

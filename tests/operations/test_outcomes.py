@@ -75,3 +75,13 @@ def test_operation_that_nobody_remembers_is_not_counted(engine: Engine, operatio
     settle(engine, 2, fails=1)
     assert not engine.redis.exists(engine.queue.outcomes)
     engine.check_books()
+
+
+def test_some_operations_are_read_at_once_and_what_is_none_is_missing(
+    engine: Engine, operations: Operations, inspector: Inspector
+) -> None:
+    engine.kill(2)
+    begun = start(operations, operations.preview("email", "requeue"))
+    wanted = [("email", begun.id), ("email", "0" * 12), ("email", "nonsense"), ("{no queue}", begun.id), ("", begun.id)]
+    assert inspector.operations_named(wanted) == {("email", begun.id): begun}
+    assert inspector.operations_named([]) == {}

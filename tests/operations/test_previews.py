@@ -27,8 +27,8 @@ def test_preview_of_letters_counts_those_of_its_faults_in_its_time(engine: Engin
     fault, other = fault_of(engine, "no answer"), fault_of(engine, "wrong address")
     shown = operations.preview("email", "requeue", faults=[fault], since=START_MS, until=START_MS + 1_000)
     assert (shown.count, shown.oldest_at, shown.newest_at) == (7, START_MS, START_MS + 1_000)
-    assert [(share.fingerprint, share.count, share.error_class) for share in shown.by_fault] == [
-        (fault, 7, "ValueError")
+    assert [(share.fingerprint, share.count, share.error_class, share.task_name) for share in shown.by_fault] == [
+        (fault, 7, "ValueError", "send")
     ]
     assert [row.id for row in shown.samples] == [*first, *second][:5]
     everything = operations.preview("email", "trash")
