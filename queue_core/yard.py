@@ -478,7 +478,8 @@ class Taskyard:
         expires: float | timedelta | None = None,
     ) -> TaskHandle:
         """Enqueue a task by its name, for workers of another application: whether its handler takes these arguments is
-        seen there. Options are those of `Task.options`; raises what `Task.enqueue` does."""
+        seen there, unless it is declared here, for this queue. Options are those of `Task.options`; raises what
+        `Task.enqueue` does."""
         sending = Sending(
             priority=priority,
             delay=task.seconds_of(delay),
@@ -488,9 +489,12 @@ class Taskyard:
             unique_for=None if unique_for is None else task.seconds_of(unique_for),
             expires=None if expires is None else task.seconds_of(expires),
         )
-        return self.enqueue_many([task.message_by_name(name, queue, {} if arguments is None else arguments, sending)])[
-            0
-        ]
+        given = {} if arguments is None else arguments
+        message = task.message_by_name(name, queue, given, sending)
+        known = self.tasks.get(name)
+        if known is not None and known.queue == queue:
+            known.encode((), given)  # only to check them
+        return self.enqueue_many([message])[0]
 
     # Looking.
 

@@ -259,3 +259,14 @@ def test_a_task_of_another_application_is_sent_by_its_name(redis_url: str, names
     with pytest.raises(InvalidArgument, match="arguments 5 are not accepted: a mapping"):
         yard.send("resize", 5)  # type: ignore[arg-type]
     yard.close()
+
+
+def test_task_that_is_sent_by_its_name_is_checked_where_it_is_declared(yard: Taskyard, email: Engine) -> None:
+    """In its queue: in another one it may be another application's."""
+    yard.task(queue="email")(send)
+    for arguments in ({}, {"to": 5}, {"to": "ada", "cc": "bob"}):
+        with pytest.raises(InvalidPayload, match="task send: "):
+            yard.send("send", arguments, queue="email")
+    assert email.state() == {}
+    assert yard.send("send", {"to": "ada"}, queue="email").is_new
+    assert yard.send("send", {"to": 5}, queue="images").is_new
