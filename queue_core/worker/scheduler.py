@@ -205,9 +205,19 @@ class Scheduler:
             if await self._client.run(protocol.set_schedule(queue, name, data, timetable.write(wanted))):
                 state = "no longer declared here" if wanted.undeclared_at else wanted.rule.words
                 log.info("schedule %s: %s", name, state)
+                await self._forget_former_queue(name, data, wanted.queue)
                 return
             (answer,) = await self._client.execute(("HGET", self._directory, name))
             data = answer if isinstance(answer, bytes) else b""
+
+    async def _forget_former_queue(self, name: str, data: bytes, queue: str) -> None:
+        """Where it enqueued before, nothing is noted of it any more."""
+        try:
+            former = timetable.read(name, data).queue if data else queue
+        except UnreadableSchedule:
+            return
+        if former != queue:
+            await self._client.execute(("HDEL", self._client.queue(former).occurrences, name))
 
     def _wanted(self, name: str, data: bytes, now_ms: int) -> Schedule | None:
         """`None`: it is as it is to be."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from queue_core import Message, Taskyard, keys, protocol, timetable
+from queue_core import Message, Taskyard, fsck, keys, protocol, timetable
 from queue_core.aio import AsyncClient
 from queue_core.chain import Chain
 from queue_core.schedules import Schedules
@@ -400,6 +400,18 @@ def test_schedule_that_its_code_no_longer_declares_goes_on_and_says_so(engine: E
         with Ticking(engine) as again:
             again.tick()
         assert not stored(engine).undeclared_at
+
+
+def test_schedule_that_code_moves_to_another_queue_leaves_nothing_in_the_former_one(engine: Engine) -> None:
+    with Ticking(engine) as ticking:
+        ticking.until(FULL_HOUR)
+    elsewhere = {"hourly": timetable.make("hourly", yard_of_other_queue(), every=3_600)}
+    with Ticking(engine, code=elsewhere) as moved:
+        moved.until(FULL_HOUR + HOUR)
+    other = engine.client.queue("other")
+    assert made(engine) == hours(0)
+    assert [id.decode() for id in engine.redis.hkeys(other.tasks)] == hours(1)
+    assert list(fsck.check(engine.client, "email")) == []
 
 
 def test_two_that_start_at_once_declare_all_of_it(engine: Engine) -> None:
