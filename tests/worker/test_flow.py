@@ -98,20 +98,27 @@ def test_delayed_tasks_are_ready_within_20_ms_of_their_time_while_a_worker_liste
 def test_task_delayed_for_a_busy_worker_is_on_time_at_an_idle_one(
     start_worker: StartWorker, yard: Taskyard, redis: Redis
 ) -> None:
-    """The first worker alone hears of the due time, and then has no hands free."""
+    """The first worker alone hears of the due time, and then has no hands free. The second one has just begun to listen
+    when the time comes: without its timer it would look 5 s after that. What is slow on a busy machine is given as
+    much longer as a worker's start takes longer."""
+    began = time.monotonic()
     start_worker("w1", concurrency=1, queues={"fast": 1, "slow": 1})
     shop.note.enqueue("w1 listens")
     wait_until_completed(redis, 1, "fast")
-    handle = shop.tell_time.options(delay=2.5).enqueue("x")
-    shop.wait.enqueue("w1 is busy", seconds=30)
+    start_seconds = time.monotonic() - began
+    delay = 2 + 1.5 * start_seconds
+    handle = shop.tell_time.options(delay=delay).enqueue("x")
+    shop.wait.enqueue("w1 is busy", seconds=60)
     wait_until(lambda: "w1 is busy began" in traces(redis))
     start_worker("w2", queues={"fast": 1})
     due = redis.zscore(FAST.scheduled, handle.id)
     assert isinstance(due, float)
+    wait_until(lambda: server_ms(redis) > due - 300, delay + 20)
+    shop.note.enqueue("w2 listens")
     wait_until(lambda: redis.hget("times", "x"))
     late = float(redis.hget("times", "x") or 0) - due
-    print(f"late by {late:.1f} ms")
-    assert late < 1_000
+    print(f"late by {late:.1f} ms; a worker's start took {start_seconds:.1f} s")
+    assert late < min(max(1_000, 1_000 * start_seconds), 4_000)
 
 
 def test_two_workers_run_no_task_twice(
