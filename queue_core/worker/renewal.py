@@ -29,7 +29,8 @@ JITTER = 0.1
 
 class Renewal:
     """`max_tasks`: attempts of a process; `max_memory`: bytes that are resident in one and its isolated children.
-    `on_complaint` gets what is wrong with a process that does not come to work."""
+    `on_complaint` gets what is wrong with a process that does not come to work. `on_restart` is called when all are
+    about to be replaced, `on_restarted` when that is over, with what was wrong, if anything."""
 
     def __init__(
         self,
@@ -37,11 +38,15 @@ class Renewal:
         on_complaint: Callable[[str], None],
         max_tasks: int | None = None,
         max_memory: int | None = None,
+        on_restart: Callable[[], None] = lambda: None,
+        on_restarted: Callable[[str], None] = lambda complaint: None,
     ) -> None:
         self._keepers = keepers
         self._on_complaint = on_complaint
         self._max_tasks = max_tasks
         self._max_memory = max_memory
+        self._on_restart = on_restart
+        self._on_restarted = on_restarted
         self._is_watching = max_tasks is not None or max_memory is not None
         self._shares: WeakKeyDictionary[Child, float] = WeakKeyDictionary()
         self._why = ""
@@ -60,25 +65,36 @@ class Renewal:
                 async with asyncio.timeout(LOOK_SECONDS if self._is_watching else None):
                     await self._is_due.wait()
             if self._is_due.is_set():
-                self._is_due.clear()
-                await self._replace_all(self._why)
+                await self._restart()
             for keeper in self._keepers:
                 if (child := keeper.child) and (why := self._outgrown(child)):
                     await self._replace(keeper, f"process {child.pid} {why}")
 
-    async def _replace_all(self, why: str) -> None:
-        for keeper in self._keepers:
-            if not await self._replace(keeper, why) or self._is_due.is_set():  # what was meant is overtaken
-                return
-        log.info("%s: all processes are new ones", why)
+    async def _restart(self) -> None:
+        """One that is overtaken by another ends with that."""
+        complaint = ""
+        while self._is_due.is_set():
+            self._is_due.clear()
+            self._on_restart()
+            complaint = await self._replace_all(self._why)
+        self._on_restarted(complaint)
 
-    async def _replace(self, keeper: Keeper, why: str) -> bool:
+    async def _replace_all(self, why: str) -> str:
+        for keeper in self._keepers:
+            complaint = await self._replace(keeper, why)
+            if complaint or self._is_due.is_set():  # what was meant is overtaken
+                return complaint
+        log.info("%s: all processes are new ones", why)
+        return ""
+
+    async def _replace(self, keeper: Keeper, why: str) -> str:
+        """What is wrong with the new one, or ""."""
         complaint = await keeper.replace(why)
         if complaint:
             log.error("THE NEW PROCESS CANNOT WORK, the old ones go on with the code that they have: %s", complaint)
             self._rests_until = time.monotonic() + REST_SECONDS
             self._on_complaint(complaint)
-        return not complaint
+        return complaint
 
     def _outgrown(self, child: Child) -> str:
         """Why a process is to go; "" where it is not."""

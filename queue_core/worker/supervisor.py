@@ -94,7 +94,14 @@ class Supervisor:
             self._client, self._names, self.worker_id, settings.lease_ms, self._complaints, yard.version
         )
         self._keepers = [Keeper(self._start, aftermath, settings.grace_seconds) for _ in range(settings.processes)]
-        self._renewal = Renewal(self._keepers, self._on_complaint, settings.max_tasks, settings.max_memory)
+        self._renewal = Renewal(
+            self._keepers,
+            self._on_complaint,
+            settings.max_tasks,
+            settings.max_memory,
+            self._on_restart,
+            self._on_restarted,
+        )
         self._commands = Commands(
             self._clock, self._children, lambda: self._heartbeat.tick_soon(), self._renewal.restart, self._end_at_once
         )
@@ -229,6 +236,14 @@ class Supervisor:
     def _on_complaint(self, complaint: str) -> None:
         self._complaint = complaint
         self._heartbeat.tick_soon()
+
+    def _on_restart(self) -> None:
+        if self._is_ready:
+            self._systemd.tell_reloading()
+
+    def _on_restarted(self, complaint: str) -> None:
+        if self._is_ready:
+            self._systemd.tell_reloaded(complaint)
 
     def _what_it_does(self) -> tuple[str, str]:
         queues = ", ".join(f"{name}={weight}" if weight > 1 else name for name, weight in self._queues.items())

@@ -1,10 +1,11 @@
-"""What systemd is told of a worker that it has started with `Type=notify` (sd_notify(3))."""
+"""What systemd is told of a worker that it has started with `Type=notify` or `Type=notify-reload` (sd_notify(3))."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import socket
+import time
 from collections.abc import MutableMapping
 
 
@@ -24,6 +25,14 @@ class Systemd:
         if self._address:
             with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
                 channel.sendto(state.encode(), self._address)
+
+    def tell_reloading(self) -> None:
+        """The time says which order to reload is meant."""
+        self.tell(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1_000}")
+
+    def tell_reloaded(self, complaint: str) -> None:
+        """`complaint`: why the old code stays at work; "" where the new one is."""
+        self.tell(f"READY=1\nSTATUS={' '.join(complaint.split())}")
 
     async def tell_alive(self) -> None:
         self.tell("WATCHDOG=1")

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import termios
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -231,6 +232,36 @@ def test_systemd_hears_when_the_worker_is_ready_alive_and_stopping(
         while said[-1] != "STOPPING=1":
             said.append(heard.recv(100).decode())
         assert worker.process.wait(10) == 0
+
+
+def test_systemd_waits_for_the_rolling_restart_and_hears_why_code_does_not_load(
+    start_worker: StartWorker, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, redis: Redis
+) -> None:
+    write(folder, "1")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "notify"))
+        heard.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        worker = start_worker(app="changing_shop:yard", processes=2)
+        assert heard.recv(1_000) == b"READY=1"
+
+        def reload() -> str:
+            before = time.monotonic_ns() // 1_000
+            worker.signal(signal.SIGHUP)
+            said, at = heard.recv(1_000).decode().split("\nMONOTONIC_USEC=")
+            assert said == "RELOADING=1"
+            assert before <= int(at) <= time.monotonic_ns() // 1_000
+            return heard.recv(1_000).decode()
+
+        first = set(children_of(worker.pid))
+        assert reload() == "READY=1\nSTATUS="
+        assert not any(map(is_alive, first))
+        (folder / "changing_shop.py").write_text("def work(:\n")
+        ready, status = reload().split("\n")
+        assert ready == "READY=1"
+        assert "'changing_shop' cannot be imported: SyntaxError" in status
+        write(folder, "2")
+        assert reload() == "READY=1\nSTATUS="
 
 
 def test_worker_whose_terminal_closes_stops_and_takes_it_for_no_restart(
