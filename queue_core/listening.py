@@ -56,6 +56,7 @@ class AsyncListener:
         self._events: dict[str, list[asyncio.Event]] = {}
         self._pubsub: Any = None
         self._reader: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
         self._lock = asyncio.Lock()
 
     @contextlib.asynccontextmanager
@@ -86,6 +87,8 @@ class AsyncListener:
         while reader is not None and not reader.done():
             reader.cancel()  # more than once: before Python 3.12 a `wait_for` in redis-py may swallow it
             await asyncio.wait([reader], timeout=0.05)
+        if self._closing:
+            await asyncio.wait(self._closing)
 
     async def _send(self, verb: str, channel: str) -> None:
         """While there is no connection nothing is to be done: the next one begins with all channels."""
@@ -111,12 +114,20 @@ class AsyncListener:
             except Exception:  # whatever it was, the next connection begins anew
                 self._wake(*self._events)
             finally:
-                async with self._lock:
-                    self._pubsub = None
-                    with contextlib.suppress(Exception):
-                        await pubsub.aclose()
+                # A task of its own: the reader may be cancelled again meanwhile, and the connection must not stay.
+                closing = asyncio.create_task(self._drop(pubsub), name="taskyard-listener-closing")
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
+                await asyncio.shield(closing)
             await asyncio.sleep(connection.backoff_seconds(failures, random.random()))
             failures += 1
+
+    async def _drop(self, pubsub: Any) -> None:
+        async with self._lock:
+            if self._pubsub is pubsub:
+                self._pubsub = None
+            with contextlib.suppress(Exception):
+                await pubsub.aclose()
 
     def _wake(self, *channels: str) -> None:
         for channel in channels:

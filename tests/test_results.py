@@ -28,6 +28,7 @@ from queue_core import (
     Taskyard,
     UnknownTask,
 )
+from queue_core.aio import AsyncClient
 from queue_core.embedded import EmbeddedServer
 from tests.engine import Engine
 
@@ -364,3 +365,25 @@ def test_threads_that_wait_hold_nothing_when_they_have_waited(
             handle.result(timeout=0.02)
     wait_until(lambda: listeners(redis_client) == 0)
     assert threading.active_count() == before
+
+
+def test_listening_ends_with_its_connection_however_long_closing_takes(
+    redis_url: str, namespace: str, redis_client: Redis
+) -> None:
+    async def main() -> None:
+        client = AsyncClient(redis_url, namespace)
+        async with client.listener.listen("here"):
+            async with asyncio.timeout(10):
+                while listeners(redis_client) == 0:
+                    await asyncio.sleep(0.01)
+            # Somebody else is sending on that connection, and is slow.
+            async with client.listener._lock:
+                closing = asyncio.create_task(client.listener.close())
+                await asyncio.sleep(0.3)
+        await closing
+        async with asyncio.timeout(5):
+            while listeners(redis_client):
+                await asyncio.sleep(0.01)
+        await client.close()
+
+    asyncio.run(main())
