@@ -65,7 +65,13 @@ class Client:
     def start(self, call: Call[T], session: Session | None = None) -> Started[T]:
         """Send one call, and do something else before its answer is read. What is started is to be finished or dropped:
         until then it has a connection of its own."""
-        return Started(self, self._take(), call, session)
+        channel = self._take()
+        try:
+            packed = (session or channel.session).packed(call, self.clock() if self.clock else None)
+        except BaseException:
+            self._give_back(channel)
+            raise
+        return Started(self, channel, call, packed)
 
     def read(self, *commands: Sequence[Argument]) -> list[Any]:
         """Send commands that change nothing in one round trip. An error stands in its answer's place."""
@@ -166,11 +172,10 @@ class Started(Generic[T]):
 
     __slots__ = ("_call", "_channel", "_client", "_is_sent", "_packed")
 
-    def __init__(self, client: Client, channel: Channel, call: Call[T], session: Session | None) -> None:
-        self._client, self._channel, self._call = client, channel, call
+    def __init__(self, client: Client, channel: Channel, call: Call[T], packed: bytes) -> None:
+        self._client, self._channel, self._call, self._packed = client, channel, call, packed
         try:
-            self._packed = (session or channel.session).packed(call, client.clock() if client.clock else None)
-            channel.send(self._packed)
+            channel.send(packed)
             self._is_sent = True
         except connection.SERVER_ERRORS:  # it is sent again when it is finished
             channel.drop()

@@ -102,6 +102,17 @@ def test_interrupted_call_leaves_the_session_usable(
     client.close()
 
 
+def test_call_that_cannot_be_sent_leaves_its_connection_to_the_next_one(engine: Engine, namespace: str) -> None:
+    client = Client(engine.url, namespace)
+    client.run(protocol.enqueue(engine.queue, [engine.new_task("first")]))
+    connections = engine.redis.info("stats")["total_connections_received"]
+    with pytest.raises(UnicodeEncodeError):
+        client.run(protocol.pause(engine.queue, "ada\ud800", ""))
+    assert client.run(protocol.enqueue(engine.queue, [engine.new_task("second")])) == {}
+    assert engine.redis.info("stats")["total_connections_received"] == connections
+    client.close()
+
+
 def test_stale_call_says_so(engine: Engine) -> None:
     late, session = Session("shared"), Session("shared")
     for _ in range(2):
