@@ -21,7 +21,7 @@ from queue_core.aio import AsyncClient
 from queue_core.consumer import process_name
 from queue_core.errors import AccessDenied, ConfigurationError, CorruptQueue, ServerRefused, TaskyardError
 from queue_core.settings import mask_url
-from queue_core.worker import record
+from queue_core.worker import leases, record
 from queue_core.worker.aftermath import Aftermath
 from queue_core.worker.burst import Burst
 from queue_core.worker.child import Child, memory_bytes
@@ -49,6 +49,8 @@ log = logging.getLogger("taskyard.worker")
 
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
+ALONE_SECONDS = 3.0
+"""When the server has been away for so long and no process has noticed, the supervisor alone has lost it."""
 OUTSTAYED_BEATS = 3
 """What is over is not given out anyway: it is seen to less often than leases are."""
 
@@ -87,6 +89,7 @@ class Supervisor:
         self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
         self._complaint = ""  # about the process that was started last
         self._has_trouble = False
+        self._has_said_alone = False
         self._systemd = Systemd()
         self._is_ready = False
         self._exit_code = 0
@@ -312,7 +315,19 @@ class Supervisor:
                 )
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
-        """The processes say it where there are any."""
-        if error is not None and not self._has_trouble and not any(keeper.children for keeper in self._keepers):
-            log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
+        """The processes say it where there are any, unless they do not notice."""
+        if error is not None and not self._has_trouble:
+            if self._children():
+                asyncio.get_running_loop().call_later(ALONE_SECONDS, self._say_if_alone, error)
+            else:
+                log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
+        elif error is None and self._has_said_alone:
+            self._has_said_alone = False
+            log.info("Redis answers the supervisor again")
         self._has_trouble = error is not None
+
+    def _say_if_alone(self, error: TaskyardError) -> None:
+        is_alone = not any(child.table.read_header()[3] == leases.AWAY for child in self._children())
+        if self._has_trouble and is_alone and not self._has_said_alone:
+            self._has_said_alone = True
+            log.warning("the supervisor alone is not answered: %s. Trying again until that is over.", error)

@@ -288,6 +288,19 @@ def test_process_that_alone_has_lost_the_server_is_seen_to_be_reconnecting(scene
     wait_until(lambda: record_of(scene.redis, scene.worker)["state"] == "running", 4)
 
 
+def test_supervisor_that_alone_has_lost_the_server_says_so_once_and_that_it_is_over(scene: Scene) -> None:
+    """Its processes work on."""
+    scene.wire.swallow(b"ZADD", b"SREM")
+    try:
+        wait_until(lambda: scene.said("the supervisor alone is not answered"), 15)
+        notebook.note.enqueue("meanwhile")
+        wait_until(lambda: "meanwhile" in notebook.read())
+    finally:
+        scene.wire.mend()
+    wait_until(lambda: scene.said("Redis answers the supervisor again"), 5)
+    assert scene.said("the supervisor alone is not answered") == scene.said("answers the supervisor again") == 1
+
+
 def test_process_in_which_nothing_moves_is_seen_to_be_stuck(scene: Scene) -> None:
     """Its supervisor still beats, and keeps its leases."""
     child = scene.worker.child()
