@@ -17,6 +17,9 @@ from queue_core import connection
 
 LOOK_SECONDS = 5.0
 AFTER_ERROR_SECONDS = 0.5
+SILENT_SECONDS = 5.0
+"""A connection on which nothing is heard for so long is asked for a sign of life; one that then gives none for as long
+is given up: a network may have swallowed it."""
 
 
 class Listener:
@@ -90,13 +93,13 @@ class AsyncListener:
         if self._closing:
             await asyncio.wait(self._closing)
 
-    async def _send(self, verb: str, channel: str) -> None:
+    async def _send(self, verb: str, *channels: str) -> None:
         """While there is no connection nothing is to be done: the next one begins with all channels."""
         async with self._lock:
             # The reader hears of what fails; where it has just been disconnected redis-py raises whatever comes.
             with contextlib.suppress(Exception):
                 if self._pubsub is not None:
-                    await getattr(self._pubsub, verb)(channel)
+                    await getattr(self._pubsub, verb)(*channels)
 
     async def _read(self) -> None:
         failures = 0
@@ -107,9 +110,15 @@ class AsyncListener:
                 self._pubsub = pubsub
                 await pubsub.subscribe(*self._events)
                 failures = 0
+                is_asked = False
                 while True:
-                    message = await pubsub.get_message(timeout=None)
-                    if message:
+                    message = await pubsub.get_message(timeout=SILENT_SECONDS)
+                    if message is None and is_asked:
+                        raise TimeoutError
+                    is_asked = message is None
+                    if message is None:
+                        await self._send("ping")
+                    elif message["channel"] is not None:  # that of a sign of life
                         self._wake(message["channel"].decode("utf-8", "replace"))
             except Exception:  # whatever it was, the next connection begins anew
                 self._wake(*self._events)
