@@ -175,16 +175,19 @@ class Schedules:
         return Outcome(act.verb, done, skipped, now_ms)
 
     def begin_anew(self, queue: str) -> None:
-        """Of a queue that goes, with what it has noted: what its schedules had before makes no task again."""
+        """Of a queue that goes, with what it has noted: what its schedules had before makes no task again. Raises
+        `ActionUnderWay`."""
         now_ms, found = self._all()
         for name, stored in found.items():
-            try:
-                schedule = timetable.read(name, stored)
-            except UnreadableSchedule:
-                continue
-            if schedule.queue == queue:
-                anew = timetable.write(msgspec.structs.replace(schedule, since=now_ms))
-                self._client.run(protocol.set_schedule(self._client.queue(queue), name, stored, anew))
+            for _ in range(MAX_ATTEMPTS):
+                if not stored or self._queue_of(name, stored, "") != queue:
+                    break
+                anew = timetable.write(msgspec.structs.replace(timetable.read(name, stored), since=now_ms))
+                if self._client.run(protocol.set_schedule(self._client.queue(queue), name, stored, anew)):
+                    break
+                now_ms, stored = self._look(name)
+            else:
+                raise ActionUnderWay
 
     # How it is done.
 
@@ -223,12 +226,12 @@ class Schedules:
     def _read(self, *commands: tuple[str, ...]) -> Sequence[Any]:
         return connection.checked(self._client.read(*commands), self._client.url)
 
-    def _queue_of(self, name: str, data: bytes) -> str:
-        """Also of one that cannot be read: it can be removed."""
+    def _queue_of(self, name: str, data: bytes, otherwise: str = settings.DEFAULT_QUEUE) -> str:
+        """`otherwise`: of one that cannot be read, which can be removed all the same."""
         try:
             return timetable.read(name, data).queue
         except UnreadableSchedule:
-            return settings.DEFAULT_QUEUE
+            return otherwise
 
 
 def _known(name: str, change: Change) -> Callable[[Schedule | None, int], Schedule | str]:

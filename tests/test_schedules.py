@@ -158,6 +158,26 @@ def test_two_that_change_a_schedule_at_once_both_do(engine: Engine, schedules: S
     assert (found.paused is not None, found.missed, found.overlap) == (True, "all", False)
 
 
+def test_schedule_that_is_changed_while_its_queue_goes_begins_anew_all_the_same(
+    engine: Engine, schedules: Schedules, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(schedules)
+    engine.now = FULL_HOUR
+    occur(engine, FULL_HOUR)
+    run = engine.client.run
+
+    def pause_first(call: Any, session: Any = None) -> Any:
+        if call.script.name == "set_schedule":
+            monkeypatch.undo()
+            schedules.pause("hourly", **act("2"))
+        return run(call, session)
+
+    monkeypatch.setattr(engine.client, "run", pause_first)
+    schedules.begin_anew("email")
+    found = stored(engine)
+    assert (found.since, found.paused is not None) == (FULL_HOUR, True)
+
+
 # Seeing.
 
 

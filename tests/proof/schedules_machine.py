@@ -10,17 +10,20 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from types import coroutine
 from typing import Any, ClassVar
 
 import pytest
 from hypothesis import note
 from hypothesis.stateful import precondition, rule
+from redis.exceptions import ResponseError
 
 from queue_core import codec, fsck, keys, limits, protocol, schedule, timetable
 from queue_core.client import Client
-from queue_core.errors import QueueFull, RateLimited, ServerUnavailable, UnknownSchedule
+from queue_core.control import Control
+from queue_core.errors import QueueFull, QueueNotEmpty, RateLimited, ServerUnavailable, UnknownSchedule
 from queue_core.inspector import Inspector
 from queue_core.protocol import Argument, Call, NewTask, Session
 from queue_core.schedules import Schedules
@@ -51,7 +54,7 @@ MOST_SCHEDULERS = 3
 TASK = "send"
 FAULTS = (
     "scheduler died", "its request came after its death", "its request was lost", "clock wrong",
-    "operator's form again",
+    "operator's form again", "queue deleted",
 )  # fmt: skip
 """What goes wrong on purpose, besides the faults of one queue."""
 VERBS = ("add", "add", "change", "pause", "resume", "resume", "remove", "run_now", "run_now")
@@ -132,9 +135,9 @@ class OperatorsClient(Client):
 class SchedulesMachine(QueueMachine):
     weights: ClassVar[Mapping[str, float]] = {
         **dict.fromkeys(WEIGHTS, 0.4), "go_on": 24, "claim": 4, "complete": 8, "operate": 5, "let_time_pass": 8,
-        "limit": 0.6, "die": 1.5, "deploy": 1, "look_at_schedules": 1, "come_late": 3, "enqueue": 0.6,
-        "send_again_later": 1, "send_again_beyond_the_window": 1, "send_stale": 1, "close_lane": 0.2, "pause": 0.3,
-        "cancel": 0.5, "trash": 0.3,
+        "limit": 0.6, "die": 1.5, "deploy": 1, "look_at_schedules": 1, "delete_queue": 1, "come_late": 3,
+        "enqueue": 0.6, "send_again_later": 1, "send_again_beyond_the_window": 1, "send_stale": 1, "close_lane": 0.2,
+        "pause": 0.3, "cancel": 0.5, "trash": 0.3,
     }  # fmt: skip
     kind_of_model = SchedulesModel
     model: SchedulesModel
@@ -243,6 +246,19 @@ class SchedulesMachine(QueueMachine):
             assert verb == "run_now"
         else:
             self.check_outcome(verb, name, said, outcome)
+        self.intent = None
+
+    @precondition(lambda self: "control" in self.state)
+    @rule(chance=chances)
+    def delete_queue(self, chance: Chance) -> None:
+        """Its schedules begin anew."""
+        self.chance = chance
+        self.done["queue deleted"] += not self.model.leases
+        self.forms += 1
+        self.intent = lambda entry, now: replace(known(entry), since=now)
+        with suppress(QueueNotEmpty):
+            control = Control(client=self.operator)
+            control.delete_queue(self.queue.queue, by="ada", action_id=f"form-{self.forms}", force=True)
         self.intent = None
 
     def check_outcome(self, verb: str, name: str, said: Said, outcome: Outcome) -> None:
@@ -386,8 +402,11 @@ class SchedulesMachine(QueueMachine):
             if self.intent and wanted:
                 self.expect(name, wanted, self.intent(self.model.entries.get(seen), self.engine.now))
             return self.set_schedule(call, "ada")
-        assert call.script.name == "enqueue"
         assert session
+        if call.script.name == "delete_queue":
+            self.sessions[session.id] = session
+            return self.do(self.chance, call, self.model.delete_queue, actor=session.id)
+        assert call.script.name == "enqueue"
         form = session.id.removesuffix(".0")
         if form in self.runs_now:  # the session answers as before
             sent = self.runs_now[form][1]
@@ -487,6 +506,21 @@ class SchedulesMachine(QueueMachine):
 
     # What holds after every step.
 
+    def carry_out(self, sent: Sent) -> None:
+        """There has to be a queue to delete."""
+        if sent.call.script.name == "delete_queue" and not self.engine.redis.exists(self.queue.control):
+            with pytest.raises(ResponseError, match="NOQUEUE"):
+                self.send(sent, sent.command)
+            self.sent = {known: other for known, other in self.sent.items() if other is not sent}
+        else:
+            super().carry_out(sent)
+
+    def problems_of(self, state: State) -> list[str]:
+        """Of a queue that is deleted nothing is left but what expires."""
+        if "control" in state or not state:
+            return super().problems_of(state)
+        return [f"{name} is left" for name in state if not name.startswith("record:")]
+
     def differences_of(self, state: State) -> list[str]:
         differences = super().differences_of(state)
         expected = {name: f"{at} {task_id} {what}" for name, (at, task_id, what) in self.model.notes.items()}
@@ -527,7 +561,7 @@ class SchedulesMachine(QueueMachine):
             assert entry.is_undeclared or entry.app != last.app
         self.state_is_the_models()
         super().teardown()
-        if self.state:
+        if "control" in self.state:
             gone = self.model.notes.keys() - self.model.directory.keys()
             breaches = list(fsck.check(self.engine.client, self.queue.queue, repair=True))
             assert len(breaches) == len(gone), breaches

@@ -6,9 +6,10 @@ A schedule here comes at all multiples of its period; times are ms by the server
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 
-from queue_core.protocol import EARLY, MADE, MET, NOTED, NewTask, Occurred
+from queue_core.protocol import EARLY, MADE, MET, NOTED, NewTask, Occurred, QueueDeleted
 from tests.proof.limits import Refused
 from tests.proof.model import MAX_CRASHES, Model
 
@@ -109,6 +110,16 @@ class SchedulesModel(Model):
         self.notes[schedule] = occurrence, holder or new.id, MET if holder else MADE
         self.seen_to.setdefault(schedule, set()).add(occurrence)
         return Occurred(self.now, self.notes[schedule][2], *self.notes[schedule][:2])
+
+    def delete_queue(self) -> QueueDeleted:
+        """All of it is gone, also what was noted; schedules stay. Not while tasks run."""
+        counts = Counter(self.state_of(task_id) for task_id in self.tasks)
+        if self.leases:
+            return QueueDeleted(self.now, False, len(self.tasks), dict(counts))
+        records, directory, entries = self.records, self.directory, self.entries
+        self.__init__(self.now)  # type: ignore[misc]
+        self.records, self.directory, self.entries = records, directory, entries
+        return QueueDeleted(self.now, True, counts.total(), dict(counts))
 
     def note_of(self, schedule: str) -> tuple[int, str, str] | None:
         """None, where the server's clock has gone back a long way since."""
