@@ -16,7 +16,7 @@ from queue_core import connection, keys, protocol, settings
 from queue_core.client import REGISTER_SECONDS
 from queue_core.errors import CorruptQueue, TaskyardError
 from queue_core.listening import AsyncListener
-from queue_core.protocol import Argument, Call, Session, with_text
+from queue_core.protocol import Argument, Call, Session, packed_with_text
 from queue_core.scouting import Scout
 from queue_core.wire import AsyncWire
 
@@ -38,7 +38,10 @@ class AsyncChannel:
 
     async def send(self, commands: Sequence[Sequence[Argument]]) -> list[Any]:
         """Send the commands in one write and read an answer for each; an error stands in its answer's place."""
-        packed = [protocol.pack(command) for command in commands]
+        return await self.send_packed([protocol.pack(command) for command in commands])
+
+    async def send_packed(self, packed: Sequence[bytes]) -> list[Any]:
+        """As `send`, of commands as they go over the wire."""
         if self._wire is None or not self._connection.is_connected:
             cancels = _cancels()
             await self._connection.connect()
@@ -114,9 +117,9 @@ class AsyncClient:
         `ServerUnavailable` when none could be carried."""
         own = channel or (self._idle.pop() if self._idle else self.channel())
         now_ms = self.clock() if self.clock else None
-        commands = [own.session.command(call, now_ms) for call in calls]
+        packed = [own.session.packed(call, now_ms) for call in calls]
         try:
-            answers = await self._send(own, calls, commands)
+            answers = await self._send(own, calls, packed)
         except BaseException:
             await own.drop()
             raise
@@ -168,16 +171,14 @@ class AsyncClient:
         await self.listener.close()
         await self._pool.disconnect()
 
-    async def _send(
-        self, channel: AsyncChannel, calls: Sequence[Call[Any]], commands: list[list[Argument]]
-    ) -> list[Any]:
+    async def _send(self, channel: AsyncChannel, calls: Sequence[Call[Any]], packed: list[bytes]) -> list[Any]:
         async def send() -> list[Any]:
-            answers = await channel.send(commands)
+            answers = await channel.send_packed(packed)
             unknown = [i for i, answer in enumerate(answers) if isinstance(answer, connection.NO_SCRIPT)]
             if unknown:
                 for i in unknown:
-                    commands[i] = with_text(commands[i], calls[i].script)
-                for i, answer in zip(unknown, await channel.send([commands[i] for i in unknown]), strict=True):
+                    packed[i] = packed_with_text(packed[i], calls[i].script)
+                for i, answer in zip(unknown, await channel.send_packed([packed[i] for i in unknown]), strict=True):
                     answers[i] = answer
             return answers
 

@@ -145,7 +145,7 @@ def _ms(score: bytes) -> int | None:
 
 def _read_claimed(answer: list[Any]) -> Claimed:
     fence, now_ms, next_due, has_expired, has_more, is_paused, lanes, next_token, overdue = answer[:9]
-    tasks = []
+    claimed_ms, tasks = int(now_ms), []
     for i in range(9, len(answer), 4):
         line = answer[i + 2]
         tasks.append(
@@ -155,12 +155,12 @@ def _read_claimed(answer: list[Any]) -> Claimed:
                 Counters.parse(text(line)) if line else NO_COUNTERS,
                 bool(line),
                 text(answer[i + 3]),
-                int(now_ms),
+                claimed_ms,
             )
         )
     return Claimed(
         int(fence),
-        int(now_ms),
+        claimed_ms,
         _ms(next_due),
         bool(has_expired),
         bool(has_more),
