@@ -44,11 +44,13 @@ ACTS: dict[str, Act] = {
     "open_lane": lambda control, engine, task: control.open_lane("email", "name:send", **SAID),
     "quiet_workers": lambda control, engine, task: control.quiet_workers(["w1:7"], **SAID),
     "resume_workers": lambda control, engine, task: control.resume_workers(["w1:7"], **SAID),
+    "refuse": lambda control, engine, task: control.refuse("POST /queues/email/pause", queue="email", **SAID),
     "stop_workers": lambda control, engine, task: control.stop_workers(["w1:7"], **SAID),
 }
 ON_THE_QUEUE = {
     "pause": "the queue",
     "resume": "the queue",
+    "refuse": "POST /queues/email/pause",
     "limit": "max_length=9",
     "delete_queue": "the queue, with what is in it",
     "close_lane": "lane name:send",

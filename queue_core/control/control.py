@@ -303,6 +303,14 @@ class Control:
         """Workers end, as on SIGTERM: what runs has their grace time. As `quiet_workers`."""
         return command_workers(self._client, Act.check("stop", by, action_id, reason), ids)
 
+    # What was not allowed.
+
+    def refuse(self, what: str, *, by: str, action_id: str, reason: str = "", queue: str = "") -> Outcome:
+        """Nothing is done: that somebody wanted it, and why they may not, stands in the audit stream."""
+        act = Act.check("refuse", by, action_id, reason)
+        audit.record(self._client, queue, act, what)
+        return Outcome(act.verb, (), {decoding.line(what, audit.MAX_TARGET): act.reason}, 0)
+
     # How it is done.
 
     def _act(

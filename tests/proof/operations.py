@@ -463,6 +463,7 @@ OPERATIONS: dict[str, Operation] = {
     "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9),
     "delete_queue": switch("delete_queue", force=True),
     "tell workers": tell_workers,
+    "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),
     "bulk restore": bulk("restore", State.TRASHED),
