@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,14 +11,17 @@ from typing import TYPE_CHECKING
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import errors, rendering, security
+from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
 from dashboard.filters import clock
 from dashboard.live import Live
 from dashboard.parts import Parts
+from dashboard.proxy import believe_proxy
+from dashboard.refusals import Refusals
 from dashboard.settings import ConsoleSettings
 from dashboard.speeds import Speeds
 from dashboard.tending import Tender
+from dashboard.users import UsersFile
 from dashboard.viewer import Viewer
 from queue_core.operations import Operations
 
@@ -31,7 +36,7 @@ __all__ = ["ConsoleSettings", "create_app", "tender_of"]
 
 PATIENCE_SECONDS = 0.5
 """For a server that does not answer a read: a page says so rather than waiting, and asks again by itself."""
-UNSEEN_ENDPOINTS = {"static", "health.healthz"}
+UNSEEN_ENDPOINTS = {"static", "health.healthz", "sign_in.show", "sign_in.enter", "sign_in.leave"}
 """Answered without a look at the queues."""
 
 
@@ -41,10 +46,12 @@ def create_app(
     inspector: Inspector | None = None,
     control: Control | None = None,
     operations: Operations | None = None,
+    wall: Callable[[], float] = time.time,
 ) -> Flask:
     """Builds the console. Connects to nothing yet: a server that is away is shown, not raised.
 
-    Bulk work that is begun in it is run by workers, and by this process once its `tender_of` is started.
+    Bulk work that is begun in it is run by workers, and by this process once its `tender_of` is started. `wall`: the
+    clock of sign-ins.
     """
     from dashboard.views import register_views
 
@@ -66,16 +73,29 @@ def create_app(
     app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
     app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
     live = Live(inspector)
-    app.extensions["taskyard"] = Parts(settings, inspector, control, operations, live, Tender(run_operations), Speeds())
+    users = UsersFile(settings.users_file) if settings.users_file else None
+    doors = access.Access(settings, users, wall)
+    app.extensions["taskyard"] = Parts(
+        settings,
+        inspector,
+        control,
+        operations,
+        live,
+        Tender(run_operations),
+        Speeds(),
+        doors,
+        Refusals(control, wall),
+    )
     rendering.register(app, settings)
     errors.register(app)
     security.check_senders(app, settings)
+    access.register(app, settings, doors)
 
     @app.before_request
     def look() -> None:
+        g.viewer = Viewer.read(request.cookies)
         if request.endpoint in UNSEEN_ENDPOINTS:
             return
-        g.viewer = Viewer.read(request.cookies)
         g.action_id = new_action_id()
         g.view = live.view(not_before=g.viewer.seen_ms)
         g.now_ms = g.view.now_ms
@@ -89,6 +109,8 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)  # type: ignore[method-assign]
     if settings.url_prefix:
         app.wsgi_app = _under_prefix(app.wsgi_app, settings.url_prefix)  # type: ignore[assignment, method-assign]
+    if settings.proxy_user_header:
+        app.wsgi_app = believe_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     return app
 
 

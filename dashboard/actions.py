@@ -142,7 +142,7 @@ def done(*server_times: int, to: str | None = None) -> Response:
 
 
 def safe_next() -> str:
-    """Where the form wants to go on."""
+    """Where the form wants to go on, if that is a path."""
     target = request.form.get("next", "")
     return f"{request.script_root}{target}" if is_path(target) else url_for("overview.index")
 

@@ -13,6 +13,7 @@ from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
 from dashboard.rendering import now_ms, viewer
 from dashboard.toasts import say
+from dashboard.views.sign_in import form_was_too_old
 from queue_core.errors import (
     ActionUnderWay,
     InvalidArgument,
@@ -31,6 +32,7 @@ log = logging.getLogger(__name__)
 
 TITLES = {
     400: "This request cannot be answered",
+    401: "You are not signed in",
     403: "This is not allowed",
     404: "Not found",
     405: "This address only takes a form",
@@ -95,6 +97,8 @@ def _as_sentence(text: str) -> str:
 
 def _form_error(error: CSRFError) -> Response:
     log.info("form refused: %s", error.description)
+    if request.endpoint == "sign_in.enter":
+        return form_was_too_old()
     return _answer(
         400, "This form is older than the console's last start, so nothing was done. Reload the page and press again."
     )
@@ -106,6 +110,8 @@ def _http_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     allowed = getattr(error, "valid_methods", None)
     answer = _answer(status, _sentence(error))
+    if status == 401 and request.path.startswith("/api/"):
+        answer.headers["WWW-Authenticate"] = "Bearer"
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))
     return answer

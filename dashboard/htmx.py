@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, current_app, g, make_response, render_template, request
+from flask_wtf.csrf import generate_csrf
 from jinja2.environment import TemplateModule
 
+from dashboard.identity import current_user
 from dashboard.toasts import take_toasts
 
 log = logging.getLogger(__name__)
@@ -66,6 +68,9 @@ def _fragment(body: str, status: int) -> Response:
     unchanged = request.headers.get("If-None-Match") == f'"{tag}"'
     response = make_response("" if unchanged else body, 204 if unchanged else status)
     response.headers["ETag"] = f'"{tag}"'
+    if current_user().via == "password":
+        # For forms of a page that has seen its sign-in end and another one begin.
+        response.headers["Taskyard-Form-Token"] = generate_csrf()
     response.headers["Taskyard-Problems"] = str(len(g.view.problems))
     response.headers["Taskyard-As-Of"] = g.as_of.encode("ascii", "replace").decode()
     return fresh(response)

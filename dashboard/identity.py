@@ -6,9 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeVar
 
 from flask import abort, g
+
+from dashboard.parts import parts
+from queue_core.errors import InvalidArgument, shown
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,25 +28,37 @@ class Role(IntEnum):
     def word(self) -> str:
         return self.name.lower()
 
+    @classmethod
+    def of(cls, word: str) -> Role:
+        """Raises `InvalidArgument`."""
+        found = next((role for role in cls if role.word == str(word).strip().lower()), None)
+        if found is None:
+            raise InvalidArgument(f"role {shown(word, 40)} is not accepted: {', '.join(role.word for role in cls)}")
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """`name` stands in the audit, and in the histories of the tasks that they act on."""
+    """`name` stands in the audit, and in the histories of the tasks that they act on. `role`: `None` may do nothing.
+    `via`: how they are known; "" where nobody has to be."""
 
     name: str
-    role: Role
+    role: Role | None
+    via: Literal["", "password", "proxy", "token"] = ""
 
     def may(self, role: Role) -> bool:
-        return self.role >= role
+        return self.role is not None and self.role >= role
 
 
 ANYBODY = User("console", Role.ADMIN)
 """Whoever reaches a console without a sign-in."""
+NOBODY = User("nobody", None)
 
 
 def current_user() -> User:
+    """Found out before every view, by `access`."""
     found = g.get("user")
-    return found if isinstance(found, User) else ANYBODY
+    return found if isinstance(found, User) else NOBODY
 
 
 def actor() -> str:
@@ -59,7 +74,9 @@ def needs(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
         def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
             user = current_user()
             if not user.may(role):
-                abort(403, f"This needs the role {role.word}; {user.name} is {user.role.word}. Nothing was done.")
+                has = user.role.word if user.role else "not signed in"
+                parts().refusals.note_request(user.name, f"it needs the role {role.word}; {user.name} is {has}")
+                abort(403, f"This needs the role {role.word}; {user.name} is {has}. Nothing was done.")
             return view(*args, **kwargs)
 
         guarded.needed_role = role  # type: ignore[attr-defined]  # found by the test that walks the URL map

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from flask import current_app
 
-from dashboard.live import Live
-from dashboard.settings import ConsoleSettings
-from dashboard.speeds import Speeds
-from dashboard.tending import Tender
-
 if TYPE_CHECKING:
+    from dashboard.access import Access
+    from dashboard.live import Live
+    from dashboard.refusals import Refusals
+    from dashboard.settings import ConsoleSettings
+    from dashboard.speeds import Speeds
+    from dashboard.tending import Tender
     from queue_core.control import Control
     from queue_core.inspector import Inspector
     from queue_core.operations import Operations
@@ -27,6 +28,8 @@ class Parts:
     live: Live
     tender: Tender
     speeds: Speeds
+    access: Access
+    refusals: Refusals
 
 
 def parts() -> Parts:

@@ -55,7 +55,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         spread=filters.spread,
         settings=settings,
         static=lambda name: _static_url(app, name),
-        here=_here,
+        here=here,
         navigation=ENTRIES,
         first_entries=FIRST,
         act=wording.act,
@@ -68,7 +68,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
 
     @app.context_processor
     def names_of_every_page() -> dict[str, Any]:
-        return {"viewer": viewer(), "view": g.get("view"), "now_ms": now_ms()}
+        return {"viewer": viewer(), "user": current_user(), "view": g.get("view"), "now_ms": now_ms()}
 
 
 def with_query(**changes: str | int | None) -> str:
@@ -84,7 +84,7 @@ def with_query(**changes: str | int | None) -> str:
     return f"{address}?{urlencode(arguments, doseq=True)}" if arguments else address
 
 
-def _here() -> str:
+def here() -> str:
     """The address to come back to after an action: path and query of the page that is shown."""
     return request.full_path.rstrip("?") if request.method == "GET" else request.path
 

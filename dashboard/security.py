@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import secrets
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from flask import Flask, Response, abort, request
 from flask_wtf.csrf import CSRFProtect
 
+from dashboard.identity import current_user
 from dashboard.settings import ConsoleSettings
 
 CONTENT_SECURITY_POLICY = (
@@ -46,14 +48,14 @@ def host_name(netloc: str) -> str:
 def is_host_allowed(netloc: str, settings: ConsoleSettings) -> bool:
     """A foreign name that resolves to this machine (DNS rebinding) is refused.
 
-    A numeric address cannot be rebound: it is let through where the console was opened to others by `no_login`.
+    A numeric address cannot be rebound: it is let through where the console may be open to others.
     """
     name = host_name(netloc)
     if not name:
         return False
     if name in settings.hosts or is_loopback(name):
         return True
-    return settings.no_login and _is_address(name)
+    return (settings.no_login or not settings.is_open) and _is_address(name)
 
 
 def is_same_origin(origin: str | None, fetch_site: str | None, netloc: str) -> bool:
@@ -90,19 +92,29 @@ def check_senders(app: Flask, settings: ConsoleSettings) -> None:
 
 
 def check_forms(app: Flask, settings: ConsoleSettings) -> None:
-    """Every POST carries the token of its page. It holds as long as the session; a page may stand open for days."""
+    """Every POST carries the token of its page. It holds as long as the session; a page may stand open for days.
+
+    But for a program's, which is known by a token of its own: no browser adds that by itself.
+    """
     app.config.update(
         SECRET_KEY=settings.secret_key or secrets.token_hex(32),
         SESSION_COOKIE_NAME="taskyard_session",
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Lax",
-        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=timedelta(hours=settings.sign_in_hours),
+        WTF_CSRF_CHECK_DEFAULT=False,
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,  # Origin and Sec-Fetch-Site are checked above; a proxy's referrer is not ours
         WTF_CSRF_HEADERS=[],
         MAX_CONTENT_LENGTH=1_000_000,
     )
-    CSRFProtect(app)
+    csrf = CSRFProtect(app)
+
+    @app.before_request
+    def check_form() -> None:
+        if request.endpoint is not None and current_user().via != "token":
+            csrf.protect()
 
 
 def _is_address(name: str) -> bool:

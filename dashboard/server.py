@@ -17,11 +17,14 @@ from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 from dashboard import create_app, tender_of
 from dashboard.security import is_loopback
 from dashboard.settings import ConsoleSettings
+from dashboard.users import UsersFile
 from queue_core.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8080
+LEAST_SECRET = 32
+"""Characters of the key, where people sign in from elsewhere."""
 
 
 def serve(
@@ -34,23 +37,40 @@ def serve(
 ) -> None:
     """Does not return before the end: SIGINT or SIGTERM. `on_ready` is called once the address answers.
 
-    Raises `ConfigurationError` where it would be open to others without a sign-in, and that was not asked for.
+    Raises as `check_access`.
     """
-    check_address(settings, host)
-    if settings.no_login and not is_loopback(host):
+    check_access(settings, host)
+    if settings.no_login:
         log.warning("anyone who reaches %s:%d can retry and purge tasks: there is no sign-in", host, port)
     # Made here, before the process that serves is forked: all of them sign with the same key.
     settings = replace(settings, secret_key=settings.secret_key or secrets.token_hex(32))
     _Server(settings, host, port, threads, on_ready).run()
 
 
-def check_address(settings: ConsoleSettings, host: str) -> None:
-    if settings.no_login or is_loopback(host):
+def check_access(settings: ConsoleSettings, host: str | None) -> None:
+    """`host`: where it listens; `None`: who knows. Raises `ConfigurationError` where it would be open to others without
+    a sign-in and that was not asked for, or where nobody could sign in."""
+    users = UsersFile(settings.users_file).read() if settings.users_file else None
+    if settings.no_login:
         return
-    raise ConfigurationError(
-        f"The console has no sign-in yet, so it does not listen on {host}, where others could reach it.\n"
-        "Use --host 127.0.0.1, or --no-login if something else decides who gets there (a proxy, a private network)."
-    )
+    if users is not None and not users.accounts and not settings.proxy_user_header:
+        raise ConfigurationError(
+            f"users file {settings.users_file} has no users: taskyard console add-user NAME --role admin"
+        )
+    if host is not None and is_loopback(host):
+        return
+    if settings.is_open:
+        where = f"it does not listen on {host}, where others could reach it" if host else "it does not start"
+        insist = "--no-login" if host else "TASKYARD_NO_LOGIN=1"
+        raise ConfigurationError(
+            f"{where}, without users: taskyard console add-user NAME --role admin --users-file FILE\n"
+            f"Or trust a proxy that signs people in (TASKYARD_PROXY_USER_HEADER), or let everybody in with {insist}."
+        )
+    if len(settings.secret_key) < LEAST_SECRET:
+        raise ConfigurationError(
+            f"TASKYARD_SECRET_KEY has {len(settings.secret_key)} characters; where others reach the console it signs "
+            f"who they are, so it has at least {LEAST_SECRET}, by chance: openssl rand -hex 32"
+        )
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types

@@ -50,6 +50,7 @@ ACTS: Mapping[str, str] = {
     "pause_schedule": "Pause",
     "resume_schedule": "Resume",
     "run_schedule": "Run now",
+    "refuse": "Refused",
 }
 """Everything that stands in the audit."""
 

@@ -37,6 +37,7 @@
   function startPolling(poller) {
     const live = $("#live-switch");
     const band = $("#band-console");
+    const signedOut = $("#band-signed-out");
     let isLive = sessionStorage.getItem("taskyard-live") !== "off";
     let tag = "";
     let generation = 0;
@@ -45,7 +46,7 @@
     let timer = 0;
 
     const showLive = () => {
-      const isWaiting = isLive && (isAway() || !band.hidden);
+      const isWaiting = isLive && (isAway() || !band.hidden || Boolean(signedOut && !signedOut.hidden));
       live.setAttribute("aria-pressed", String(isLive));
       live.toggleAttribute("data-waiting", isWaiting);
       $("span:not(.dot)", live).textContent = isWaiting ? "waiting" : "live";
@@ -81,11 +82,14 @@
       if (ctx.response.status === 200) tag = listIsHeld() ? "" : ctx.response.headers.get("ETag") || "";
     });
     document.addEventListener("htmx:before:response", (event) => {
-      if (event.detail.ctx.sourceElement !== poller) return;
-      lastAnswer = new Date();
+      const { ctx } = event.detail;
+      showSignedOut(ctx.response, lastAnswer);
+      if (ctx.sourceElement !== poller) return;
       band.hidden = true;
       showLive();
-      const { headers } = event.detail.ctx.response;
+      if (ctx.response.status === 401) return;
+      lastAnswer = new Date();
+      const { headers } = ctx.response;
       const problems = Number(headers.get("Taskyard-Problems"));
       const title = document.title.replace(/^\(\d+\) /, "");
       document.title = problems ? `(${problems}) ${title}` : title;
@@ -101,7 +105,7 @@
     });
     document.addEventListener("htmx:after:swap", (event) => {
       if (event.detail.ctx.sourceElement !== poller) return;
-      if ("reload" in poller.dataset && !$("[data-away]")) location.reload();
+      if ("reload" in poller.dataset && event.detail.ctx.response.status < 400 && !$("[data-away]")) location.reload();
       showLive();
       document.dispatchEvent(new Event("taskyard:refreshed"));
     });
@@ -123,6 +127,20 @@
       begin() { acting += 1; generation += 1; htmx.trigger(poller, "htmx:abort"); },
       end() { acting -= 1; },
     };
+  }
+
+  /* Signed out: the page stays as it is. Signed in again, in another tab: its forms get the new sign-in's token. */
+  function showSignedOut(response, since) {
+    const band = $("#band-signed-out");
+    if (!band) return;
+    const token = response.headers.get("Taskyard-Form-Token");
+    if (response.status === 401 && band.hidden) {
+      $("[data-since]", band).textContent = since.toLocaleTimeString([], { hour12: false });
+      band.hidden = false;
+    } else if (token && !band.hidden) {
+      for (const field of $$("input[name=csrf_token]")) field.value = token;
+      band.hidden = true;
+    }
   }
 
   /* A task that ended without a record: the server knows nothing of it any more, the page still does. */

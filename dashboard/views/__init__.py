@@ -15,6 +15,7 @@ from dashboard.views import (
     overview,
     preferences,
     queues,
+    sign_in,
     tasks,
     workers,
 )
@@ -32,6 +33,7 @@ def register_views(app: Flask) -> None:
         activity,
         find,
         preferences,
+        sign_in,
         api,
         health,
     ):

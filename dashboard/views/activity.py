@@ -156,6 +156,7 @@ def show(operation_id: str) -> Response:
 
 
 @blueprint.get("/activity/<operation_id>/cancel")
+@needs(Role.OPERATOR)
 def cancel_form(operation_id: str) -> Response:
     return render_page("activity/cancel.html", {}, operation_page(_operation(operation_id)))
 

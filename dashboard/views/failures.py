@@ -115,6 +115,7 @@ def _letters(page: Page, state: State) -> Response:
 
 
 @blueprint.get("/dead/requeue")
+@needs(Role.OPERATOR)
 def preview_requeue() -> Response:
     """Changes nothing: shows what "Retry" would act on."""
     return _preview("requeue")
@@ -133,6 +134,7 @@ def requeue() -> Response:
 
 
 @blueprint.get("/dead/purge")
+@needs(Role.OPERATOR)
 def preview_trash() -> Response:
     """Changes nothing: shows what "Purge" would act on."""
     return _preview("trash")

@@ -109,6 +109,7 @@ def show(name: str) -> Response:
 
 
 @blueprint.get("/queues/<name>/pause")
+@needs(Role.OPERATOR)
 def pause_form(name: str) -> Response:
     queue = parts().inspector.queue(name)
     return _pause_form(queue, task=request.args.get("task", ""))

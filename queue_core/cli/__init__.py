@@ -47,9 +47,10 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command: click.Command = import_module(f"{__name__}.{cmd_name.replace('-', '_')}").command
-        for parameter in command.params:
-            if isinstance(parameter.type, click.types.StringParamType) and parameter.name not in MAY_BE_EMPTY:
-                parameter.callback = _refuse_empty
+        for one in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            for parameter in one.params:
+                if isinstance(parameter.type, click.types.StringParamType) and parameter.name not in MAY_BE_EMPTY:
+                    parameter.callback = _refuse_empty
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -83,7 +84,8 @@ class Commands(click.Group):
         except click.ClickException as error:
             ctx = getattr(error, "ctx", None)
             command = ctx.command_path if ctx else _command_name(name, arguments)
-            code = _complain(command, error.format_message(), error.exit_code)
+            message = " ".join(line.strip() for line in error.format_message().splitlines())  # choices come in several
+            code = _complain(command, message, error.exit_code)
         except (InvalidArgument, ConfigurationError, UnsafeServer) as error:
             code = _complain(_command_name(name, arguments), str(error), USER_ERROR)
         except TaskyardError as error:

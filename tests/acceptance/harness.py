@@ -18,13 +18,14 @@ ROOT = Path(__file__).parent.parent.parent
 class Console:
     """`taskyard console` as a process of its own."""
 
-    def __init__(self, redis_url: str, namespace: str) -> None:
+    def __init__(self, redis_url: str, namespace: str, **environ: str) -> None:
         self._environ = {
             **os.environ,
             "TASKYARD_ENVIRONMENT": "test",
             "TASKYARD_SECRET_KEY": "of these tests",
             "TASKYARD_REDIS_URL": redis_url,
             "TASKYARD_NAMESPACE": namespace,
+            **environ,
         }
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"

@@ -1,0 +1,89 @@
+"""How often one may try: to sign in, and to fill the audit stream."""
+
+from __future__ import annotations
+
+import pytest
+
+from dashboard.allowance import Allowance
+from dashboard.attempts import ADDRESS, BOTH, NAME, SECONDS, Attempts, network_of
+
+HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+def test_allowance_ends_and_begins_again() -> None:
+    allowance = Allowance(2, 60)
+    assert [allowance.take("a", 100 + second) for second in range(4)] == [0, 0, 58, 57]
+    assert allowance.take("b", 103) == 0
+    assert allowance.take("a", 160) == 0
+
+
+def test_what_is_given_back_does_not_count() -> None:
+    allowance = Allowance(1, 60)
+    for _ in range(3):
+        assert allowance.take("a", 0) == 0
+        allowance.give_back("a")
+    allowance.give_back("a")
+    assert allowance.take("a", 0) == 0
+    assert allowance.take("a", 0) == 60
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out() -> None:
+    allowance = Allowance(1, 60)
+    assert allowance.take("a", 1_000_000) == 0
+    assert allowance.take("a", 10) == 0
+
+
+def test_keys_that_somebody_makes_up_fill_no_memory() -> None:
+    allowance = Allowance(1, 60, most_keys=10)
+    for number in range(100):
+        assert allowance.take(number, 0) == 0
+    assert len(allowance._counts) == 10
+
+
+def test_a_name_from_one_address_may_be_tried_five_times_in_five_minutes() -> None:
+    attempts = Attempts()
+    assert [attempts.begin("ada", HERE, 0) for _ in range(BOTH)] == [0] * 5
+    assert attempts.begin("ada", HERE, 1) == SECONDS - 1
+    assert attempts.begin("ada", HERE, SECONDS) == 0
+
+
+def test_nobody_can_keep_a_person_out_from_another_address() -> None:
+    attempts = Attempts()
+    for _ in range(1000):
+        attempts.begin("ada", HERE, 0)
+    assert attempts.begin("ada", THERE, 0) == 0
+
+
+def test_an_address_cannot_try_names_without_end() -> None:
+    attempts = Attempts()
+    answers = [attempts.begin(f"name{number}", HERE, 0) for number in range(ADDRESS + 1)]
+    assert answers == [0] * ADDRESS + [SECONDS]
+
+
+def test_a_name_cannot_be_tried_from_addresses_without_end() -> None:
+    attempts = Attempts()
+    answers = [attempts.begin("ada", f"192.0.2.{number}", 0) for number in range(NAME + 1)]
+    assert answers == [0] * NAME + [SECONDS]
+
+
+def test_what_was_right_does_not_count() -> None:
+    attempts = Attempts()
+    for _ in range(NAME * 2):
+        assert attempts.begin("ada", HERE, 0) == 0
+        attempts.was_right("ada", HERE)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:bbbb::2", "2001:db8:1:2::/64"),
+        ("::1", "::/64"),
+        ("", ""),
+        ("unix", "unix"),
+    ],
+)
+def test_addresses_of_one_hand_count_together(address: str, network: str) -> None:
+    assert network_of(address) == network
