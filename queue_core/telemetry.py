@@ -15,7 +15,8 @@ from queue_core import decoding, scripts
 from queue_core.errors import InvalidArgument, shown
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call
-from queue_core.snapshot import COUNTERS, Figures, NameStatistics, Period, QueueSnapshot, Statistics
+from queue_core.snapshot import COUNTERS, Figures, Minutes, NameStatistics, Period, QueueSnapshot, Statistics
+from queue_core.task import check_integer
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 MAX_MINUTES, MAX_HOURS, MAX_NAME_HOURS = 25 * 60, 35 * 24, 7 * 24
@@ -75,6 +76,18 @@ def read_counted(queue: QueueKeys, asked: Asked) -> Call[Counted]:
     return Call(scripts.load("statistics"), queue, arguments, _read, has_session=False)
 
 
+def read_minutes(queue: QueueKeys, minutes: int) -> Call[Minutes]:
+    """The last `minutes` alone, for whoever looks at many queues. Source: statistics.lua."""
+    check_integer("minutes", minutes, 1, MAX_MINUTES)
+
+    def read(answer: list[Any]) -> Minutes:
+        counted = _read(answer)
+        return Minutes(queue.queue, counted.now_ms, counted.since, counted.minutes)
+
+    arguments: tuple[Argument, ...] = (minutes, 0, 0, *COUNTERS, "wait", "run")
+    return Call(scripts.load("statistics"), queue, arguments, read, has_session=False)
+
+
 def _read(answer: list[Any]) -> Counted:
     now_ms = int(answer[0])
     noted_minute, noted_hour = (decoding.number(noted, -1) for noted in answer[1:3])
@@ -108,9 +121,7 @@ def summarize(asked: Asked, counted: Counted, queue: QueueSnapshot) -> Statistic
     newest = counted.now_ms // asked.step_ms
     numbers = range(newest - asked.count + 1, newest + 1)
     periods = tuple(Period(number * asked.step_ms, stored.get(number, _NOTHING)) for number in numbers)
-    arrived, served, seconds = _recent(counted)
-    is_told = seconds >= LEAST_RATE_SECONDS
-    arrival_rate, service_rate = (count / seconds if is_told else None for count in (arrived, served))
+    arrival_rate, service_rate, seconds = rates(counted.minutes, counted.since, counted.now_ms)
     names, others = _by_name(counted, asked.name_hours)
     oldest = queue.oldest_ready_at
     return Statistics(
@@ -140,16 +151,22 @@ def seconds_to_drain(ready: int, arrival_rate: float | None, service_rate: float
     return ready / (service_rate - arrival_rate) if service_rate > arrival_rate else math.inf
 
 
-def _recent(counted: Counted) -> tuple[int, int, float]:
-    """How many came and how many were served in the last minutes, and how long that is: less where counting began in
-    them."""
-    first = counted.now_ms // MINUTE_MS - RATE_MINUTES
-    recent = sum((figures for minute, figures in counted.minutes.items() if minute >= first), _NOTHING)
-    begin = max(first * MINUTE_MS, counted.since or 0)
-    seconds = max(0.0, (counted.now_ms - begin) / 1000) if counted.since else 0.0
-    arrived = recent.enqueued + recent.imported + recent.requeued
-    served = recent.completed + recent.died + recent.discarded + recent.expired + recent.cancelled
-    return arrived, served, seconds
+def rates(
+    minutes: Mapping[int, Figures], since: int | None, now_ms: int, least_seconds: float = LEAST_RATE_SECONDS
+) -> tuple[float | None, float | None, float]:
+    """Tasks a second that came and that were served in the last minutes, and how many seconds that is: less where
+    counting began in them. Both are `None` where it is less than `least_seconds`."""
+    first = now_ms // MINUTE_MS - RATE_MINUTES
+    begin = max(first * MINUTE_MS, since or 0)
+    seconds = max(0.0, (now_ms - begin) / 1000) if since else 0.0
+    if seconds < least_seconds:
+        return None, None, seconds
+    arrived = served = 0
+    for minute, figures in minutes.items():
+        if minute >= first:
+            arrived += figures.arrived
+            served += figures.served
+    return arrived / seconds, served / seconds, seconds
 
 
 def _by_name(counted: Counted, hours: int) -> tuple[tuple[NameStatistics, ...], Figures]:

@@ -27,6 +27,8 @@ def reads() -> dict[str, Use]:
     return {
         "queue": lambda yard, v: yard.inspector.queue(v),
         "statistics queue": lambda yard, v: yard.inspector.statistics(v),
+        "minutes queue": lambda yard, v: yard.inspector.minutes({v: 5}),
+        "minutes count": lambda yard, v: yard.inspector.minutes({"email": v}),
         "statistics minutes": lambda yard, v: yard.inspector.statistics("email", minutes=v),
         "statistics hours": lambda yard, v: yard.inspector.statistics("email", hours=v),
         "tasks queue": lambda yard, v: yard.inspector.tasks(v, State.READY),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import msgspec
@@ -15,9 +16,10 @@ from queue_core.errors import InvalidArgument, UnknownQueue
 from queue_core.histogram import BUCKETS, Histogram
 from queue_core.inspector import Inspector
 from queue_core.keys import MAX_PRIORITY
-from queue_core.snapshot import COUNTERS, Figures, Period
+from queue_core.snapshot import COUNTERS, Figures, Minutes, Period
 from queue_core.telemetry import seconds_to_drain
 from tests.engine import LEASE_MS, START_MS, Engine
+from tests.inspector.harness import round_trips_of
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 HOUR = START_MS // HOUR_MS
@@ -347,3 +349,37 @@ def test_counting_costs_a_call_no_command_more(engine: Engine) -> None:
     assert stats["cmdstat_hincrby"]["calls"] == 1
     assert {"cmdstat_time", "cmdstat_hgetall", "cmdstat_hlen"}.isdisjoint(stats)
     assert stats["cmdstat_hmget"]["calls"] == 2  # control, running
+
+
+# Many queues.
+
+
+def test_minutes_of_many_queues_are_one_round_trip(
+    engine: Engine, inspector: Inspector, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with closing(Engine(engine.url, namespace, "images")) as other:
+        other.now = engine.now
+        other.enqueue_many(2)
+    engine.enqueue_many(3)
+    engine.later(2 * MINUTE_MS)
+    engine.enqueue_many(4)
+    first = engine.now // MINUTE_MS - 2
+    found: dict[str, Minutes] = {}
+    asked = {"email": 3, "images": 2, "gone": 60}
+    assert round_trips_of(engine, monkeypatch, lambda: found.update(inspector.minutes(asked))) == 1
+    assert set(found) == {"email", "images"}  # there is no queue `gone`
+    assert found["email"].counted == {first: Figures(enqueued=3), first + 2: Figures(enqueued=4)}
+    assert (found["email"].taken_at, found["email"].since) == (engine.now, HOUR * HOUR_MS)
+    assert found["images"].counted == {first: Figures(enqueued=2)}  # what was counted last is told whenever that was
+
+
+def test_a_queue_that_cannot_be_read_hides_no_other(engine: Engine, inspector: Inspector, namespace: str) -> None:
+    engine.enqueue()
+    engine.redis.set(engine.client.queue("broken").control, "no hash")
+    assert set(inspector.minutes({"email": 5, "broken": 5})) == {"email"}
+
+
+@pytest.mark.parametrize("minutes", [0, -1, 1_501, True, 2.5])
+def test_minutes_that_are_not_kept_are_refused(inspector: Inspector, minutes: Any) -> None:
+    with pytest.raises(InvalidArgument):
+        inspector.minutes({"email": minutes})

@@ -11,11 +11,18 @@ from queue_core.decoding.values import line, number, text
 from queue_core.histogram import BUCKETS, Histogram
 from queue_core.snapshot import COUNTERS, Figures
 
+_PACKED = msgspec.msgpack.Decoder(tuple[list[int], list[int], list[int]])
+"""As the scripts pack figures: a page of many queues reads thousands."""
+
 
 def figures(packed: bytes | None) -> Figures | None:
     """What was counted, as lib/count.lua packs it; `None` for what cannot be read."""
-    parts = _unpacked(packed)
-    return None if parts is None else _figures_of(parts)
+    try:
+        counters, wait, run = _PACKED.decode(packed or b"")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        parts = _unpacked(packed)
+        return None if parts is None else _figures_of(parts)
+    return Figures.of(counters, Histogram.of(wait[:BUCKETS]), Histogram.of(run[:BUCKETS]))
 
 
 def figures_by_name(packed: bytes | None) -> dict[str, Figures]:

@@ -21,8 +21,8 @@ local function found(prefix, last, count)
   return list
 end
 
-local books = {}
-for i = 6, #ARGV do books[i - 5] = call('HGET', stats, ARGV[i]) or '' end
+local books = call('HMGET', stats, unpack(ARGV, 6))
+for i = 1, #ARGV - 5 do books[i] = books[i] or '' end
 local minute, by_name = floor(now / 60000), tonumber(ARGV[5])
 local noted = call('HMGET', telemetry, 'since', 'last')
 return {

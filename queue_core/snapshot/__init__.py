@@ -14,7 +14,7 @@ from queue_core.snapshot.operations import Bound, FaultShare, Operation, Preview
 from queue_core.snapshot.overview import ServerSnapshot, Snapshot
 from queue_core.snapshot.queues import DEAD_WARNING, NO_LIMITS, Books, Counts, Lane, Limits, Pause, QueueSnapshot, Rate
 from queue_core.snapshot.schedules import ScheduleSnapshot
-from queue_core.snapshot.statistics import COUNTERS, Figures, NameStatistics, Period, Statistics
+from queue_core.snapshot.statistics import COUNTERS, Figures, Minutes, NameStatistics, Period, Statistics
 from queue_core.snapshot.tasks import HistoryEntry, Page, Progress, State, TaskDetail, TaskSummary
 from queue_core.snapshot.workers import (
     STALE_MS,
@@ -42,6 +42,7 @@ __all__ = [
     "HistoryEntry",
     "Lane",
     "Limits",
+    "Minutes",
     "NameStatistics",
     "Operation",
     "Outcome",

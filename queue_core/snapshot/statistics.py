@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 
 from queue_core.histogram import NO_DURATIONS, Histogram
@@ -42,6 +42,16 @@ class Figures:
     def counters(self) -> tuple[int, ...]:
         return tuple(getattr(self, name) for name in COUNTERS)
 
+    @property
+    def arrived(self) -> int:
+        """Tasks that came in, were moved here or requeued."""
+        return self.enqueued + self.imported + self.requeued
+
+    @property
+    def served(self) -> int:
+        """Tasks that ended or died."""
+        return self.completed + self.died + self.discarded + self.expired + self.cancelled
+
     def __add__(self, other: Figures) -> Figures:
         counters = (a + b for a, b in zip(self.counters, other.counters, strict=True))
         return Figures.of(counters, self.wait + other.wait, self.run + other.run)
@@ -57,6 +67,19 @@ class Period:
 
     at: int
     figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Minutes:
+    """What was counted in the last minutes of a queue, by their numbers since 1970; the last is not over.
+
+    One that is missing counted nothing, or, before `since`, is unknown.
+    """
+
+    queue: str
+    taken_at: int
+    since: int | None
+    counted: Mapping[int, Figures]
 
 
 @dataclass(frozen=True, slots=True)
