@@ -25,7 +25,6 @@ from queue_core.snapshot import (
 LOST_MS = 60_000
 FORGOTTEN_MS = 3_600_000
 """A lost worker leaves the list after this."""
-WAIT_TARGET_MS = 300_000
 NEW_FAULT_MS = 3_600_000
 NEW_FAULT_ATTEMPTS = 3
 FAULT_IS_OVER_MS = 300_000
@@ -297,8 +296,9 @@ def _waits_too_long(snapshot: Snapshot, explained: set[str], now_ms: int) -> Ite
     for queue in snapshot.queues:
         if queue.pause or queue.name in explained or not queue.counts.ready or queue.oldest_ready_at is None:
             continue
-        if now_ms - queue.oldest_ready_at > WAIT_TARGET_MS:
-            yield Problem(Kind.WAITS_TOO_LONG, queue.oldest_ready_at + WAIT_TARGET_MS, "", queues=(queue,))
+        due = queue.oldest_ready_at + int(queue.limits.wait_target * 1000)
+        if now_ms > due:
+            yield Problem(Kind.WAITS_TOO_LONG, due, "", queues=(queue,))
 
 
 def _unreadable(snapshot: Snapshot) -> Iterator[Problem]:

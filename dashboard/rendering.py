@@ -45,6 +45,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         thin=filters.thin,
         ago=lambda at: filters.ago(at, now_ms()),
         until=lambda at: filters.until(at, now_ms()),
+        duration=filters.duration,
         since=lambda at: filters.duration(None if at is None else now_ms() - at),
         clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
         precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),

@@ -26,6 +26,7 @@ Count = int | Keep | None
 Age = float | timedelta | Keep | None
 Rate = tuple[int, float | timedelta] | Keep | None
 """How many tasks, in how many seconds."""
+_TIMES = ("dead_max_age", "wait_target")
 
 
 def changes(
@@ -36,8 +37,9 @@ def changes(
     dead_max_age: Age = KEEP,
     dead_max_count: Count = KEEP,
     dead_warning: Count = KEEP,
+    wait_target: Age = KEEP,
 ) -> dict[str, object]:
-    """What is to be sent (scripts/limit.lua). `None`: no limit, and for `dead_warning` the default.
+    """What is to be sent (scripts/limit.lua). `None`: no limit, and for `dead_warning` and `wait_target` the default.
 
     Raises `InvalidArgument`, also where nothing would change.
     """
@@ -47,6 +49,7 @@ def changes(
         "dead_warning": dead_warning,
     }
     rates: Mapping[str, Rate] = {"enqueue_rate": enqueue_rate, "claim_rate": claim_rate}
+    ages: Mapping[str, Age] = {"dead_max_age": dead_max_age, "wait_target": wait_target}
     made: dict[str, object] = {}
     for name, count in counts.items():
         if count is not KEEP:
@@ -54,8 +57,9 @@ def changes(
     for name, rate in rates.items():
         if rate is not KEEP:
             made[name] = False if rate is None else _rate(name, rate)
-    if dead_max_age is not KEEP:
-        made["dead_max_age"] = False if dead_max_age is None else _milliseconds("dead_max_age", dead_max_age, 1.0)
+    for name, age in ages.items():
+        if age is not KEEP:
+            made[name] = False if age is None else _milliseconds(name, age, 1.0)
     if not made:
         raise InvalidArgument("no limit was given")
     return made
@@ -71,7 +75,7 @@ def _told(name: str, value: object) -> str:
         return "none"
     if isinstance(value, list):
         return f"{value[0]}/{value[1] / 1000:.15g}s"
-    return f"{value / 1000:.15g}s" if name == "dead_max_age" and isinstance(value, int) else str(value)
+    return f"{value / 1000:.15g}s" if name in _TIMES and isinstance(value, int) else str(value)
 
 
 def _rate(name: str, rate: object) -> list[int]:

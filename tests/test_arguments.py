@@ -27,7 +27,6 @@ def reads() -> dict[str, Use]:
     return {
         "queue": lambda yard, v: yard.inspector.queue(v),
         "statistics queue": lambda yard, v: yard.inspector.statistics(v),
-        "minutes queue": lambda yard, v: yard.inspector.minutes({v: 5}),
         "minutes count": lambda yard, v: yard.inspector.minutes({"email": v}),
         "statistics minutes": lambda yard, v: yard.inspector.statistics("email", minutes=v),
         "statistics hours": lambda yard, v: yard.inspector.statistics("email", hours=v),
@@ -109,7 +108,15 @@ def actions() -> dict[str, Use]:
         made[f"{verb} queue"] = partial(act, verb, lambda v: ((v,), {}))
     for name in ("by", "action_id", "reason"):
         made[f"pause {name}"] = partial(act, "pause", partial(named, name))
-    for name in ("max_length", "enqueue_rate", "claim_rate", "dead_max_age", "dead_max_count", "dead_warning"):
+    for name in (
+        "max_length",
+        "enqueue_rate",
+        "claim_rate",
+        "dead_max_age",
+        "dead_max_count",
+        "dead_warning",
+        "wait_target",
+    ):
         made[f"limit {name}"] = partial(act, "limit", partial(named, name))
     for name in ("priority", "delay", "task_id", "expires", "unique_key", "unique_for"):
         made[f"send {name}"] = partial(send, name)

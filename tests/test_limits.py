@@ -46,6 +46,7 @@ def note(text: str = "") -> None: ...
         ({"claim_rate": [5, 0.001]}, {"claim_rate": [5, 1]}, "claim_rate=5/0.001s"),
         ({"claim_rate": (5, timedelta(hours=1))}, {"claim_rate": [5, 3_600_000]}, "claim_rate=5/3600s"),
         ({"dead_max_age": timedelta(days=30)}, {"dead_max_age": 2_592_000_000}, "dead_max_age=2592000s"),
+        ({"wait_target": 60.5}, {"wait_target": 60_500}, "wait_target=60.5s"),
         ({"dead_max_count": 10**9, "dead_warning": 7}, {"dead_max_count": 10**9, "dead_warning": 7}, None),
         ({"claim_rate": None, "max_length": KEEP}, {"claim_rate": False}, "claim_rate=none"),
     ],
@@ -66,7 +67,7 @@ TIMES: list[Any] = [0, -1, math.nan, math.inf, 10**9 + 1, True, "5", timedelta(0
         *({name: value} for name in ("max_length", "dead_max_count", "dead_warning") for value in NUMBERS),
         *({name: (value, 60)} for name in ("enqueue_rate", "claim_rate") for value in NUMBERS),
         *({name: (5, value)} for name in ("enqueue_rate", "claim_rate") for value in TIMES),
-        *({"dead_max_age": value} for value in TIMES),
+        *({name: value} for name in ("dead_max_age", "wait_target") for value in TIMES),
         *({"claim_rate": value} for value in [5, (5,), (5, 60, 1), "5/60"]),
         {},
     ],
@@ -87,7 +88,14 @@ def test_queue_tells_its_limits_and_who_set_them(engine: Engine, yard: Taskyard)
     engine.enqueue()
     assert yard.inspector.queue("email").limits == Limits()
     outcome = yard.control.limit(
-        "email", max_length=10, enqueue_rate=(100, 60), claim_rate=(50, 1), dead_max_age=3_600, by="ada", action_id="a1"
+        "email",
+        max_length=10,
+        enqueue_rate=(100, 60),
+        claim_rate=(50, 1),
+        dead_max_age=3_600,
+        wait_target=timedelta(minutes=1),
+        by="ada",
+        action_id="a1",
     )
     assert (outcome.verb, outcome.done) == ("limit", ("email",))
     assert yard.inspector.queue("email").limits == Limits(
@@ -96,6 +104,7 @@ def test_queue_tells_its_limits_and_who_set_them(engine: Engine, yard: Taskyard)
         claim_rate=Rate(50, 1.0),
         dead_max_age=3_600.0,
         dead_warning=DEAD_WARNING,
+        wait_target=60.0,
         by="ada",
         at=START_MS,
     )
@@ -105,13 +114,21 @@ def test_queue_tells_its_limits_and_who_set_them(engine: Engine, yard: Taskyard)
 
 @pytest.mark.parametrize(
     "damage",
-    [b"", b"[]", b"{", b"\xff", b"7", b'{"max_length":-1,"claim_rate":[0,5],"dead_max_age":"x","dead_warning":1e400}'],
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"\xff",
+        b"7",
+        b'{"max_length":-1,"claim_rate":[0,5],"dead_max_age":"x","dead_warning":1e400,"wait_target":-3}',
+    ],
 )
 def test_damaged_limits_are_none(engine: Engine, yard: Taskyard, damage: bytes) -> None:
     engine.enqueue()
     engine.redis.hset(engine.queue.control, "limits", damage)
     found = yard.inspector.queue("email").limits
-    assert (found.max_length, found.claim_rate, found.dead_max_age, found.dead_warning) == (None, None, None, 10_000)
+    assert (found.max_length, found.claim_rate, found.dead_max_age) == (None, None, None)
+    assert (found.dead_warning, found.wait_target) == (10_000, 300.0)
     engine.redis.hdel(engine.queue.control, "limits")
 
 

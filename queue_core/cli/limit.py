@@ -83,6 +83,7 @@ def _option(name: str, kind: _Value, what: str) -> Callable[[Any], Any]:
 @_option("dead-max-age", TIME, "Older dead letters go into the trash.")
 @_option("dead-max-count", NUMBER, "The oldest dead letters beyond these go into the trash.")
 @_option("dead-warning", NUMBER, "More dead letters than these are a problem in the console.")
+@_option("wait-target", TIME, "A ready task that waits for longer is a problem in the console.")
 @click.option("--show", is_flag=True, help="Only show the limits, as without any of these.")
 @acting_options
 @server_options
@@ -134,6 +135,7 @@ def as_text(queue: QueueSnapshot, now_ms: int) -> str:
         ("Enqueue rate", _told(limit.enqueue_rate)),
         ("Claim rate", _told(limit.claim_rate)),
         ("Dead letters", age + ("" if limit.dead_max_count is None else f", at most {count(limit.dead_max_count)}")),
+        ("Wait target", duration(limit.wait_target)),
         ("Warning", f"from {count(limit.dead_warning + 1, 'dead letter')} on"),
     ]
     width = max(len(head) for head, _ in lines)

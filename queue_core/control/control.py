@@ -210,13 +210,15 @@ class Control:
         dead_max_age: Age = KEEP,
         dead_max_count: Count = KEEP,
         dead_warning: Count = KEEP,
+        wait_target: Age = KEEP,
     ) -> Outcome:
         """Limit what the queue takes, gives out and keeps; `None`: not any more; what is not named stays as it is.
 
         `max_length`: tasks, without dead letters and the trash, beyond which `enqueue` raises `QueueFull`. Rates are
         (tasks, seconds), as many at once: of `enqueue`, which raises `RateLimited`, and of what is given out to all
         workers together. Dead letters older than `dead_max_age` (seconds or a timedelta) and the oldest of them beyond
-        `dead_max_count` go into the trash; more than `dead_warning` are a problem. Skipped: `limited so already`.
+        `dead_max_count` go into the trash; more than `dead_warning` are a problem, and so is a ready task that has
+        waited for longer than `wait_target` (seconds or a timedelta; default 5 min). Skipped: `limited so already`.
         """
         act = Act.check("limit", by, action_id, reason)
         changes = limits.changes(
@@ -226,6 +228,7 @@ class Control:
             dead_max_age=dead_max_age,
             dead_max_count=dead_max_count,
             dead_warning=dead_warning,
+            wait_target=wait_target,
         )
         return self._switch(
             act,

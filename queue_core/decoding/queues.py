@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from queue_core.decoding.values import json_object, moment, number, string
-from queue_core.snapshot import DEAD_WARNING, Limits, Pause, Rate
+from queue_core.snapshot import DEAD_WARNING, WAIT_TARGET, Limits, Pause, Rate
 
 
 def pause(data: bytes) -> Pause:
@@ -15,7 +15,7 @@ def pause(data: bytes) -> Pause:
 def limits(data: bytes) -> Limits:
     """What cannot be read limits nothing (scripts/lib/limits.lua)."""
     found = json_object(data) or {}
-    age = _limit(found.get("dead_max_age"))
+    age, target = (_limit(found.get(name)) for name in ("dead_max_age", "wait_target"))
     return Limits(
         max_length=_limit(found.get("max_length")),
         enqueue_rate=_rate(found.get("enqueue_rate")),
@@ -23,6 +23,7 @@ def limits(data: bytes) -> Limits:
         dead_max_age=None if age is None else age / 1000,
         dead_max_count=_limit(found.get("dead_max_count")),
         dead_warning=_limit(found.get("dead_warning")) or DEAD_WARNING,
+        wait_target=WAIT_TARGET if target is None else target / 1000,
         by=string(found.get("by"), 200),
         at=moment(found.get("at")),
     )

@@ -12,7 +12,18 @@ from queue_core.snapshot.actions import AuditEntry, AuditPage, Outcome
 from queue_core.snapshot.faults import Fault
 from queue_core.snapshot.operations import Bound, FaultShare, Operation, Preview
 from queue_core.snapshot.overview import ServerSnapshot, Snapshot
-from queue_core.snapshot.queues import DEAD_WARNING, NO_LIMITS, Books, Counts, Lane, Limits, Pause, QueueSnapshot, Rate
+from queue_core.snapshot.queues import (
+    DEAD_WARNING,
+    NO_LIMITS,
+    WAIT_TARGET,
+    Books,
+    Counts,
+    Lane,
+    Limits,
+    Pause,
+    QueueSnapshot,
+    Rate,
+)
 from queue_core.snapshot.schedules import ScheduleSnapshot
 from queue_core.snapshot.statistics import COUNTERS, Figures, Minutes, NameStatistics, Period, Statistics
 from queue_core.snapshot.tasks import HistoryEntry, Page, Progress, State, TaskDetail, TaskSummary
@@ -31,6 +42,7 @@ __all__ = [
     "DEAD_WARNING",
     "NO_LIMITS",
     "STALE_MS",
+    "WAIT_TARGET",
     "AuditEntry",
     "AuditPage",
     "Books",

@@ -90,6 +90,8 @@ class Rate(NamedTuple):
 
 DEAD_WARNING = 10_000
 """Dead letters, where no other number is set."""
+WAIT_TARGET = 300.0
+"""Seconds, where no other time is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,8 @@ class Limits:
     dead_max_count: int | None = None
     """Beyond these the oldest dead letters go into the trash."""
     dead_warning: int = DEAD_WARNING
+    wait_target: float = WAIT_TARGET
+    """Seconds; a ready task that waits for longer is a problem."""
     by: str = ""
     at: int | None = None
 

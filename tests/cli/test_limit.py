@@ -18,6 +18,7 @@ def test_limits_are_set_shown_and_ended(here: Run, tasks: Tasks) -> None:
         "Enqueue rate   as they come",
         "Claim rate     as they come",
         "Dead letters   kept",
+        "Wait target    5 min 00 s",
         "Warning        from 10,001 dead letters on",
     ]
     code, output, _ = here(

@@ -188,13 +188,17 @@ def test_queues_without_worker_are_one_line() -> None:
     assert problem.since == NOW - HOUR - 40
 
 
-@pytest.mark.parametrize(("wait_ms", "is_shown"), [(5 * MINUTE + 1, True), (5 * MINUTE, False)])
-def test_waits_too_long_is_five_minutes(wait_ms: int, is_shown: bool) -> None:
-    taken = snapshot(queue(ready=1, oldest_ready_at=NOW - wait_ms), workers=[worker()])
+@pytest.mark.parametrize(
+    ("limits", "target_ms"), [(Limits(), 5 * MINUTE), (Limits(wait_target=0.5), 500), (Limits(wait_target=3600), HOUR)]
+)
+@pytest.mark.parametrize(("over_ms", "is_shown"), [(1, True), (0, False)])
+def test_waits_too_long_is_the_queues_own_target(limits: Limits, target_ms: int, over_ms: int, is_shown: bool) -> None:
+    waiting = queue(ready=1, oldest_ready_at=NOW - target_ms - over_ms, limits=limits)
+    taken = snapshot(waiting, workers=[worker()])
     assert kinds(taken) == ([Kind.WAITS_TOO_LONG] if is_shown else [])
     if is_shown:
         (problem,) = find_problems(taken, Observations(), NOW)
-        assert problem.since == NOW - wait_ms + 5 * MINUTE
+        assert problem.since == NOW - over_ms
 
 
 @pytest.mark.parametrize(

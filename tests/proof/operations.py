@@ -460,7 +460,7 @@ OPERATIONS: dict[str, Operation] = {
     "call back": call_back,
     **{verb: switch(verb) for verb in ("pause", "resume")},
     **{verb: switch(verb, "unknown:resize") for verb in ("close_lane", "open_lane")},
-    "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9),
+    "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9, wait_target=60),
     "delete_queue": switch("delete_queue", force=True),
     "tell workers": tell_workers,
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
