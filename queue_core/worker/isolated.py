@@ -40,6 +40,8 @@ from queue_core.yard import Taskyard
 
 IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGTSTP, signal.SIGHUP)
 """They are sent to whole groups of processes; it is for the supervisor to decide."""
+BLOCKED_SECONDS = 0.5
+"""A coroutine whose event loop has not taken its timeout by then keeps that loop: it is interrupted where it is."""
 
 
 class Attempt:
@@ -69,6 +71,16 @@ class Attempt:
         """Its own code runs there, and not the event loop."""
         self.coroutine: Interruptible | None = None
         self.task: asyncio.Task[Any] | None = None
+        self.is_blocked = False
+        """The event loop has not taken the timeout in time."""
+        self.is_told = False
+        """Of its timeout, by the event loop or where it was."""
+
+    @property
+    def can_be_interrupted(self) -> bool:
+        """Its own code runs in the main thread at this moment, and keeps the event loop where it has one."""
+        is_blocking = self.is_blocked and not self.is_told and self.coroutine is not None
+        return self.is_in_main_thread or (is_blocking and self.coroutine.coroutine.cr_running)  # type: ignore[union-attr]
 
     def describe(self, error: BaseException, worker_id: str) -> FailedTask:
         job = self.job
@@ -139,8 +151,8 @@ class Isolated:
         attempt = self._attempt
         if self._is_saying or attempt is None:
             return
-        if attempt.is_in_main_thread and attempt.error is not None:
-            error, attempt.error = attempt.error, None
+        if attempt.error is not None and attempt.can_be_interrupted:
+            error, attempt.error, attempt.is_told = attempt.error, None, True
             raise error
 
     def _say_between(self, message: messages.ToProcess) -> None:
@@ -177,6 +189,8 @@ class Isolated:
             error = SoftTimeout(too_long(attempt.definition)) if message.is_timeout else Cancelled()
             if message.is_timeout:
                 self._cancel(attempt, error)
+                if attempt.coroutine is not None:
+                    threading.Timer(BLOCKED_SECONDS, self._interrupt_blocked, (attempt,)).start()
             attempt.error = error
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
@@ -185,6 +199,11 @@ class Isolated:
         coroutine, runner = attempt.coroutine, self._runner
         if coroutine is not None and runner is not None:
             runner.get_loop().call_soon_threadsafe(partial(_cancel_task, attempt, coroutine, instead))
+
+    def _interrupt_blocked(self, attempt: Attempt) -> None:
+        attempt.is_blocked = True
+        if self._attempt is attempt and not attempt.is_told:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
 
     def _last_words(self, attempt: Attempt) -> FailedTask:
         error = hard_timeout(attempt.definition)
@@ -199,6 +218,10 @@ class Isolated:
 
 
 def _cancel_task(attempt: Attempt, coroutine: Interruptible, instead: TaskyardError | None) -> None:
+    if instead is not None:
+        if attempt.is_told:
+            return
+        attempt.is_told = True
     if attempt.task is not None:
         coroutine.instead = instead
         attempt.task.cancel()

@@ -91,6 +91,18 @@ async def stay_isolated_async(swallows: bool) -> None:
                 raise
 
 
+@yard.task(queue="slow", isolation="process", timeout=0.2, hard_timeout=30, max_retries=0, result_ttl=60)
+async def keep_the_loop_isolated(goes_on: bool) -> str:
+    """Goes on, if so, by awaiting where a second interruption would be heard."""
+    try:
+        time.sleep(60)
+    except SoftTimeout:
+        if not goes_on:
+            raise
+    await asyncio.sleep(0.2)
+    return "went on"
+
+
 @yard.task(queue="slow", isolation="process", timeout=None)
 def wait_isolated(context: Context, what: str, looks: bool) -> None:
     context.progress(1, 2, "half")

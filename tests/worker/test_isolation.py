@@ -175,3 +175,15 @@ def test_memory_of_isolated_children_is_their_process_s_and_that_of_a_handler_s_
     wait_until(lambda: not is_alive(child))
     wait_until(lambda: record_of(redis, worker)["memory_bytes"] < 200 << 20)
     assert counted(redis, "slow", "crashed") == 0
+
+
+def test_isolated_coroutine_that_keeps_its_event_loop_hears_of_its_timeout_once(
+    start_worker: StartWorker, yard: Taskyard, redis: Redis, check_books: Callable[[], None]
+) -> None:
+    start_worker(app=APP)
+    with pytest.raises(TaskFailed) as failed:
+        shop.keep_the_loop_isolated.enqueue(False).result(timeout=20)
+    assert failed.value.error_class == "SoftTimeout"
+    assert "time.sleep(60)" in failed.value.traceback
+    assert shop.keep_the_loop_isolated.enqueue(True).result(timeout=20) == "went on"
+    check_books()
