@@ -249,11 +249,13 @@ class Definition:
         return self._head(DEFAULT_SENDING)
 
     def _head(self, sending: Sending) -> bytes:
-        """The first line of the envelopes."""
+        """The first line of the envelopes. What is left out is what the worker's code declares: a number that was given
+        for this one task stands there where the declaration differs."""
         retries = self.max_retries if sending.max_retries is None else sending.max_retries
+        is_usual = retries == self.max_retries == MAX_RETRIES
         options = Options(
             priority=sending.priority,
-            max_retries=None if retries == MAX_RETRIES else retries,
+            max_retries=None if is_usual else retries,
             max_crashes=None if self.max_crashes == MAX_CRASHES else self.max_crashes,
             timeout=None if self.timeout == TIMEOUT_SECONDS else self.timeout or 0,
             unique_key=sending.unique_key,

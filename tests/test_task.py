@@ -393,7 +393,7 @@ def test_options_add_up_and_leave_the_task_they_came_from_as_it_was() -> None:
         ({"name": "mail.send"}, {}, b"mail.send"),
         ({}, {"priority": 3}, b'plain {"priority":3}'),
         ({"max_retries": 0}, {}, b'plain {"max_retries":0}'),
-        ({"max_retries": 5}, {"max_retries": 3}, b"plain"),
+        ({"max_retries": 5}, {"max_retries": 3}, b'plain {"max_retries":3}'),
         ({}, {"max_retries": 0}, b'plain {"max_retries":0}'),
         ({"max_crashes": 0, "timeout": 1.5}, {}, b'plain {"max_crashes":0,"timeout":1.5}'),
         ({"timeout": 30}, {}, b"plain"),

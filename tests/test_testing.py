@@ -218,6 +218,16 @@ def test_task_that_recovers_runs_as_often_as_it_needs(yard: Taskyard) -> None:
     assert [run.state for run in ran] == [State.RETRYING, State.RETRYING, State.COMPLETED]
 
 
+def test_task_gets_the_attempts_that_it_was_sent_with_not_those_declared(yard: Taskyard) -> None:
+    @yard.task(max_retries=5)
+    def flaky() -> None:
+        raise ConnectionError
+
+    with testing.inline(yard, retries=True, raises=False) as ran:
+        flaky.options(max_retries=3).enqueue()  # as many as a declaration that says nothing allows
+    assert [run.state for run in ran] == [State.RETRYING] * 3 + [State.DEAD]
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_tasks_that_enqueue_one_another_for_ever_are_stopped(yard: Taskyard, kind: str) -> None:
     if kind == "def":
