@@ -185,8 +185,16 @@ class Definition:
         """
         return self.parameters.decode(payload)
 
-    def call(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context) -> Any:
-        """Run the handler as a worker does: with these arguments, the context if it takes one, and its middleware."""
+    @property
+    def needs_context(self) -> bool:
+        """The handler takes it, or middleware does."""
+        return self.context_parameter is not None or bool(self.chain.layers)
+
+    def call(self, arguments: Sequence[Any], named: Mapping[str, Any], context: Context | None) -> Any:
+        """Run the handler as a worker does: with these arguments, the context if it takes one, and its middleware.
+        `context`: `None` where it is not needed."""
+        if context is None:
+            return self.handler(*arguments, **named)
         if not self.chain.layers:
             return self.invoke(arguments, named, context)
         return self.chain.run(partial(self.invoke, arguments, named, context), context, is_async=self.is_async)

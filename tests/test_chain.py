@@ -14,7 +14,8 @@ import pytest
 from queue_core import Context, InvalidArgument, Message, Retry, State, Taskyard, testing
 from queue_core.chain import Outcome
 from queue_core.codec import MAX_HEADERS, decode_envelope
-from queue_core.worker.executor import Executor, Run
+from queue_core.worker.executor import Executor
+from tests.worker.runs import TestRun
 
 CONTEXT = Context("id", "name", "queue", 1, 7)
 CallNext = Callable[[], Awaitable[Any]]
@@ -76,14 +77,14 @@ def wrapped(told: list[Any], error: BaseException | None = None) -> Callable[...
 KINDS = [asynchronous, synchronous, wrapped]
 
 
-def on_executor(yard: Taskyard, handler: Callable[..., Any]) -> Run:
+def on_executor(yard: Taskyard, handler: Callable[..., Any]) -> TestRun:
     """Run as a worker does."""
     definition = yard.task(name="handler")(handler).definition
 
-    async def main() -> Run:
-        ended: asyncio.Queue[Run] = asyncio.Queue()
-        executor = Executor(asyncio.get_running_loop(), 2)
-        executor.start(Run(definition, [], {}, CONTEXT, lambda: None, ended.put_nowait))
+    async def main() -> TestRun:
+        ended: asyncio.Queue[TestRun] = asyncio.Queue()
+        executor: Executor[TestRun] = Executor(asyncio.get_running_loop(), 2)
+        executor.submit(TestRun(definition, when_ended=ended.put_nowait, context=CONTEXT))
         async with asyncio.timeout(10):
             return await ended.get()
 

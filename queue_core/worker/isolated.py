@@ -29,12 +29,12 @@ from queue_core.errors import Cancelled, ConfigurationError, SoftTimeout, Taskya
 from queue_core.protocol import ClaimedTask, Counters, FailedTask
 from queue_core.task import Definition
 from queue_core.worker import messages
-from queue_core.worker.executor import too_long
 from queue_core.worker.interruption import Interruptible
 from queue_core.worker.loading import load_yard
 from queue_core.worker.outcome import STOPPED, failure_of, hard_timeout, result_of
 from queue_core.worker.output import set_up_logging
 from queue_core.worker.parentage import end_with_parent
+from queue_core.worker.run import too_long
 from queue_core.worker.stacks import stack_of_main_thread, stack_of_suspended
 from queue_core.yard import Taskyard
 

@@ -23,8 +23,8 @@ import msgspec
 from queue_core.errors import Cancelled, LeaseLost, SoftTimeout, TaskyardError
 from queue_core.worker import messages
 from queue_core.worker.child import ISOLATED, count_oom_kills, how_it_ended
-from queue_core.worker.executor import Isolated, Run
 from queue_core.worker.outcome import hard_timeout
+from queue_core.worker.run import Isolated, Run
 
 log = logging.getLogger("taskyard.worker")
 
@@ -194,7 +194,7 @@ class Isolation:
             run.begin()
             self._with[run] = child
             context = run.context
-            job = messages.Job(context.queue, context.task_id, context.fence, context.attempt - 1, run.envelope)
+            job = messages.Job(context.queue, context.task_id, context.fence, context.attempt - 1, run.stored)
             ended = child.begin(job, run)
             hard_seconds = run.definition.hard_seconds
             await asyncio.wait([ended], timeout=None if hard_seconds == math.inf else hard_seconds)

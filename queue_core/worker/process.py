@@ -7,31 +7,30 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
 
 from queue_core import codec, verdict
 from queue_core.aio import AsyncClient
-from queue_core.context import Context, Signals
 from queue_core.errors import PayloadMismatch, TaskyardError, UnreadableEnvelope
 from queue_core.ids import is_task_id
 from queue_core.protocol import ClaimedTask, FailedTask, Held, ReleasedTask, Report, Session
 from queue_core.settings import MAX_CRASHES
-from queue_core.task import Definition
 from queue_core.worker import leases
 from queue_core.worker.allocator import Allocator
 from queue_core.worker.exchanger import LISTEN_SECONDS, Exchanger
-from queue_core.worker.executor import Executor, Run
-from queue_core.worker.isolation import LOADING_SECONDS, Isolation
+from queue_core.worker.executor import Executor
+from queue_core.worker.holding import Holding, NoSlot, OnTrial
+from queue_core.worker.isolation import Isolation
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loops import Loop
 from queue_core.worker.measures import COMPLETED
 from queue_core.worker.orders import CANCEL, DRAIN, MAX_AHEAD, QUIET, RESUME, STOP, Orders
 from queue_core.worker.outcome import STOPPED, failure_of, hard_timeout, result_of
 from queue_core.worker.progress import Reports
+from queue_core.worker.run import Run
 from queue_core.worker.stacks import stack_of
 from queue_core.yard import Taskyard
 
@@ -49,57 +48,8 @@ PULSE_SECONDS = 2.0
 """When it has heard nothing of the server for so long, it asks for a sign of life."""
 CRASHED = "crashed"
 """What came of an attempt whose child has died."""
-ISOLATED_MARGIN_MS = round((LOADING_SECONDS + 10) * 1000)
-"""So much behind the hard timeout of an isolated run its process is replaced: it has had time to start and to kill the
-child, and has not done it."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
-
-
-@dataclass(slots=True, eq=False)
-class Holding:
-    """A task that this process holds, in a slot of the lease table."""
-
-    table: LeaseTable
-    slot: int
-    queue: str
-    task: ClaimedTask
-    fence: int
-    envelope: codec.Envelope
-    definition: Definition
-    arguments: Sequence[object]
-    named: Mapping[str, object]
-    since: float
-    """When it was claimed, on the event loop's clock."""
-    begun: float = 0.0
-    """When its handler was started, on the same clock."""
-    run: Run | None = None
-    is_cancelled: bool = False
-    is_lost: bool = False
-    deadline_ms: int = 0
-    """When its hard timeout is over, by the clock of the lease table; 0: never."""
-
-    def let_go(self) -> None:
-        self.table.drop(self.slot)
-
-
-@dataclass(slots=True, frozen=True)
-class OnTrial:
-    """Of a task whose next crash would be its last: until it is settled, a crash would still be counted."""
-
-    holding: Holding
-    on_settled: Callable[[], None]
-
-    def let_go(self) -> None:
-        self.holding.let_go()
-        self.on_settled()
-
-
-class NoSlot:
-    """Of a task that was settled as soon as it was claimed."""
-
-    def let_go(self) -> None:
-        pass
 
 
 class Process:
@@ -112,7 +62,7 @@ class Process:
         self._table = table
         self._queues = list(orders.queues)
         self._allocator = Allocator(orders.concurrency, orders.queues)
-        self._executor = Executor(loop, orders.concurrency)
+        self._executor: Executor[Holding] = Executor(loop, orders.concurrency)
         isolated = [definition for definition in yard.tasks.values() if definition.isolation is not None]
         if isolated:
             isolation = Isolation(orders.app, orders.worker_id, orders.log_level, self._executor.end)
@@ -143,14 +93,13 @@ class Process:
             )
             for index, queue in enumerate(self._queues)
         }
-        self._waiting: deque[Holding] = deque()
         self._on_trial: Holding | None = None
         self._suspects: deque[Holding] = deque()  # wait for the end of that one
         self._held: dict[int, Holding] = {}  # by slot: what waits or runs
         self._reports = Reports(loop, lambda queue, report: self._exchangers[queue].report(report))
         self._patience: asyncio.TimerHandle | None = None
         self._last_end = 0.0
-        self._running = 0
+        self._is_waking = False
         self._completed = 0
         self._failed = 0
         self._ahead = 0
@@ -195,39 +144,40 @@ class Process:
             self._release_waiting()
         elif order == CANCEL:
             for holding in list(self._held.values()):
-                if not holding.is_lost and self._table.is_lost(holding.slot, holding.fence):
-                    holding.is_lost = True
-                    log.warning("queue %s: the lease of task %s is lost: it is stopped", holding.queue, holding.task.id)
+                signals = holding.signals
+                if not signals.is_lease_lost and self._table.is_lost(holding.slot, holding.fence):
+                    log.warning(
+                        "queue %s: the lease of task %s is lost: it is stopped", holding.queue, holding.claimed.id
+                    )
                     self._stop(holding, self._executor.lose)
-                elif not holding.is_cancelled and self._table.is_cancelled(holding.slot, holding.fence):
-                    holding.is_cancelled = True
+                elif not signals.is_cancelled and self._table.is_cancelled(holding.slot, holding.fence):
                     self._stop(holding, self._executor.cancel)
         self._publish()
 
     def _stop(self, holding: Holding, stop: Callable[[Run], None]) -> None:
         """What runs is to stop; what has not begun is given back, and ends with that where it is to end."""
-        if holding.run is not None:
-            stop(holding.run)
-        else:
-            (self._suspects if holding in self._suspects else self._waiting).remove(holding)
+        if holding in self._suspects:
+            self._suspects.remove(holding)
             self._give_back(holding)
+        elif self._executor.withdraw(holding):
+            self._give_back(holding)
+        else:
+            stop(holding)
 
     def write_will(self) -> None:
         """Say where the handlers are that have outstayed their hard timeout, for the supervisor to settle their tasks.
         Called by any thread: the event loop may be what a handler keeps."""
         left, size = [], 2
         for holding in self._overdue():
-            run = holding.run
-            if run is not None:
-                error, seconds = hard_timeout(holding.definition), time.monotonic() - run.began
-                told = msgspec.json.encode(self._describe(holding, error.with_traceback(stack_of(run)), seconds))
-                size += len(told) + 1
-                if size <= leases.MAX_WILL:
-                    left.append(told)
+            error, seconds = hard_timeout(holding.definition), time.monotonic() - holding.began
+            told = msgspec.json.encode(self._describe(holding, error.with_traceback(stack_of(holding)), seconds))
+            size += len(told) + 1
+            if size <= leases.MAX_WILL:
+                left.append(told)
         self._table.leave(b"[%b]" % b",".join(left))
 
     def _overdue(self) -> list[Holding]:
-        now_ms = _now_ms()
+        now_ms = time.monotonic_ns() // 1_000_000
         return [holding for holding in list(self._held.values()) if 0 < holding.deadline_ms <= now_ms]
 
     def _stop_claiming(self) -> None:
@@ -264,12 +214,30 @@ class Process:
         if self._state == leases.STOPPING or not self._table.free:
             exchanger.release(ReleasedTask(task.id, fence), NoSlot())
             return
-        slot = self._table.hold(self._queues.index(queue), task.id, envelope.name, fence, _now_ms())
-        now = self._loop.time()
-        holding = Holding(self._table, slot, queue, task, fence, envelope, definition, arguments, named, now)
+        now = time.monotonic()
+        slot = self._table.hold(self._queues.index(queue), task.id, envelope.name, fence, int(now * 1000))
+        holding = Holding(
+            definition,
+            arguments,
+            named,
+            queue,
+            task,
+            fence,
+            envelope,
+            self._table,
+            slot,
+            now,
+            self._note_progress,
+            self._note_end,
+        )
         self._held[slot] = holding
-        self._waiting.append(holding)
-        self._start_waiting()
+        if not (task.counters.crashes and self._has_to_wait(holding)):
+            self._submit(holding)
+
+    def _submit(self, holding: Holding) -> None:
+        self._executor.submit(holding)
+        if self._patience is None and self._executor.is_full:
+            self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
 
     def _tell_unknown(self, queue: str, name: str) -> None:
         if name not in self._told_unknown and len(self._told_unknown) < MAX_TOLD:
@@ -286,10 +254,11 @@ class Process:
     def _lose_patience(self) -> None:
         """Long tasks came where short ones were expected: give back what waits, and claim nothing ahead for now."""
         self._patience = None
-        if self._running < self._orders.concurrency:
+        if not self._executor.is_full:
             return
-        since = self._waiting[0].since if self._waiting else self._last_end
-        wait = since + AHEAD_PATIENCE_SECONDS - self._loop.time()
+        waiting = self._executor.first_waiting
+        since = self._last_end if waiting is None else waiting.since
+        wait = since + AHEAD_PATIENCE_SECONDS - time.monotonic()
         if wait > 0:
             self._patience = self._loop.call_later(wait, self._lose_patience)
             return
@@ -297,24 +266,22 @@ class Process:
         self._release_waiting()
 
     def _release_waiting(self) -> None:
-        while self._waiting or self._suspects:
-            self._give_back((self._waiting or self._suspects).popleft())
+        waiting = [*self._executor.withdraw_all(), *self._suspects]
+        self._suspects.clear()
+        for holding in waiting:
+            self._give_back(holding)
 
     def _give_back(self, holding: Holding) -> None:
         del self._held[holding.slot]
-        self._exchangers[holding.queue].release(ReleasedTask(holding.task.id, holding.fence), holding)
-
-    def _start_waiting(self) -> None:
-        while self._waiting and self._running < self._orders.concurrency:
-            holding = self._waiting.popleft()
-            if not (holding.task.counters.crashes and self._has_to_wait(holding)):
-                self._start(holding)
+        self._exchangers[holding.queue].release(ReleasedTask(holding.claimed.id, holding.fence), holding)
+        if holding is self._on_trial:
+            self._end_trial()
 
     def _has_to_wait(self, holding: Holding) -> bool:
         """Of the tasks whose next crash is their last, one runs at a time: what has killed this process before and what
         was beside it then are not together in it when it dies again, so that only the one is quarantined."""
         allowed = holding.envelope.options.max_crashes
-        is_last = holding.task.counters.crashes >= (MAX_CRASHES if allowed is None else allowed)
+        is_last = holding.claimed.counters.crashes >= (MAX_CRASHES if allowed is None else allowed)
         if not is_last or holding.definition.isolation:  # that one endangers its own process only
             return False
         if self._on_trial is not None:
@@ -326,98 +293,63 @@ class Process:
     def _end_trial(self) -> None:
         self._on_trial = None
         if self._suspects:
-            self._waiting.appendleft(self._suspects.popleft())
-            self._start_waiting()
+            self._on_trial = self._suspects.popleft()
+            self._submit(self._on_trial)
 
-    def _start(self, holding: Holding) -> None:
-        self._running += 1
-        holding.begun = self._loop.time()
-        if self._running == self._orders.concurrency and self._patience is None:
-            self._patience = self._loop.call_later(AHEAD_PATIENCE_SECONDS, self._lose_patience)
-        task, envelope = holding.task, holding.envelope
-        attempt = task.counters.attempts + 1
-        signals = Signals(partial(self._note_progress, holding))
-        options = envelope.options
-        holding.run = Run(
-            holding.definition,
-            holding.arguments,
-            holding.named,
-            Context(
-                task.id,
-                envelope.name,
-                holding.queue,
-                attempt,
-                holding.fence,
-                signals,
-                options.scheduled_for,
-                options.headers,
-            ),
-            on_start=lambda: self._note_start(holding),
-            on_end=lambda run: self._on_end(holding, run),
-        )
-        if holding.definition.isolation is not None:
-            holding.run.envelope = holding.task.envelope
-        self._executor.start(holding.run)
+    def _note_progress(self, queue: str, task_id: str, fence: int, progress: bytes) -> None:
+        self._reports.note(queue, Report(task_id, fence, progress))
 
-    def _note_start(self, holding: Holding) -> None:
-        now_ms, hard_ms = _now_ms(), holding.definition.hard_ms
-        if hard_ms and holding.definition.isolation is not None:
-            hard_ms += ISOLATED_MARGIN_MS
-        holding.deadline_ms = now_ms + hard_ms if hard_ms else 0
-        self._table.start(holding.slot, now_ms, holding.deadline_ms)
-
-    def _note_progress(self, holding: Holding, progress: bytes) -> None:
-        self._reports.note(holding.queue, Report(holding.task.id, holding.fence, progress))
-
-    def _on_end(self, holding: Holding, run: Run) -> None:
-        self._running -= 1
+    def _note_end(self, holding: Holding) -> None:
         del self._held[holding.slot]
         slot = holding if holding is not self._on_trial else OnTrial(holding, self._end_trial)
-        holding.run = None  # they know each other: a circle is what the garbage collector is slow at
-        self._last_end = self._loop.time()
-        self._measure(run.seconds)
+        seconds, error, isolated = holding.seconds, holding.error, holding.isolated
+        self._last_end = holding.began + seconds
+        self._measure(seconds)
+        if not self._is_waking and len(self._exchangers) > 1:
+            self._is_waking = True
+            self._loop.call_soon(self._wake_exchangers)
+        task, fence, envelope = holding.claimed, holding.fence, holding.envelope
         exchanger = self._exchangers[holding.queue]
-        if holding.is_lost:
+        if holding.signals.is_lease_lost:
             exchanger.forget(slot)
-            self._start_waiting()
-            self._wake_exchangers()
             return
-        if run.error is None:
+        if error is None:
             self._completed += 1
             outcome = COMPLETED
-            result = result_of(holding.envelope, run.result) if run.isolated is None else run.isolated.kept
-            task, key = holding.task, holding.envelope.options.key_until_end
-            exchanger.complete(Held(task.id, holding.fence, task.has_history, result, unique_key=key), slot)
-        elif holding.is_cancelled and isinstance(run.error, STOPPED):
-            task, name, worker_id = holding.task, holding.envelope.name, self._orders.worker_id
-            stopped = verdict.stopped(task, holding.fence, name, worker=worker_id, seconds=run.seconds)
+            result = result_of(envelope, holding.result) if isolated is None else isolated.kept
+            key = envelope.options.key_until_end
+            exchanger.complete(Held(task.id, fence, task.has_history, result, unique_key=key), slot)
+        elif holding.signals.is_cancelled and isinstance(error, STOPPED):
+            worker_id = self._orders.worker_id
+            stopped = verdict.stopped(task, fence, envelope.name, worker=worker_id, seconds=seconds)
             outcome = stopped.verdict
             exchanger.fail(stopped, slot)
-        elif run.isolated is not None and run.isolated.crash is not None:
+        elif isolated is not None and isolated.crash is not None:
             outcome = CRASHED
-            exchanger.crash(Held(holding.task.id, holding.fence), run.isolated.crash, slot)
+            exchanger.crash(Held(task.id, fence), isolated.crash, slot)
         else:
             self._failed += 1
-            told = None if run.isolated is None else run.isolated.failed
-            failed = told or self._describe(holding, run.error, run.seconds)
+            told = None if isolated is None else isolated.failed
+            failed = told or self._describe(holding, error, seconds)
             outcome = failed.verdict
             exchanger.fail(failed, slot)
-        wait_ms = holding.task.waited_ms + (holding.begun - holding.since) * 1_000
-        exchanger.measure(holding.envelope.name, outcome, wait_ms, run.seconds * 1_000)
-        self._start_waiting()
-        self._wake_exchangers()
+        wait_ms = task.waited_ms + (holding.began - holding.since) * 1_000
+        exchanger.measure(envelope.name, outcome, wait_ms, seconds * 1_000)
 
     def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
         worker_id = self._orders.worker_id
-        return failure_of(holding.task, holding.fence, holding.envelope, holding.definition, error, worker_id, seconds)
+        return failure_of(
+            holding.claimed, holding.fence, holding.envelope, holding.definition, error, worker_id, seconds
+        )
 
     def _measure(self, seconds: float, weight: float = 0.1) -> None:
         """Claim further ahead while tasks are short: what AHEAD_SECONDS are worth at the mean run time."""
         mean = seconds if self._mean_seconds is None else (1 - weight) * self._mean_seconds + weight * seconds
         self._mean_seconds = mean
         ahead = min(int(self._orders.concurrency * AHEAD_SECONDS / max(mean, 1e-6)), MAX_AHEAD)
-        self._allocator.resize(ahead - self._ahead)
-        self._ahead = ahead
+        if ahead != self._ahead:
+            self._allocator.resize(ahead - self._ahead)
+            self._ahead = ahead
 
     def _after_exchange(self) -> None:
         self._wake_exchangers()
@@ -425,6 +357,7 @@ class Process:
 
     def _wake_exchangers(self) -> None:
         """A slot that one queue has left may be for another one."""
+        self._is_waking = False
         if len(self._exchangers) > 1:
             for exchanger in self._exchangers.values():
                 exchanger.wake()
@@ -435,8 +368,8 @@ class Process:
         trouble = leases.AWAY if self._has_trouble else leases.NO_TROUBLE
         if not trouble and all(exchanger.is_refused for exchanger in self._exchangers.values()):
             trouble = leases.REFUSED
-        running = self._running - (len(self._overdue()) if self._is_draining else 0)
-        is_empty = running <= 0 and not self._waiting and all(e.is_settled for e in self._exchangers.values())
+        under_way = len(self._held) - (len(self._overdue()) if self._is_draining else 0)
+        is_empty = under_way <= 0 and all(e.is_settled for e in self._exchangers.values())
         state = leases.IDLE if is_empty and self._state == leases.QUIET else self._state
         self._table.publish(self._completed, self._failed, state, trouble)
         if self._state == leases.STOPPING and is_empty:
@@ -460,7 +393,3 @@ class Process:
             log.info("Redis answers again")
         self._has_trouble = error is not None
         self._publish()
-
-
-def _now_ms() -> int:
-    return time.monotonic_ns() // 1_000_000

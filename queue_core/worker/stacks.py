@@ -9,7 +9,7 @@ from pathlib import Path
 from types import CoroutineType, FrameType, TracebackType
 from typing import Any
 
-from queue_core.worker.executor import Run
+from queue_core.worker.run import Run
 
 _OURS = str(Path(__file__).parent)
 

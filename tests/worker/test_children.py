@@ -14,29 +14,30 @@ import pytest
 from queue_core import Context
 from queue_core.codec import decode_result
 from queue_core.worker import isolation
-from queue_core.worker.executor import Executor, Run
+from queue_core.worker.executor import Executor
 from queue_core.worker.isolation import ChildNotReady, Isolation
 from tests.worker import isolated_shop as shop
+from tests.worker.runs import TestRun
 
 APP = "tests.worker.isolated_shop:yard"
 
 
 class Bench:
     def __init__(self, app: str = APP) -> None:
-        self.executor = Executor(asyncio.get_running_loop(), 1)
+        self.executor: Executor[TestRun] = Executor(asyncio.get_running_loop(), 2)
         self.executor.isolation = Isolation(app, "w:1", "INFO", self.executor.end)
-        self.ended: asyncio.Queue[Run] = asyncio.Queue()
+        self.ended: asyncio.Queue[TestRun] = asyncio.Queue()
         self._fence = 0
 
-    def start(self, task: Any, *arguments: Any) -> Run:
+    def start(self, task: Any, *arguments: Any) -> TestRun:
         self._fence += 1
         context = Context("id", task.name, "slow", 1, self._fence)
-        run = Run(task.definition, (), {}, context, lambda: None, self.ended.put_nowait)
-        run.envelope = task.message(*arguments).new_task.envelope
-        self.executor.start(run)
+        envelope = task.message(*arguments).new_task.envelope
+        run = TestRun(task.definition, when_ended=self.ended.put_nowait, context=context, stored=envelope)
+        self.executor.submit(run)
         return run
 
-    async def end(self) -> Run:
+    async def end(self) -> TestRun:
         async with asyncio.timeout(30):
             return await self.ended.get()
 

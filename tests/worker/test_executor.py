@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from queue_core import Cancelled, Context, Taskyard
-from queue_core.worker.executor import Executor, Run
+from queue_core.worker.executor import Executor
 from queue_core.worker.outcome import STOPPED
+from tests.worker.runs import TestRun, run_of
 
 CONTEXT = Context("id", "name", "queue", 1, 7)
 
@@ -22,28 +23,19 @@ CONTEXT = Context("id", "name", "queue", 1, 7)
 class Bench:
     """Runs handlers on an executor and collects how they ended."""
 
-    def __init__(self, executor: Executor) -> None:
+    def __init__(self, executor: Executor[TestRun]) -> None:
         self.executor = executor
-        self.ended: asyncio.Queue[Run] = asyncio.Queue()
-        self.started = 0
+        self.ended: asyncio.Queue[TestRun] = asyncio.Queue()
 
     def start(self, handler: Callable[..., Any], *arguments: Any, **named: Any) -> None:
         definition = Taskyard().task(name="handler")(handler).definition
+        run = TestRun(definition, arguments, named, when_ended=self.ended.put_nowait, context=CONTEXT)
+        self.executor.submit(run)
 
-        def on_start() -> None:
-            self.started += 1
-
-        self.executor.start(Run(definition, arguments, named, CONTEXT, on_start, self.ended.put_nowait))
-
-    async def run(self, handler: Callable[..., Any], *arguments: Any, **named: Any) -> Run:
+    async def run(self, handler: Callable[..., Any], *arguments: Any, **named: Any) -> TestRun:
         self.start(handler, *arguments, **named)
         async with asyncio.timeout(10):
             return await self.ended.get()
-
-
-def make_run(handler: Callable[..., Any], on_end: Callable[[Run], None]) -> Run:
-    definition = Taskyard().task(name="handler")(handler).definition
-    return Run(definition, (), {}, CONTEXT, lambda: None, on_end)
 
 
 def on_bench(test: Callable[[Bench], Awaitable[None]], max_threads: int = 4) -> None:
@@ -197,10 +189,10 @@ def test_where_no_more_threads_can_be_started_those_that_there_are_do_the_work(
 
 def test_run_tells_how_long_it_took_and_when_it_began() -> None:
     async def test(bench: Bench) -> None:
-        bench.start(lambda: time.sleep(0.02))
-        assert bench.started == 1
-        async with asyncio.timeout(10):
-            assert (await bench.ended.get()).seconds >= 0.02
+        before = time.monotonic()
+        run = await bench.run(lambda: time.sleep(0.02))
+        assert run.seconds >= 0.02
+        assert before <= run.began <= time.monotonic() - 0.02
 
     on_bench(test)
 
@@ -267,10 +259,10 @@ def test_cancelled_run_ends(kind: str, has_begun: bool) -> None:
         handler = {"async": asynchronous, "thread": synchronous, "wrapped": wrapped}[kind]
         definition = Taskyard().task(name="handler")(handler).definition
         context = Context("id", "name", "queue", 1, 7)
-        run = Run(definition, [], {}, context, lambda: None, bench.ended.put_nowait)
+        run = TestRun(definition, when_ended=bench.ended.put_nowait, context=context)
         if not has_begun:
             context.signals.is_cancelled = True
-        bench.executor.start(run)
+        bench.executor.submit(run)
         while has_begun and not begun.is_set():
             await asyncio.sleep(0.001)
         bench.executor.cancel(run)
@@ -295,15 +287,15 @@ def test_no_run_sees_what_another_one_has_set() -> None:
         variable.set("thread")
 
     async def test(bench: Bench) -> None:
-        ended: asyncio.Queue[Run] = asyncio.Queue()
+        ended: asyncio.Queue[TestRun] = asyncio.Queue()
 
-        def start_another(run: Run) -> None:
+        def start_another(run: TestRun) -> None:
             """As a worker does: at the end of one, in its context."""
             ended.put_nowait(run)
             if len(seen) < 4:
-                bench.executor.start(make_run(asynchronous, start_another))
+                bench.executor.submit(run_of(asynchronous, start_another))
 
-        bench.executor.start(make_run(asynchronous, start_another))
+        bench.executor.submit(run_of(asynchronous, start_another))
         for _ in range(4):
             await ended.get()
         for _ in range(4):

@@ -96,8 +96,7 @@ def test_after_all_kinds_of_load_every_slot_is_free_again(redis_url: str) -> Non
         # Every queue is idle: no slot is held, granted, or forgotten.
         await _until(lambda: not process._allocator.is_anyone_hungry)
         assert process._allocator.free == SLOTS + process._ahead
-        assert process._running == 0
-        assert not process._waiting
+        assert not process._held
         assert list(table.read()) == []
         process.obey(STOP)
         async with asyncio.timeout(5):

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 from queue_core import Cancelled, Context, LeaseLost, SoftTimeout, Taskyard
-from queue_core.worker import executor
-from queue_core.worker.executor import Executor, Run
+from queue_core.worker import executor, thread_pool
+from queue_core.worker.executor import Executor
 from queue_core.worker.interruption import raise_in_thread
 from queue_core.worker.outcome import STOPPED
 from queue_core.worker.stacks import stack_of
+from tests.worker.runs import TestRun
 
 TIMEOUT = 0.05
 
@@ -30,18 +31,17 @@ def look_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Bench:
-    def __init__(self, max_threads: int = 4) -> None:
-        self.executor = Executor(asyncio.get_running_loop(), max_threads)
-        self.ended: asyncio.Queue[Run] = asyncio.Queue()
+    def __init__(self, slots: int = 4) -> None:
+        self.executor: Executor[TestRun] = Executor(asyncio.get_running_loop(), slots)
+        self.ended: asyncio.Queue[TestRun] = asyncio.Queue()
 
-    def start(self, handler: Callable[..., Any], *arguments: Any, timeout: float | None = TIMEOUT) -> Run:
+    def start(self, handler: Callable[..., Any], *arguments: Any, timeout: float | None = TIMEOUT) -> TestRun:
         definition = Taskyard().task(name="handler", timeout=timeout)(handler).definition
-        context = Context("id", "handler", "queue", 1, 7)
-        run = Run(definition, arguments, {}, context, lambda: None, self.ended.put_nowait)
-        self.executor.start(run)
+        run = TestRun(definition, arguments, when_ended=self.ended.put_nowait)
+        self.executor.submit(run)
         return run
 
-    async def end(self, seconds: float = 10) -> Run:
+    async def end(self, seconds: float = 10) -> TestRun:
         async with asyncio.timeout(seconds):
             return await self.ended.get()
 
@@ -234,7 +234,7 @@ def test_run_that_has_ended_in_its_thread_is_not_interrupted_there() -> None:
         hold_thread(0.1)
 
     async def test() -> None:
-        bench = Bench(max_threads=1)
+        bench = Bench(slots=1)
         first, second = bench.start(lambda: None, timeout=5), bench.start(hold, timeout=None)
         gate.wait(10)  # the loop stands still: it has not heard that the first one has ended
         first.interrupt_at = 0
@@ -250,7 +250,7 @@ def test_interruption_that_comes_when_its_handler_has_just_ended_is_forgotten(mo
     let_go, real = threading.Event(), raise_in_thread
 
     async def test() -> None:
-        bench = Bench(max_threads=1)
+        bench = Bench(slots=1)
         first, second = bench.start(let_go.wait, timeout=5), bench.start(hold_thread, 0.1, timeout=None)
 
         def raise_late(thread_id: int, error: type[BaseException]) -> None:
@@ -259,7 +259,7 @@ def test_interruption_that_comes_when_its_handler_has_just_ended_is_forgotten(mo
                 time.sleep(0.001)
             real(thread_id, error)
 
-        monkeypatch.setattr(executor, "raise_in_thread", raise_late)
+        monkeypatch.setattr(thread_pool, "raise_in_thread", raise_late)
         while not first.began:
             await asyncio.sleep(0.001)
         first.interrupt_at = 0
@@ -290,7 +290,7 @@ def test_timeout_never_hits_the_next_task_of_a_thread() -> None:
 
     async def test() -> None:
         nonlocal seconds
-        bench = Bench(max_threads=1)
+        bench = Bench(slots=1)
         for _ in range(150):
             timed = bench.start(about, seconds + chance.uniform(-0.0004, 0.0004), timeout=0.003)
             behind = [bench.start(innocent, timeout=None) for _ in range(3)]
@@ -342,7 +342,7 @@ def test_run_that_has_not_begun_when_it_is_to_stop_does_not_begin(kind: str, why
     seen: list[str] = []
 
     async def test() -> None:
-        bench = Bench(max_threads=1)
+        bench = Bench(slots=1)
         gate = threading.Event()
         if kind != "async":
             bench.start(gate.wait, timeout=None)
