@@ -219,6 +219,7 @@ def test_no_thread_is_started_that_would_find_no_slot(monkeypatch: pytest.Monkey
         bench.submit(wait)
         for _ in range(10):
             bench.submit(let_go.wait)
+        await until(lambda: len(started) > 1)
         await asyncio.sleep(0.01)
         assert started == ["taskyard-1", "taskyard-2"]
         let_go.set()
