@@ -77,6 +77,14 @@ class FaultFilter:
         return {name: value for name, value in fields.items() if value}
 
 
+def is_local(text: str) -> bool:
+    """Whether it is a time without a zone."""
+    try:
+        return datetime.fromisoformat(text.strip()[:40]).tzinfo is None
+    except ValueError:
+        return False
+
+
 def read_time(what: str, text: str, zone: tzinfo, *, is_end: bool = False) -> int | None:
     """`2026-11-22T03:02`, with or without seconds and zone, as milliseconds; an end is the end of its second.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, tzinfo
 
 from queue_core import formats
 from queue_core.formats import clock, iso, middle, one_line, short_id, visible
@@ -14,8 +15,8 @@ from queue_core.formats import shorten as end
 from queue_core.ids import id_time_ms
 
 __all__ = [
-    "ago", "clock", "duration", "end", "exact", "id_made_at", "iso", "middle", "one_line", "plausible", "plural",
-    "share", "short_count", "short_id", "size", "spread", "thin", "until", "visible",
+    "ago", "clock", "duration", "end", "exact", "for_input", "id_made_at", "iso", "middle", "one_line", "plausible",
+    "plural", "share", "short_count", "short_id", "size", "spread", "thin", "until", "visible",
 ]  # fmt: skip
 
 THIN = "\u202f"
@@ -121,3 +122,13 @@ def spread(counts: Mapping[str, int], width: int = 96) -> tuple[tuple[str, int, 
         parts.append((state, x, part))
         x += part
     return tuple(parts)
+
+
+def for_input(at: int | None, zone: tzinfo) -> str:
+    """As a field for a date and a time has it: without its zone."""
+    if at is None:
+        return ""
+    try:
+        return datetime.fromtimestamp(at // 1000, zone).strftime("%Y-%m-%dT%H:%M:%S")
+    except (OverflowError, OSError, ValueError):
+        return ""

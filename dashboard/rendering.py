@@ -48,6 +48,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         duration=filters.duration,
         since=lambda at: filters.duration(None if at is None else now_ms() - at),
         clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
+        for_input=lambda at: filters.for_input(at, viewer().zone),
         precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),
     )
     environment.globals.update(

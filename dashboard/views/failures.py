@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from dashboard.actions import Letter, action_id, by_queue, done, read_letters, reason, say_outcome
-from dashboard.bulk import effect_of
+from dashboard.bulk import Link, effect_of, links
+from dashboard.fault_filter import FaultFilter, is_local
 from dashboard.filters import clock
-from dashboard.htmx import render_page
+from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
@@ -34,23 +37,34 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
+    """`links`: what can be done to all letters of these faults, where they are of one queue; else `queue_count` says of
+    how many, so that one can be chosen."""
+
     tabs: tuple[Tab, ...]
     part: Part[Fault]
     order: Order
-    queue: str
-    text: str
+    filter: FaultFilter
     queues: tuple[str, ...]
-    is_filtered: bool
     dead: int
+    links: tuple[Link, ...]
+    queue_count: int
 
 
 @dataclass(frozen=True, slots=True)
 class Letters:
+    """`links` and `queue_count` as in `Faults`."""
+
     tabs: tuple[Tab, ...]
     listing: Listing
     state: State
-    queue: str
+    filter: FaultFilter
     queues: tuple[str, ...]
+    links: tuple[Link, ...]
+    queue_count: int
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.state is State.DEAD and self.filter.is_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,48 +84,64 @@ class Preview:
 
 @blueprint.get("/dead")
 def index() -> Response:
-    queue, text = _queue(), request.args.get("q", "")[:128].strip()
-    found = list(parts().inspector.faults(queue or None))
-    if text:
-        found = [fault for fault in found if _matches(fault, text.lower())]
+    chosen = _filter()
+    if _is_local():
+        return _with_zones(chosen)
+    found = _faults(chosen)
     order = Order.read(request.args.get("sort"), COLUMNS, "-last")
     rows = order.apply(found, lambda fault: _key(fault, order.column))
     if "sort" not in request.args:
         rows = tuple(sorted(rows, key=_is_over))
+    dead = sum(fault.dead for fault in found)
+    queues = {fault.queue for fault in found if fault.dead}
     page = Faults(
-        tabs=_tabs("failures.index", faults=len(found)),
+        tabs=_tabs("failures.index", chosen, faults=len(found), letters=dead),
         part=part_of(rows, page_number(request.args.get("page"))),
         order=order,
-        queue=queue,
-        text=text,
-        queues=_queue_names(),
-        is_filtered=bool(queue or text),
+        filter=chosen,
+        queues=_queue_names(chosen.queue),
         dead=g.view.dead,
+        links=_links(queues, State.DEAD, dead, chosen),
+        queue_count=len(queues),
     )
-    return render_page("failures/index.html", {"tabs": "failures/_tabs.html", "list": "failures/_faults.html"}, page)
+    panels = {"tabs": "failures/_tabs.html", "whole": "tasks/_whole.html", "list": "failures/_faults.html"}
+    return render_page("failures/index.html", panels, page)
 
 
 @blueprint.get("/dead/letters")
 def letters() -> Response:
-    page = parts().inspector.letters(_queue() or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
-    return _letters(page, State.DEAD)
+    chosen, inspector, cursor = _filter(), parts().inspector, request.args.get("cursor")
+    if _is_local():
+        return _with_zones(chosen)
+    if not (chosen.chooses or chosen.is_timed):
+        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE)
+        return _letters(page, State.DEAD, chosen, _queues_with("dead", chosen.queue))
+    found = [fault for fault in chosen.of(inspector.faults(chosen.queue or None)) if fault.dead]
+    named = [(fault.queue, fault.fingerprint) for fault in found]
+    page = inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
+    return _letters(page, State.DEAD, chosen, {fault.queue for fault in found}, faults=len(found))
 
 
 @blueprint.get("/dead/trash")
 def trash() -> Response:
-    page = parts().inspector.trash(_queue() or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
-    return _letters(page, State.TRASHED)
+    chosen = FaultFilter(queue=request.args.get("queue", ""))
+    page = parts().inspector.trash(chosen.queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    return _letters(page, State.TRASHED, chosen, _queues_with("trashed", chosen.queue))
 
 
-def _letters(page: Page, state: State) -> Response:
+def _letters(page: Page, state: State, chosen: FaultFilter, queues: Set[str], *, faults: int | None = None) -> Response:
+    letters = page.total if state is State.DEAD else None
     context = Letters(
-        tabs=_tabs(request.endpoint or ""),
+        tabs=_tabs(request.endpoint or "", chosen, faults=faults, letters=letters),
         listing=listing(page, parts().inspector, state=state),
         state=state,
-        queue=_queue(),
-        queues=_queue_names(),
+        filter=chosen,
+        queues=_queue_names(chosen.queue),
+        links=_links(queues, state, page.total, chosen),
+        queue_count=len(queues),
     )
-    return render_page("failures/letters.html", {"tabs": "failures/_tabs.html", "list": "tasks/_list.html"}, context)
+    panels = {"tabs": "failures/_tabs.html", "whole": "tasks/_whole.html", "list": "tasks/_list.html"}
+    return render_page("failures/letters.html", panels, context)
 
 
 @blueprint.get("/dead/requeue")
@@ -188,25 +218,67 @@ def _preview(verb: str) -> Response:
     return render_page("failures/ticked.html", {}, page)
 
 
-def _queue() -> str:
-    return request.args.get("queue", "")
+def _filter() -> FaultFilter:
+    return FaultFilter.read(request.args, viewer().zone)
 
 
-def _queue_names() -> tuple[str, ...]:
+def _is_local() -> bool:
+    """Whether a time of the address is that of the reader's own zone, as a form sends it."""
+    return any(is_local(request.args.get(name, "")) for name in ("since", "until"))
+
+
+def _with_zones(chosen: FaultFilter) -> Response:
+    """The same address for everybody: a copied link shows a colleague the same."""
+    query = {**chosen.query(), **({"sort": request.args["sort"]} if "sort" in request.args else {})}
+    return fresh(make_response(redirect(f"{url_for(request.endpoint or '')}?{urlencode(query)}", 303)))
+
+
+def _faults(chosen: FaultFilter) -> tuple[Fault, ...]:
+    """Those of the filter; with a range of time those with letters that died then, and how many."""
+    inspector = parts().inspector
+    found = chosen.of(inspector.faults(chosen.queue or None))
+    if not chosen.is_timed:
+        return found
+    named = [(fault.queue, fault.fingerprint) for fault in found if fault.dead]
+    counts = inspector.count_letters(named, since=chosen.since, until=chosen.until)
+    return tuple(
+        replace(fault, dead=count) for fault in found if (count := counts.get((fault.queue, fault.fingerprint), 0))
+    )
+
+
+def _links(queues: Set[str], state: State, count: int, chosen: FaultFilter) -> tuple[Link, ...]:
+    """An operation is on one queue."""
+    if len(queues) != 1:
+        return ()
+    return links(next(iter(queues)), state, count, chosen.query(with_queue=False))
+
+
+def _queues_with(place: str, chosen: str) -> Set[str]:
+    """Those with something in that place, or the one that is chosen."""
+    if chosen or g.view.snapshot is None:
+        return {chosen} - {""}
+    return {queue.name for queue in g.view.snapshot.queues if getattr(queue.counts, place)}
+
+
+def _queue_names(chosen: str) -> tuple[str, ...]:
     """For the filter: those with failures, and the one that is chosen."""
     snapshot = g.view.snapshot
     if snapshot is None:
         return ()
-    chosen = _queue()
-    return tuple(q.name for q in snapshot.queues if q.counts.dead or q.counts.retrying or q.name == chosen)
+    counts = {queue.name: queue.counts for queue in snapshot.queues}
+    return tuple(name for name, c in counts.items() if c.dead or c.retrying or c.trashed or name == chosen)
 
 
-def _tabs(current: str, *, faults: int | None = None) -> tuple[Tab, ...]:
+def _tabs(
+    current: str, chosen: FaultFilter, *, faults: int | None = None, letters: int | None = None
+) -> tuple[Tab, ...]:
+    """`faults`, `letters`: how many match, where that is known; `None`: what all together have."""
     snapshot = g.view.snapshot
-    queues = [q for q in snapshot.queues if not _queue() or q.name == _queue()] if snapshot else []
+    queues = [q for q in snapshot.queues if not chosen.queue or q.name == chosen.queue] if snapshot else []
+    is_narrowed = chosen.chooses or chosen.is_timed
     counts = {
         "failures.index": faults if faults is not None else sum(q.fault_count for q in queues),
-        "failures.letters": sum(q.counts.dead for q in queues),
+        "failures.letters": letters if letters is not None and is_narrowed else sum(q.counts.dead for q in queues),
         "failures.trash": sum(q.counts.trashed for q in queues),
     }
     names = {"failures.index": "Faults", "failures.letters": "Letters", "failures.trash": "Trash"}
@@ -216,10 +288,6 @@ def _tabs(current: str, *, faults: int | None = None) -> tuple[Tab, ...]:
 def _is_over(fault: Fault) -> bool:
     """Nothing of it is dead or waits for another attempt: it stands below the others."""
     return not (fault.dead or fault.retrying)
-
-
-def _matches(fault: Fault, text: str) -> bool:
-    return any(text in part.lower() for part in (fault.title, fault.task_name, fault.queue, fault.frame))
 
 
 def _key(fault: Fault, column: str) -> object:

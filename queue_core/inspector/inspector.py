@@ -19,6 +19,7 @@ from queue_core.errors import (
     shown,
 )
 from queue_core.ids import is_task_id
+from queue_core.inspector.letters import Span, check_faults, count_letters, letters_page
 from queue_core.inspector.operations import find_operations, is_operation_id, newest_operations
 from queue_core.inspector.overview import SERVER_COMMANDS, last_seen_first, take_snapshot
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
@@ -236,6 +237,26 @@ class Inspector:
             )
         return sorted_page(self._reader, queue, State.DEAD, position, limit, fingerprint)
 
+    def count_letters(
+        self, faults: Iterable[tuple[str, str]], *, since: int | None = None, until: int | None = None
+    ) -> Mapping[tuple[str, str], int]:
+        """How many of each of these faults (queue, fingerprint) died from `since` to `until`. One round trip."""
+        return count_letters(self._reader, check_faults(faults), _span(since, until))
+
+    def letters_of(
+        self,
+        faults: Iterable[tuple[str, str]],
+        *,
+        since: int | None = None,
+        until: int | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Letters of these faults (queue, fingerprint) that died from `since` to `until`, newest first; pages go one
+        way. Four round trips, the server's cost is that of the faults and of what is shown."""
+        limit, position = check_limit(limit), Position.parse(cursor)
+        return letters_page(self._reader, check_faults(faults), _span(since, until), position, limit)
+
     def trash(self, queue: str | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
         """What was put into the trash, newest first. Two round trips, of all queues four."""
         limit, position = check_limit(limit), Position.parse(cursor)
@@ -301,6 +322,13 @@ class Inspector:
         (answer,) = self._client.read(("XREVRANGE", key, f"({before}" if before else "+", "-", "COUNT", limit + 1))
         rows = [decoding.audit_entry(entry_id, facts) for entry_id, facts in self._reader.checked(answer, key)]
         return AuditPage(tuple(rows[:limit]), rows[limit - 1].id if len(rows) > limit else None)
+
+
+def _span(since: int | None, until: int | None) -> Span:
+    for what, ms in (("since", since), ("until", until)):
+        if ms is not None and (not isinstance(ms, int) or isinstance(ms, bool) or not 0 <= ms < 10**13):
+            raise InvalidArgument(f"{what} {shown(ms)} is not accepted: it is in milliseconds since 1970")
+    return Span(since, until)
 
 
 def _check_id(task_id: str) -> None:

@@ -319,6 +319,7 @@ PAGES = [
     "/queues/billing/pause",
     "/dead",
     "/dead/letters",
+    "/dead/letters?queue=billing&class=ConnectionError&since=2026-01-01T00:00:00Z",
     "/dead/trash",
     "/workers",
     "/activity",
@@ -438,3 +439,53 @@ def test_times_and_colours_are_as_the_reader_chose(
     expect(page.locator("#preferences summary")).to_contain_text("Asia/Tokyo")
     expect(page.locator("#rows time").first).not_to_contain_text("ago")
     assert page.evaluate("getComputedStyle(document.body).colorScheme") == "dark"
+
+
+def test_on_a_phone_the_rest_of_the_navigation_is_behind_more(
+    console: Console, tasks: Tasks, new_page: Callable[..., Page]
+) -> None:
+    tasks.enqueue()
+    page = new_page(viewport={"width": 390, "height": 844})
+    page.goto(console.url)
+    bar = page.get_by_role("navigation", name="Main")
+    expect(bar.get_by_role("link", name="Activity")).to_be_hidden()
+    bar.get_by_text("More", exact=True).click()
+    bar.get_by_role("link", name="Activity").click()
+    expect(page.get_by_role("heading", name="Activity")).to_be_visible()
+    expect(bar.locator("summary")).to_have_attribute("aria-current", "page")
+    wide = new_page()
+    wide.goto(console.url)
+    expect(wide.get_by_role("navigation", name="Main").get_by_text("More", exact=True)).to_be_hidden()
+    wide.keyboard.press("g")
+    wide.keyboard.press("a")
+    expect(wide.get_by_role("heading", name="Activity")).to_be_visible()
+
+
+def test_all_of_a_fault_is_retried_and_its_page_follows_by_itself(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die(count=30)
+    page.goto(f"{console.url}/dead?class=ConnectionError")
+    page.get_by_role("link", name="Retry 30…").click()
+    page.get_by_label("Reason").fill("the gateway is back")
+    page.get_by_role("button", name="Retry 30").click()
+    operation = page.locator("#operation")
+    expect(operation.get_by_role("heading", name="Done Retry 30 dead letters")).to_be_visible()
+    expect(operation).to_contain_text("30 still under way")
+    with tasks.yard.queue("billing").claim(limit=30) as leases:
+        for lease in leases:
+            lease.complete()
+    expect(operation).to_contain_text("30 completed.")
+    page.keyboard.press("g")
+    page.keyboard.press("a")
+    expect(page.locator("#list tbody tr").first).to_contain_text("the gateway is back")
+    expect(page.locator("#list tbody tr").first).to_contain_text("30 completed")
+
+
+def test_ticked_rows_are_purged_by_keyboard(console: Console, tasks: Tasks, page: Page) -> None:
+    ids = tasks.die(count=3)
+    page.goto(f"{console.url}/dead/letters")
+    for key in ("j", "x", "j", "x", "p"):
+        page.keyboard.press(key)
+    expect(page.get_by_role("heading", name="Purge 2 dead letters")).to_be_visible()
+    page.get_by_role("button", name="Purge 2", exact=True).click()
+    expect(page.locator("#toasts")).to_contain_text("2 dead letters purged.")
+    assert sorted(tasks.state(task_id) for task_id in ids) == [State.DEAD, State.TRASHED, State.TRASHED]
