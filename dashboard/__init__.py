@@ -24,6 +24,7 @@ from dashboard.tending import Tender
 from dashboard.users import UsersFile
 from dashboard.viewer import Viewer
 from queue_core.operations import Operations
+from queue_core.schedules import Schedules
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +47,7 @@ def create_app(
     inspector: Inspector | None = None,
     control: Control | None = None,
     operations: Operations | None = None,
+    schedules: Schedules | None = None,
     wall: Callable[[], float] = time.time,
 ) -> Flask:
     """Builds the console. Connects to nothing yet: a server that is away is shown, not raised.
@@ -65,6 +67,8 @@ def create_app(
         control = Control(settings.redis_url, settings.namespace)
     if operations is None:
         operations = Operations(settings.redis_url, settings.namespace)
+    if schedules is None:
+        schedules = Schedules(settings.redis_url, settings.namespace)
 
     def run_operations() -> Operations:
         return Operations(settings.redis_url, settings.namespace, patience_seconds=PATIENCE_SECONDS)
@@ -80,6 +84,7 @@ def create_app(
         inspector,
         control,
         operations,
+        schedules,
         live,
         Tender(run_operations),
         Speeds(),

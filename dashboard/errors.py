@@ -25,6 +25,7 @@ from queue_core.errors import (
     UnknownFault,
     UnknownOperation,
     UnknownQueue,
+    UnknownSchedule,
     UnknownTask,
 )
 
@@ -53,7 +54,7 @@ def register(app: Flask) -> None:
 
 
 def status_of(error: TaskyardError) -> int:
-    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault | UnknownOperation):
+    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault | UnknownOperation | UnknownSchedule):
         return 404
     if isinstance(error, InvalidArgument):
         return 400 if request.method == "GET" else 422

@@ -28,6 +28,7 @@ ENTRIES = (
     Entry("queues.index", "Queues", "queues", "q", ("queues", "tasks", "bulk")),
     Entry("failures.index", "Failures", "dead", "f", ("failures", "faults"), badge="nav-dead"),
     Entry("workers.index", "Workers", "workers", "w", ("workers",)),
+    Entry("schedules.index", "Schedules", "schedules", "s", ("schedules",)),
     Entry("activity.index", "Activity", "activity", "a", ("activity",)),
 )
 FIRST = 3

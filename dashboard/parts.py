@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from queue_core.control import Control
     from queue_core.inspector import Inspector
     from queue_core.operations import Operations
+    from queue_core.schedules import Schedules
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Parts:
     inspector: Inspector
     control: Control
     operations: Operations
+    schedules: Schedules
     live: Live
     tender: Tender
     speeds: Speeds

@@ -24,6 +24,11 @@ from queue_core.formats import duration, iso
 SKIP, ONE, ALL = MISSED = ("skip", "one", "all")
 """What becomes of occurrences that nobody enqueued in their time: none but the latest, if it is at most
 `TOLERANCE_MS` late; the latest, however late; each, but of more than `MOST_MISSED` the latest ones."""
+MISSED_WORDS = {
+    SKIP: "missed ones are skipped",
+    ONE: "of missed ones the latest is made up for",
+    ALL: "all missed ones are made up for",
+}
 TOLERANCE_MS = 60_000
 MOST_MISSED = 1_000
 MIN_EVERY_MS, MAX_EVERY_MS = 1_000, 366 * 86_400_000
@@ -40,6 +45,8 @@ FORM = (
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _AT_A_TIME = re.compile(r"At (\d\d:\d\d(?:(?:, and |, | and )\d\d:\d\d)*) (.+)\Z")
+_ON_DAYS = re.compile(r"on ((?:(?:, and |, | and | through )?(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)+)(?= |\Z)")
+_MINUTES = re.compile(r"\*/(\d+) \* \* \* \*\Z")
 _LOOK_BACK_MS = 60_000
 
 
@@ -71,13 +78,20 @@ class Cron:
 
     @property
     def words(self) -> str:
-        """`every day at 03:00, Europe/Vienna`."""
+        """`every weekday at 09:00, Europe/Vienna`."""
+        minutes = _MINUTES.match(self._fields)
+        if minutes and int(minutes[1]) > 1 and 60 % int(minutes[1]) == 0:
+            return f"every {int(minutes[1])} minutes, {self.time_zone}"
         try:
             told: str = CronSim(self._fields, _EPOCH).explain()
         except (LookupError, ValueError, TypeError, AssertionError):  # what has no words of its own
             return f"{self._fields}, {self.time_zone}"
         at_a_time = _AT_A_TIME.match(told)
         told = f"{at_a_time[2]} at {at_a_time[1]}" if at_a_time else told[0].lower() + told[1:]
+        on_days = _ON_DAYS.match(told)
+        if on_days:
+            days = "weekday" if on_days[1] == "Monday through Friday" else on_days[1]
+            told = f"every {days}{told[on_days.end() :]}"
         return f"{told}, {self.time_zone}"
 
 

@@ -17,7 +17,7 @@ from queue_core.cli.tables import table
 from queue_core.client import Client
 from queue_core.formats import clock, duration, until, when
 from queue_core.inspector import Inspector
-from queue_core.schedule import MISSED
+from queue_core.schedule import MISSED, MISSED_WORDS
 from queue_core.schedules import Schedules
 from queue_core.settings import DEFAULT_QUEUE
 from queue_core.snapshot import Outcome, ScheduleSnapshot
@@ -27,11 +27,6 @@ DONE = {
     "add": "is added", "change": "is changed", "remove": "is removed; tasks that it has made stay",
     "pause": "is paused", "resume": "goes on", "run-now": "has made a task",
 }  # fmt: skip
-MISSED_WORDS = {
-    "one": "of missed ones the latest is made up for",
-    "skip": "missed ones are skipped",
-    "all": "all missed ones are made up for",
-}
 
 
 @click.command("schedules")
@@ -162,20 +157,10 @@ def as_table(schedules: Sequence[ScheduleSnapshot], now_ms: int) -> str:
     return table(HEADS, [_row(schedule, now_ms) for schedule in schedules], left=len(HEADS))
 
 
-def state_of(schedule: ScheduleSnapshot) -> str:
-    if schedule.unreadable:
-        return "unreadable"
-    if schedule.pause:
-        return "paused"
-    if schedule.overdue_since is not None:
-        return "overdue"
-    return "undeclared" if schedule.undeclared_at else "active"
-
-
 def _row(schedule: ScheduleSnapshot, now_ms: int) -> tuple[str, ...]:
     return (
         schedule.name,
-        state_of(schedule),
+        schedule.condition,
         schedule.words or schedule.unreadable,
         schedule.task,
         schedule.queue,
@@ -195,7 +180,7 @@ def _came_to(schedule: ScheduleSnapshot) -> str:
 
 def as_text(schedule: ScheduleSnapshot, now_ms: int) -> str:
     """Several lines."""
-    state = state_of(schedule)
+    state = schedule.condition
     if schedule.unreadable:
         return f"{paint('Unreadable', state)}: {safe(schedule.unreadable)}"
     zone: tzinfo = ZoneInfo(schedule.time_zone) if schedule.time_zone else UTC

@@ -50,3 +50,14 @@ class ScheduleSnapshot:
     created_at: int | None = None
     changed_at: int | None = None
     unreadable: str = ""
+
+    @property
+    def condition(self) -> str:
+        """`unreadable`, `paused`, `overdue`, `undeclared` or `active`."""
+        if self.unreadable:
+            return "unreadable"
+        if self.pause:
+            return "paused"
+        if self.overdue_since is not None:
+            return "overdue"
+        return "undeclared" if self.undeclared_at else "active"
