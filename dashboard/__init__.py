@@ -17,6 +17,8 @@ from dashboard.filters import clock
 from dashboard.live import Live
 from dashboard.parts import Parts
 from dashboard.proxy import believe_proxy
+from dashboard.redacting import guard, redact_logs
+from dashboard.redaction import Redactor
 from dashboard.refusals import Refusals
 from dashboard.settings import ConsoleSettings
 from dashboard.speeds import Speeds
@@ -76,6 +78,10 @@ def create_app(
     root = asset_root()
     app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
     app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
+    redactor = Redactor(settings.redact)
+    inspector, operations = guard(inspector, redactor), guard(operations, redactor)
+    schedules = guard(schedules, redactor)
+    redact_logs(redactor)
     live = Live(inspector)
     users = UsersFile(settings.users_file) if settings.users_file else None
     doors = access.Access(settings, users, wall)
@@ -85,6 +91,7 @@ def create_app(
         control,
         operations,
         schedules,
+        redactor,
         live,
         Tender(run_operations),
         Speeds(),

@@ -10,6 +10,7 @@ from flask import current_app
 if TYPE_CHECKING:
     from dashboard.access import Access
     from dashboard.live import Live
+    from dashboard.redaction import Redactor
     from dashboard.refusals import Refusals
     from dashboard.settings import ConsoleSettings
     from dashboard.speeds import Speeds
@@ -22,11 +23,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
+    """`inspector` and `operations` tell nothing that is to be hidden (`redacting`)."""
+
     settings: ConsoleSettings
     inspector: Inspector
     control: Control
     operations: Operations
     schedules: Schedules
+    redactor: Redactor
     live: Live
     tender: Tender
     speeds: Speeds

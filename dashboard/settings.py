@@ -27,7 +27,8 @@ class ConsoleSettings:
     proxies stand in front and set `X-Forwarded-*`. `no_login`: whoever reaches the console may use it.
     `users_file`: of those who sign in with a password, and of tokens. `proxy_user_header`: where a proxy at one of
     `proxy_addresses` says who asks, `proxy_role_header` in which role; `proxy_role` where it does not say.
-    `sign_in_hours`: how long a sign-in holds at most, `sign_in_idle_hours`: while nobody clicks.
+    `sign_in_hours`: how long a sign-in holds at most, `sign_in_idle_hours`: while nobody clicks. `redact`: names whose
+    values are hidden beside the usual ones; one that begins with `-` is not hidden after all.
     """
 
     redis_url: str = DEFAULT_URL
@@ -47,6 +48,7 @@ class ConsoleSettings:
     proxy_role_header: str = ""
     proxy_role: Role = Role.VIEWER
     proxy_addresses: tuple[Network, ...] = ()
+    redact: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.environment_colour not in COLOURS:
@@ -102,6 +104,7 @@ class ConsoleSettings:
             proxy_role_header=values.get("TASKYARD_PROXY_ROLE_HEADER", "").strip(),
             proxy_role=_role("TASKYARD_PROXY_ROLE", values.get("TASKYARD_PROXY_ROLE") or "viewer"),
             proxy_addresses=_networks("TASKYARD_PROXY_ADDRESSES", values.get("TASKYARD_PROXY_ADDRESSES", "")),
+            redact=tuple(name.strip() for name in values.get("TASKYARD_REDACT", "").split(",") if name.strip()),
         )
 
     @property
