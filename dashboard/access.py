@@ -19,7 +19,7 @@ from dashboard.identity import ANYBODY, User
 from dashboard.passwords import decoy, is_right
 from dashboard.proxy import USER
 from dashboard.rendering import here
-from dashboard.security import SAFE_METHODS
+from dashboard.security import SAFE_METHODS, is_for_programs
 from dashboard.settings import ConsoleSettings
 from dashboard.sign_ins import SignIns
 from dashboard.toasts import say
@@ -91,11 +91,6 @@ class Access:
         self._sign_ins.end(self._wall())
 
 
-def is_for_programs() -> bool:
-    """Addresses at which tokens count, and which answer nobody with a redirect."""
-    return request.path.startswith("/api/") or request.path == "/metrics"
-
-
 def bearer() -> str:
     """The token that the request carries; "" without one."""
     kind, _, text = request.headers.get("Authorization", "").partition(" ")
@@ -139,10 +134,16 @@ def _ask(access: Access) -> Response:
 
 
 class _Cookies(SecureCookieSessionInterface):
-    """Only over TLS where the request came so, and only below the console's own path."""
+    """Only over TLS where the request came so, only below the console's own path, and of another name on another port:
+    to browsers that is the same site, and several consoles on one machine would sign one another's readers out."""
 
     def __init__(self, settings: ConsoleSettings) -> None:
         self._settings = settings
+
+    def get_cookie_name(self, app: Flask) -> str:
+        port = request.host.rpartition(":")[2]
+        name = super().get_cookie_name(app)
+        return f"{name}_{port}" if port.isascii() and port.isdigit() and len(port) <= 5 else name
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return self._settings.secure_cookies or request.is_secure

@@ -12,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
 from dashboard.rendering import now_ms, viewer
+from dashboard.security import is_for_programs
 from dashboard.toasts import say
 from dashboard.views.sign_in import form_was_too_old
 from queue_core.errors import (
@@ -111,7 +112,7 @@ def _http_error(error: HTTPException) -> Response:
         return make_response(error.get_response())
     allowed = getattr(error, "valid_methods", None)
     answer = _answer(status, _sentence(error))
-    if status == 401 and request.path.startswith("/api/"):
+    if status == 401 and is_for_programs():
         answer.headers["WWW-Authenticate"] = "Bearer"
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))
@@ -133,7 +134,7 @@ def _sentence(error: HTTPException) -> str:
 
 def _answer(status: int, sentence: str, *, title: str = "") -> Response:
     title = title or TITLES.get(status) or HTTPStatus(status).phrase
-    if request.path.startswith("/api/") or request.path == "/healthz":
+    if is_for_programs() or request.path == "/healthz":
         return fresh(make_response(jsonify(error=title, detail=sentence), status))
     if g.get("view") is None:
         # Refused before anything was read: a page that needs nothing.

@@ -29,6 +29,11 @@ HEADERS = {
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
+def is_for_programs() -> bool:
+    """Whether this address is one at which tokens count, and which answers in JSON, also what was wrong."""
+    return request.path.startswith("/api/") or request.path == "/metrics"
+
+
 def is_loopback(host: str) -> bool:
     """Whether an address to bind or a name in a Host header means this machine only."""
     try:

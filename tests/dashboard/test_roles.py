@@ -50,6 +50,8 @@ def make(settings: ConsoleSettings) -> Flask:
     def admins() -> ResponseReturnValue:
         return jsonify(by=actor())
 
+    if not any(rule.rule == "/metrics" for rule in application.url_map.iter_rules()):
+        application.add_url_rule("/metrics", "metrics", lambda: actor())
     return application
 
 
@@ -74,6 +76,10 @@ def routes(app: Flask, values: dict[str, str]) -> dict[str, dict[str, str]]:
     return found
 
 
+def is_for_programs(path: str) -> bool:
+    return path.startswith("/api/") or path == "/metrics"
+
+
 def is_too_much(app: Flask, endpoint: str | None, method: str, role: Role) -> bool:
     needed: Role = getattr(app.view_functions.get(endpoint or ""), "needed_role", Role.VIEWER)
     return needed > role and method != "OPTIONS"
@@ -81,10 +87,10 @@ def is_too_much(app: Flask, endpoint: str | None, method: str, role: Role) -> bo
 
 def check_nobody(app: Flask, values: dict[str, str], *, prefix: str = "", https: bool = False) -> None:
     stranger = Person(app, prefix=prefix, https=https)
-    for path in [*routes(app, values), "/nowhere", "/api/v1/nowhere"]:
+    for path in [*routes(app, values), "/nowhere", "/api/v1/nowhere", "/metrics/nowhere"]:
         for method in METHODS:
             answer = stranger.client.open(prefix + path, method=method)
-            if path.startswith("/api/"):
+            if is_for_programs(path):
                 assert answer.status_code == 401, (method, path)
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
             else:
@@ -101,13 +107,13 @@ def check_person(app: Flask, values: dict[str, str], name: str, *, prefix: str =
         for method in METHODS:
             changes = method not in ("GET", "HEAD", "OPTIONS")
             answer = person.client.open(prefix + path, method=method, data=form if changes else None)
-            if path.startswith("/api/") and changes:
+            if is_for_programs(path) and changes:
                 assert answer.status_code == 401, (name, method, path)  # a cookie is no token
             elif is_too_much(app, endpoints.get(method), method, role):
                 assert answer.status_code == 403, (name, method, path)
             else:
                 assert answer.status_code not in (401, 403, 500), (name, method, path)
-            if method in endpoints and changes and not path.startswith("/api/"):
+            if method in endpoints and changes and not is_for_programs(path):
                 assert person.client.open(prefix + path, method=method).status_code == 400, (name, method, path)
 
 
@@ -116,7 +122,7 @@ def check_token(app: Flask, values: dict[str, str], role: Role) -> None:
     for path, endpoints in routes(app, values).items():
         for method in METHODS:
             answer = client.open(path, method=method, headers=headers)
-            if not path.startswith("/api/"):
+            if not is_for_programs(path):
                 assert answer.status_code == 303, (role, method, path)  # pages are for people
                 continue
             if is_too_much(app, endpoints.get(method), method, role):

@@ -271,6 +271,21 @@ def test_cookie_is_for_this_console_alone(person: Callable[..., Person]) -> None
     assert "Secure" not in cookie
 
 
+def test_consoles_on_one_machine_sign_nobody_out(person: Callable[..., Person], settings: ConsoleSettings) -> None:
+    """Browsers send the cookies of a name to all of its ports."""
+    first, second = person(), Person(create_app(replace(settings, secret_key="another key")))
+    second.client._cookies = first.client._cookies  # one browser
+    first.sign_in("ada", HTTP_HOST="localhost:8080")
+    second.sign_in("ada", HTTP_HOST="localhost:8081")
+    assert first.get("/", Host="localhost:8080").status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost:", "localhost:port", "localhost:99999999", "[::1]"])
+def test_no_host_makes_a_cookie_of_another_name(app: Flask, host: str) -> None:
+    answer = app.test_client().get("/sign-in", headers={"Host": host})
+    assert all(line.startswith("taskyard_session=") for line in answer.headers.getlist("Set-Cookie"))
+
+
 def test_a_refresh_that_meets_its_end_is_answered_by_401_and_nothing_else(person: Callable[..., Person]) -> None:
     answer = person().fragment("/queues")
     assert (answer.status_code, answer.text) == (401, "")
