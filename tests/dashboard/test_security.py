@@ -8,7 +8,7 @@ import pytest
 from flask import Flask, g
 
 from dashboard import ConsoleSettings, create_app
-from dashboard.identity import Role, User
+from dashboard.identity import NOBODY, Role, User, current_user
 from dashboard.security import CONTENT_SECURITY_POLICY, is_host_allowed, is_same_origin
 from dashboard.server import check_access
 from queue_core.errors import ConfigurationError
@@ -172,6 +172,13 @@ SETTINGS = ConsoleSettings(hosts=("queues.example",))
 )
 def test_names_under_which_the_console_is_known(netloc: str, no_login: bool, is_allowed: bool) -> None:
     assert is_host_allowed(netloc, replace(SETTINGS, no_login=no_login)) is is_allowed
+    assert is_host_allowed(netloc, replace(SETTINGS, users_file="" if not no_login else "users.json")) is is_allowed
+
+
+def test_whoever_was_not_found_out_is_nobody_and_may_nothing(app: Flask) -> None:
+    with app.test_request_context("/"):
+        assert current_user() is NOBODY
+        assert [role for role in Role if current_user().may(role)] == []
 
 
 @pytest.mark.parametrize(

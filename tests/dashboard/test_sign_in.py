@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -100,6 +102,29 @@ def test_a_wrong_password_lets_nobody_in(person: Callable[..., Person]) -> None:
         assert stranger.get("/").status_code == 303
 
 
+def test_a_name_that_nobody_has_costs_as_much_as_one_that_somebody_has(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    scrypt = hashlib.scrypt
+
+    def look(password: bytes, **given: Any) -> bytes:
+        asked.append(password.decode())
+        return scrypt(password, **given)
+
+    monkeypatch.setattr(hashlib, "scrypt", look)
+    for name in ("ada", "nobody", ""):
+        try_to_sign_in(app.test_client(), name, f"of {name}")
+    assert asked == ["of ada", "of nobody", "of "]
+
+
+def test_whoever_signs_in_rightly_never_has_to_wait(person: Callable[..., Person]) -> None:
+    for _ in range(12):
+        for _ in range(2):
+            person().sign_in("ada", "a slip")
+        assert person().sign_in("ada").status_code == 303
+
+
 @pytest.mark.parametrize(
     "target", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)", "/\tx", "", "x"]
 )
@@ -154,7 +179,9 @@ def test_the_one_who_signed_in_stands_in_histories_and_audit(person: Callable[..
     assert [entry.by for entry in tasks.inspector.audit().rows] == ["otto"]
 
 
-def test_signing_out_ends_it_also_for_copies_of_the_cookie(person: Callable[..., Person]) -> None:
+def test_signing_out_ends_it_also_for_copies_of_the_cookie(
+    person: Callable[..., Person], settings: ConsoleSettings, clock: Clock
+) -> None:
     ada = person("ada")
     cookie = ada.client.get_cookie("taskyard_session")
     assert cookie is not None
@@ -164,8 +191,13 @@ def test_signing_out_ends_it_also_for_copies_of_the_cookie(person: Callable[...,
     assert (answer.status_code, answer.location) == (303, "/sign-in?was=out")
     assert "You are signed out." in ada.client.get(answer.location).text
     assert ada.get("/").status_code == 303
+    left = ada.client.get_cookie("taskyard_session")
     ada.client.set_cookie("taskyard_session", cookie.value)
     assert ada.get("/").status_code == 303
+    assert left is not None
+    elsewhere = Person(create_app(settings, wall=clock))  # has not heard of it
+    elsewhere.client.set_cookie("taskyard_session", left.value)
+    assert elsewhere.get("/").status_code == 303
 
 
 def test_nobody_is_signed_out_by_another_site(person: Callable[..., Person]) -> None:
