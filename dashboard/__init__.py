@@ -23,6 +23,7 @@ from dashboard.refusals import Refusals
 from dashboard.settings import ConsoleSettings
 from dashboard.speeds import Speeds
 from dashboard.tending import Tender
+from dashboard.trends import Trends
 from dashboard.users import UsersFile
 from dashboard.viewer import Viewer
 from queue_core.operations import Operations
@@ -97,6 +98,7 @@ def create_app(
         Speeds(),
         doors,
         Refusals(control, wall),
+        Trends(inspector),
     )
     rendering.register(app, settings)
     errors.register(app)

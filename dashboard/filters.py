@@ -5,8 +5,8 @@ Times and durations are milliseconds. A value that is not known is `None`. Nothi
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
 from datetime import datetime, tzinfo
 
 from queue_core import formats
@@ -15,8 +15,9 @@ from queue_core.formats import shorten as end
 from queue_core.ids import id_time_ms
 
 __all__ = [
-    "ago", "clock", "duration", "end", "exact", "for_input", "id_made_at", "iso", "middle", "one_line", "plausible",
-    "plural", "share", "short_count", "short_id", "size", "spread", "thin", "until", "visible",
+    "ago", "clock", "duration", "end", "exact", "for_input", "id_made_at", "iso", "middle", "minute", "one_line",
+    "plausible", "plural", "rate", "share", "short_count", "short_id", "size", "thin", "time_of_day",
+    "time_to_clear", "until", "visible",
 ]  # fmt: skip
 
 THIN = "\u202f"
@@ -108,22 +109,6 @@ def plural(count: int, one: str, many: str | None = None) -> str:
     return f"{exact(count)} {one if count == 1 else many or one + 's'}"
 
 
-def spread(counts: Mapping[str, int], width: int = 96) -> tuple[tuple[str, int, int], ...]:
-    """The parts of a stacked bar as (state, x, width): whole pixels, at least 2 each, together `width`."""
-    present = [(state, count) for state, count in counts.items() if count > 0]
-    total = sum(count for _, count in present)
-    if not total:
-        return ()
-    widths = [max(2, count * width // total) for _, count in present]
-    widest = widths.index(max(widths))
-    widths[widest] += width - sum(widths)
-    parts, x = [], 0
-    for (state, _), part in zip(present, widths, strict=True):
-        parts.append((state, x, part))
-        x += part
-    return tuple(parts)
-
-
 def for_input(at: int | None, zone: tzinfo) -> str:
     """As a field for a date and a time has it: without its zone."""
     if at is None:
@@ -132,3 +117,28 @@ def for_input(at: int | None, zone: tzinfo) -> str:
         return datetime.fromtimestamp(at // 1000, zone).strftime("%Y-%m-%dT%H:%M:%S")
     except (OverflowError, OSError, ValueError):
         return ""
+
+
+def minute(at: int, now_ms: int, zone: tzinfo) -> str:
+    """`03:12`; of another day `20 Nov 03:00`: on an axis, where seconds say nothing."""
+    text = clock(at, now_ms, zone)
+    return text[:-3] if text.count(":") == 2 else text
+
+
+def time_of_day(at: int, zone: tzinfo) -> str:
+    """`03:12`."""
+    return f"{datetime.fromtimestamp(at // 1000, zone):%H:%M}"
+
+
+def rate(per_minute: float | None) -> str:
+    """Of a minute: `4,120`, below 1 with one decimal; `–` of what is not known."""
+    if per_minute is None:
+        return "–"
+    if 0 < per_minute < 1:
+        return f"{max(per_minute, 0.1):.1f}"
+    return short_count(round(per_minute))
+
+
+def time_to_clear(milliseconds: float | None) -> str:
+    """`8 min 20 s`; `growing` where it will never be."""
+    return "growing" if milliseconds is not None and math.isinf(milliseconds) else duration(milliseconds)

@@ -25,7 +25,7 @@ class Entry:
 
 ENTRIES = (
     Entry("overview.index", "Overview", "overview", "o", ("overview",)),
-    Entry("queues.index", "Queues", "queues", "q", ("queues", "tasks", "bulk")),
+    Entry("queues.index", "Queues", "queues", "q", ("queues", "figures", "limits", "tasks", "bulk")),
     Entry("failures.index", "Failures", "dead", "f", ("failures", "faults"), badge="nav-dead"),
     Entry("workers.index", "Workers", "workers", "w", ("workers",)),
     Entry("schedules.index", "Schedules", "schedules", "s", ("schedules",)),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from flask import current_app
+from flask import current_app, g
 
 if TYPE_CHECKING:
     from dashboard.access import Access
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from dashboard.settings import ConsoleSettings
     from dashboard.speeds import Speeds
     from dashboard.tending import Tender
+    from dashboard.trends import Trend, Trends
     from queue_core.control import Control
     from queue_core.inspector import Inspector
     from queue_core.operations import Operations
@@ -36,9 +38,18 @@ class Parts:
     speeds: Speeds
     access: Access
     refusals: Refusals
+    trends: Trends
 
 
 def parts() -> Parts:
     found = current_app.extensions["taskyard"]
     assert isinstance(found, Parts)
     return found
+
+
+def trends() -> Mapping[str, Trend]:
+    """What the queues of the page did in the last hour. A server that is away is not asked."""
+    found, snapshot = parts().trends, g.view.snapshot
+    if snapshot is None or g.view.is_away:
+        return found.last
+    return found.of((queue.name for queue in snapshot.queues), g.view.now_ms)

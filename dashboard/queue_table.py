@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.live import View
 from dashboard.pagination import Order, Part, part_of
 from dashboard.problems import Kind, Problem
+from dashboard.trends import UNKNOWN, Trend
 from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot, is_live, takes
 
 MANY = 20
 """Above this there are a filter box, groups and pages, and quiet queues are folded."""
 
-COLUMNS = ("trouble", "name", "ready", "wait", "running", "scheduled", "retrying", "dead", "workers")
+COLUMNS = (
+    "trouble", "name", "ready", "wait", "running", "scheduled", "retrying", "dead", "done", "hour", "failed", "p95",
+    "clears", "workers",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class QueueRow:
     note: str
     slots: int
     workers: int
+    trend: Trend = UNKNOWN
 
     @property
     def name(self) -> str:
@@ -44,16 +50,21 @@ class QueueRow:
         )
 
     @property
-    def mix(self) -> dict[str, int]:
-        counts = self.counts
-        waiting = counts.scheduled + counts.blocked + counts.held
-        return {
-            "running": counts.running,
-            "ready": counts.ready,
-            "waiting": waiting,
-            "retrying": counts.retrying,
-            "dead": counts.dead,
-        }
+    def clears_in_ms(self) -> float | None:
+        """Until nothing is ready, if all goes on; infinite: it grows; `None`: nobody can tell, or nothing is."""
+        if self.why_stuck:
+            return None
+        seconds = self.trend.clears_in_seconds(self.counts.ready)
+        return None if seconds is None else seconds * 1000
+
+    @property
+    def why_stuck(self) -> str:
+        """What keeps ready tasks from being taken at all; a rate of the last minutes would say nothing of them."""
+        if not self.counts.ready:
+            return ""
+        if self.queue.pause:
+            return "paused"
+        return "" if self.workers else "no worker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +80,7 @@ class Group:
     scheduled: int
     retrying: int
     dead: int
+    completed_per_minute: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +100,24 @@ class QueueTable:
         return self.total > MANY
 
 
-def queue_rows(view: View) -> tuple[QueueRow, ...]:
+def queue_rows(view: View, trends: Mapping[str, Trend]) -> tuple[QueueRow, ...]:
     if view.snapshot is None:
         return ()
     troubles = _troubles(view.problems)
     live = [worker for worker in view.snapshot.workers if is_live(worker, view.now_ms)]
-    return tuple(_row(queue, troubles, live) for queue in view.snapshot.queues)
+    return tuple(_row(queue, troubles, live, trends.get(queue.name, UNKNOWN)) for queue in view.snapshot.queues)
 
 
-def queue_table(view: View, *, order: Order, text: str = "", page: int = 1, shows_quiet: bool = False) -> QueueTable:
-    every = queue_rows(view)
+def queue_table(
+    view: View,
+    trends: Mapping[str, Trend],
+    *,
+    order: Order,
+    text: str = "",
+    page: int = 1,
+    shows_quiet: bool = False,
+) -> QueueTable:
+    every = queue_rows(view, trends)
     total = len(every)
     rows = order.apply([row for row in every if text.lower() in row.name.lower()], lambda row: _key(row, order.column))
     if order.column == "trouble":
@@ -119,7 +139,7 @@ def group_name(queue: str) -> str:
     return queue
 
 
-def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerSnapshot]) -> QueueRow:
+def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerSnapshot], trend: Trend) -> QueueRow:
     assigned = [worker for worker in live if takes(worker, queue.name)]
     kind = troubles.get(queue.name)
     mark, note = "good", ""
@@ -146,6 +166,7 @@ def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerS
         note=note,
         slots=sum(worker.concurrency for worker in assigned),
         workers=len(assigned),
+        trend=trend,
     )
 
 
@@ -161,7 +182,7 @@ def _troubles(problems: Iterable[Problem]) -> dict[str, Kind]:
 
 
 def _key(row: QueueRow, column: str) -> object:
-    counts = row.counts
+    counts, trend = row.counts, row.trend
     values: dict[str, object] = {
         "trouble": row.name,
         "name": row.name,
@@ -171,6 +192,11 @@ def _key(row: QueueRow, column: str) -> object:
         "scheduled": counts.scheduled,
         "retrying": counts.retrying,
         "dead": counts.dead,
+        "done": trend.completed_per_minute,
+        "hour": trend.attempts or None,
+        "failed": trend.failed / trend.attempts if trend.attempts else None,
+        "p95": trend.p95_run_ms,
+        "clears": math.inf if row.why_stuck else row.clears_in_ms,
         "workers": row.workers,
     }
     return values[column]
@@ -195,6 +221,13 @@ def _groups(rows: Sequence[QueueRow], every: Sequence[QueueRow]) -> tuple[Group,
             scheduled=sum(row.counts.scheduled for row in members[name]),
             retrying=sum(row.counts.retrying for row in members[name]),
             dead=sum(row.counts.dead for row in members[name]),
+            completed_per_minute=_total(row.trend.completed_per_minute for row in members[name]),
         )
         for name, listed in shown.items()
     )
+
+
+def _total(values: Iterable[float | None]) -> float | None:
+    """Of those that are known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known else None

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from flask import Flask, g, request, url_for
 from markupsafe import Markup
 
-from dashboard import filters, wording
+from dashboard import charts, filters, wording
 from dashboard.identity import Role, current_user
 from dashboard.navigation import ENTRIES, FIRST
 from dashboard.settings import ConsoleSettings
@@ -37,6 +37,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         exact=filters.exact,
         count=filters.short_count,
         iso=filters.iso,
+        rate=filters.rate,
         size=filters.size,
         short_id=filters.short_id,
         middle=filters.middle,
@@ -49,12 +50,16 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         since=lambda at: filters.duration(None if at is None else now_ms() - at),
         clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
         for_input=lambda at: filters.for_input(at, viewer().zone),
+        time_of_day=lambda at: filters.time_of_day(at, viewer().zone),
+        minute=lambda at: filters.minute(at, now_ms(), viewer().zone),
         precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),
     )
     environment.globals.update(
         plural=filters.plural,
+        share=filters.share,
         plausible=filters.plausible,
-        spread=filters.spread,
+        sparkline=charts.sparkline,
+        time_to_clear=filters.time_to_clear,
         settings=settings,
         static=lambda name: _static_url(app, name),
         here=here,

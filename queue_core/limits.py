@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from enum import Enum
@@ -26,6 +27,8 @@ Count = int | Keep | None
 Age = float | timedelta | Keep | None
 Rate = tuple[int, float | timedelta] | Keep | None
 """How many tasks, in how many seconds."""
+_UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
+_WRITTEN = re.compile(r"(\d{1,12}(?:\.\d{1,6})?) ?(s|min|h|d)?\Z", re.ASCII)
 _TIMES = ("dead_max_age", "wait_target")
 
 
@@ -68,6 +71,40 @@ def changes(
 def told(changes: Mapping[str, object]) -> str:
     """Changes as the audit has them: `max_length=100, claim_rate=50/1s, dead_max_age=none`."""
     return ", ".join(f"{name}={_told(name, value)}" for name, value in changes.items())
+
+
+def read_count(text: str) -> int:
+    """`100000` or `100,000`. Raises `ValueError`."""
+    return int(text.replace(",", "").replace("_", ""))
+
+
+def read_time(text: str) -> float:
+    """Seconds of `90s`, `15min`, `12 h` or `30d`: with the unit, as 30 seconds where 30 days were meant would send all
+    dead letters to the trash. Raises `ValueError`."""
+    found = _WRITTEN.match(text.strip())
+    if not found or not found[2]:
+        raise ValueError(text)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+def read_rate(text: str) -> tuple[int, float]:
+    """How many tasks in how many seconds: `100/60`, `5000/1h`. Raises `ValueError`."""
+    count, _, period = text.partition("/")
+    found = _WRITTEN.match(period.strip())
+    if not found:
+        raise ValueError(text)
+    return read_count(count), float(found[1]) * _UNITS[found[2] or "s"]
+
+
+def write_time(seconds: float) -> str:
+    """As `read_time` reads it: `15min`."""
+    unit = next((unit for unit, size in _UNITS.items() if seconds >= size and seconds % size == 0), "s")
+    return f"{seconds / _UNITS[unit]:.15g}{unit}"
+
+
+def write_rate(tasks: int, seconds: float) -> str:
+    """As `read_rate` reads it: `100/1min`."""
+    return f"{tasks}/{write_time(seconds)}"
 
 
 def _told(name: str, value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
@@ -9,8 +10,10 @@ from flask import Blueprint, Response, g, request
 from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
+from dashboard.parts import trends
 from dashboard.problems import MOST_LINES, Problem, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
+from dashboard.trends import Trend
 from dashboard.views.workers import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
 
@@ -61,8 +64,8 @@ class Overview:
     example: str = EXAMPLE
 
 
-def overview(view: View, order: Order) -> Overview:
-    table = queue_table(view, order=order)
+def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
+    table = queue_table(view, trends, order=order)
     snapshot = view.snapshot
     rows = worker_rows(snapshot.workers if snapshot else (), view.now_ms)
     unusual = [row for row in rows if row.condition != "alive"]
@@ -93,5 +96,5 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 
 @blueprint.get("/")
 def index() -> Response:
-    page = overview(g.view, Order.read(request.args.get("sort"), COLUMNS, "trouble"))
+    page = overview(g.view, trends(), Order.read(request.args.get("sort"), COLUMNS, "trouble"))
     return render_page("overview/index.html", PANELS, page)

@@ -12,27 +12,16 @@ from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, page_number
-from dashboard.parts import parts
-from dashboard.problems import HeldTask, Problem, held_tasks, known_names, live_workers
+from dashboard.parts import parts, trends
+from dashboard.problems import held_tasks, known_names, live_workers
+from dashboard.queue_head import TABS, QueueHead, queue_head
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.toasts import say
+from dashboard.trends import UNKNOWN
 from queue_core.errors import InvalidArgument
-from queue_core.snapshot import QueueSnapshot, State, WorkerSnapshot, is_live, takes
+from queue_core.snapshot import QueueSnapshot, State
 
 blueprint = Blueprint("queues", __name__)
-
-TABS = (
-    State.READY,
-    State.RUNNING,
-    State.SCHEDULED,
-    State.RETRYING,
-    State.HELD,
-    State.BLOCKED,
-    State.DEAD,
-    State.TRASHED,
-)
-RARE_TABS = (State.HELD, State.BLOCKED, State.TRASHED)
-"""Shown when there is something in them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +30,12 @@ class Queues:
 
 
 @dataclass(frozen=True, slots=True)
-class Tab:
-    state: State
-    count: int
-    is_current: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Queue:
-    queue: QueueSnapshot
-    tabs: tuple[Tab, ...]
+    head: QueueHead
     state: State
     listing: Listing
-    problems: tuple[Problem, ...]
-    workers: tuple[WorkerSnapshot, ...]
-    silent: tuple[WorkerSnapshot, ...]
-    slots: int
-    held: tuple[HeldTask, ...]
     links: tuple[Link, ...]
     """What can be done to all tasks of the state."""
-    known: tuple[str, ...]
-    """Names of tasks that its live workers can run."""
 
 
 @blueprint.get("/queues")
@@ -69,6 +43,7 @@ def index() -> Response:
     arguments = request.args
     table = queue_table(
         g.view,
+        trends(),
         order=Order.read(arguments.get("sort"), COLUMNS, "trouble"),
         text=arguments.get("q", "")[:128].strip(),
         page=page_number(arguments.get("page")),
@@ -83,21 +58,11 @@ def show(name: str) -> Response:
     queue = inspector.queue(name)
     state = _state(request.args.get("state"), queue)
     page = inspector.tasks(name, state, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
-    workers = g.view.snapshot.workers if g.view.snapshot else ()
-    assigned = tuple(worker for worker in workers if takes(worker, name))
-    live = tuple(worker for worker in assigned if is_live(worker, g.view.now_ms))
     context = Queue(
-        queue=queue,
-        tabs=_tabs(queue, state),
+        head=queue_head(g.view, queue, trends().get(name, UNKNOWN), state),
         state=state,
         listing=listing(page, inspector, state=state),
-        problems=tuple(problem for problem in g.view.problems if any(q.name == name for q in problem.queues)),
-        workers=live,
-        silent=tuple(worker for worker in assigned if worker not in live and worker.state != "stopped"),
-        slots=sum(worker.concurrency for worker in live),
-        held=held_tasks(queue),
         links=links(name, state, getattr(queue.counts, state.value)),
-        known=known_names(live),
     )
     panels = {
         "queue-head": "queues/_head.html",
@@ -171,15 +136,6 @@ def _known(queue: str) -> tuple[str, ...]:
     """Names of tasks that the queue's live workers can run."""
     snapshot = g.view.snapshot
     return known_names(live_workers(snapshot, queue, g.view.now_ms)) if snapshot else ()
-
-
-def _tabs(queue: QueueSnapshot, current: State) -> tuple[Tab, ...]:
-    tabs = []
-    for state in TABS:
-        count = getattr(queue.counts, state.value)
-        if count or state is current or state not in RARE_TABS:
-            tabs.append(Tab(state, count, state is current))
-    return tuple(tabs)
 
 
 def _state(text: str | None, queue: QueueSnapshot) -> State:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
@@ -18,9 +17,6 @@ from queue_core.control import Control
 from queue_core.formats import count, duration, when
 from queue_core.inspector import Inspector
 from queue_core.snapshot import Limits, QueueSnapshot, Rate
-
-UNITS = {"": 1, "s": 1, "min": 60, "h": 3_600, "d": 86_400}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(s|min|h|d)?\Z")
 
 
 class _Value(click.ParamType[Any]):
@@ -42,33 +38,9 @@ class _Value(click.ParamType[Any]):
             self.fail(f"{value!r:.80} is not accepted: it is {self._example}, or none.", param, ctx)
 
 
-def _seconds(text: str) -> float:
-    found = _DURATION.match(text)
-    if not found:
-        raise ValueError(text)
-    return float(found[1]) * UNITS[found[2] or ""]
-
-
-def _age(text: str) -> float:
-    """With its unit: 30 seconds where 30 days were meant would send all dead letters to the trash."""
-    found = _DURATION.match(text)
-    if not found or not found[2]:
-        raise ValueError(text)
-    return _seconds(text)
-
-
-def _rate(text: str) -> tuple[int, float]:
-    number, slash, period = text.partition("/")
-    return _count(number), _seconds(period if slash else "x")
-
-
-def _count(text: str) -> int:
-    return int(text.replace(",", "").replace("_", ""))
-
-
-NUMBER = _Value("n", _count, "a whole number, such as 10000")
-RATE = _Value("n/time", _rate, "how many in how many seconds, such as 100/60 or 5000/1h")
-TIME = _Value("time", _age, "a time such as 90s, 15min, 12h or 30d")
+NUMBER = _Value("n", limits.read_count, "a whole number, such as 10000")
+RATE = _Value("n/time", limits.read_rate, "how many in how many seconds, such as 100/60 or 5000/1h")
+TIME = _Value("time", limits.read_time, "a time such as 90s, 15min, 12h or 30d")
 
 
 def _option(name: str, kind: _Value, what: str) -> Callable[[Any], Any]:

@@ -317,6 +317,8 @@ PAGES = [
     "/queues/billing?state=dead",
     "/queues/billing?state=ready",
     "/queues/billing/pause",
+    "/queues/billing/figures",
+    "/queues/billing/limits",
     "/dead",
     "/dead/letters",
     "/dead/letters?queue=billing&class=ConnectionError&since=2026-01-01T00:00:00Z",

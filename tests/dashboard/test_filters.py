@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -193,23 +194,16 @@ def test_of_an_id_the_end_is_shown(identifier: str, shown: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "counts",
-    [
-        {"ready": 1, "dead": 1_000_000},
-        {"ready": 5, "running": 5, "dead": 5},
-        {"ready": 1},
-        {f"s{i}": 1 for i in range(7)},
-    ],
+    ("per_minute", "shown"),
+    [(None, "–"), (0.0, "0"), (0.01, "0.1"), (0.44, "0.4"), (1.4, "1"), (4120.2, "4,120"), (250_000.0, "250 k")],
 )
-def test_a_stacked_bar_is_full_and_shows_every_part(counts: dict[str, int]) -> None:
-    parts = filters.spread(counts)
-    assert sum(width for _, _, width in parts) == 96
-    assert all(width >= 2 for _, _, width in parts)
-    assert [state for state, _, _ in parts] == list(counts)
+def test_rates_are_per_minute_and_below_one_have_a_decimal(per_minute: float | None, shown: str) -> None:
+    assert plain(filters.rate(per_minute)) == shown
 
 
-def test_a_stacked_bar_of_nothing_is_empty() -> None:
-    assert filters.spread({"ready": 0}) == ()
+@pytest.mark.parametrize(("ms", "shown"), [(None, "–"), (math.inf, "growing"), (480_000.0, "8 min 00 s")])
+def test_what_never_clears_is_growing(ms: float | None, shown: str) -> None:
+    assert plain(filters.time_to_clear(ms)) == shown
 
 
 def test_plural_counts_exactly() -> None:

@@ -53,6 +53,7 @@ class Elements(HTMLParser):
 
 def pages_of(tasks: Tasks, task_id: str) -> Iterator[str]:
     yield from ("/", "/queues", "/queues/billing", "/queues/billing?state=dead", "/queues/billing/pause", "/workers")
+    yield from ("/queues/billing/figures", "/queues/billing/figures?span=24h", "/queues/billing/limits")
     yield from ("/dead", "/dead/letters", "/dead/trash", f"/queues/billing/tasks/{task_id}")
     yield f"/queues/billing/faults/{tasks.fingerprint()}"
     yield f"/dead/requeue?letter=billing/{task_id}/{tasks.died_at(task_id)}"

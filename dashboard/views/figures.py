@@ -1,0 +1,44 @@
+"""What one queue did in the last hour or day, and by task name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Blueprint, Response, g, request
+
+from dashboard.htmx import render_page
+from dashboard.parts import parts, trends
+from dashboard.queue_figures import SPANS, Charts, charts
+from dashboard.queue_head import QueueHead, queue_head
+from dashboard.trends import UNKNOWN
+from queue_core.errors import InvalidArgument
+
+blueprint = Blueprint("figures", __name__)
+
+AUDIT_ENTRIES = 100
+"""Among which marks are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    head: QueueHead
+    charts: Charts
+
+
+@blueprint.get("/queues/<name>/figures")
+def show(name: str) -> Response:
+    span = request.args.get("span", "1h")
+    if span not in SPANS:
+        raise InvalidArgument(f"{span!r} is not a span: it is {' or '.join(SPANS)}.")
+    inspector = parts().inspector
+    head = queue_head(g.view, inspector.queue(name), trends().get(name, UNKNOWN), None)
+    statistics = inspector.statistics(name, by_name=True, **SPANS[span])
+    entries = inspector.audit(AUDIT_ENTRIES).rows
+    page = Figures(head, charts(span, statistics, entries, head.known, head.held))
+    panels = {
+        "queue-head": "queues/_head.html",
+        "tabs": "queues/_tabs.html",
+        "charts": "figures/_charts.html",
+        "names": "figures/_names.html",
+    }
+    return render_page("figures/show.html", panels, page)
