@@ -28,10 +28,12 @@ from queue_core.errors import (
     UnknownQueue,
     UnknownSchedule,
     UnknownTask,
+    UnknownWorker,
 )
 
 log = logging.getLogger(__name__)
 
+UNKNOWN = (UnknownFault, UnknownOperation, UnknownQueue, UnknownSchedule, UnknownTask, UnknownWorker)
 TITLES = {
     400: "This request cannot be answered",
     401: "You are not signed in",
@@ -55,7 +57,7 @@ def register(app: Flask) -> None:
 
 
 def status_of(error: TaskyardError) -> int:
-    if isinstance(error, UnknownQueue | UnknownTask | UnknownFault | UnknownOperation | UnknownSchedule):
+    if isinstance(error, UNKNOWN):
         return 404
     if isinstance(error, InvalidArgument):
         return 400 if request.method == "GET" else 422

@@ -99,6 +99,10 @@ class UnknownSchedule(TaskyardError, LookupError):
     """There is no such schedule."""
 
 
+class UnknownWorker(TaskyardError, LookupError):
+    """There is no such worker, or it was not heard of for an hour."""
+
+
 class InvalidResult(InvalidArgument):
     """What a task has to give back cannot be stored."""
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from dashboard.filters import iso
 from dashboard.parts import parts
 from dashboard.problems import Problem
-from dashboard.views.workers import worker_rows
+from dashboard.worker_table import worker_rows
 from queue_core.errors import InvalidArgument, ServerUnavailable, TaskyardError
 from queue_core.snapshot import Counts, Fault, QueueSnapshot, Snapshot, TaskSummary, is_live, takes
 

@@ -14,7 +14,7 @@ from dashboard.parts import trends
 from dashboard.problems import MOST_LINES, Problem, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.trends import Trend
-from dashboard.views.workers import WorkerRow, worker_rows
+from dashboard.worker_table import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
 
 blueprint = Blueprint("overview", __name__)

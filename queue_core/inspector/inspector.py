@@ -149,6 +149,20 @@ class Inspector:
         found = self._reader.one(reading.describe(self._client.queue(queue), known, finds_ready_time=True))
         return tuple(reading.summary(queue, task) for task_id in known if (task := found.get(task_id.encode())))
 
+    def tasks_named(self, wanted: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], TaskSummary]:
+        """Of these (queue, id), at most 200, those that are there or left a record. One round trip. A queue that cannot
+        be read knows none."""
+        ids: dict[str, list[str]] = {}
+        for queue, task_id in [pair for pair in dict.fromkeys(wanted) if keys.is_name(pair[0])][:MAX_ROWS]:
+            if is_task_id(task_id):
+                ids.setdefault(queue, []).append(task_id)
+        answers, _ = self._reader.ask([reading.describe(self._client.queue(queue), ids[queue]) for queue in ids])
+        found: dict[tuple[str, str], TaskSummary] = {}
+        for queue, tasks in zip(ids, answers, strict=True):
+            if not isinstance(tasks, TaskyardError):
+                found |= {(queue, decoding.text(task.id)): reading.summary(queue, task) for task in tasks.values()}
+        return found
+
     def task(self, queue: str, task_id: str) -> TaskDetail:
         """One task, in every state, and for 24 h after its end where it left a record. Two round trips.
 

@@ -17,6 +17,8 @@ from tests.console import PARTIAL, Tasks, Visitor
 
 READS = {"GET", "HEAD", "OPTIONS"}
 PLACEHOLDERS = {
+    "worker_id": "web-1:7",
+    "command": "quiet",
     "name": "billing",
     "task_id": "some-task",
     "fingerprint": "abc123",

@@ -35,6 +35,14 @@ def test_summaries_tell_what_became_of_exactly_these(engine: Engine, inspector: 
     assert found[0].at == START_MS
 
 
+def test_tasks_of_several_queues_are_found_in_one_round_trip(engine: Engine, inspector: Inspector) -> None:
+    ready = engine.seed("ready")
+    wanted = [("email", ready), ("email", "gone"), ("nowhere", ready), ("a b", "x"), ("email", "?")]
+    found = inspector.tasks_named(wanted)
+    assert {pair: row.state for pair, row in found.items()} == {("email", ready): State.READY}
+    assert inspector.tasks_named([]) == {}
+
+
 def test_summaries_of_nothing_is_nothing_and_too_many_are_refused(engine: Engine, inspector: Inspector) -> None:
     engine.seed("ready")
     assert inspector.summaries("email", []) == ()
