@@ -97,11 +97,19 @@ def skipped_sentence(skipped: Mapping[str, str]) -> str:
 
 
 def say_outcome(
-    outcomes: Iterable[Outcome], one: str, done: str, *, many: str | None = None, missing: str = "", end: str = ""
+    outcomes: Iterable[Outcome],
+    one: str,
+    done: str,
+    *,
+    many: str | None = None,
+    missing: str = "",
+    end: str = "",
+    undo_action: str = "",
 ) -> None:
     """`3 dead letters retried`, what was skipped and why. Nothing done is no success.
 
-    `missing`: why fewer were acted on than the page had shown, where the outcome does not name them.
+    `missing`: why fewer were acted on than the page had shown, where the outcome does not name them. `undo_action`: as
+    of a toast.
     """
     outcomes = tuple(outcomes)
     count = sum(len(outcome.done) for outcome in outcomes)
@@ -114,7 +122,7 @@ def say_outcome(
     if end:
         sentences.append(end)
     text = ". ".join(sentence[:1].upper() + sentence[1:] for sentence in sentences) + "."
-    say(text, kind="good" if count and not skipped and not missing else "warn")
+    say(text, kind="good" if count and not skipped and not missing else "warn", undo_action=undo_action)
 
 
 def done(*server_times: int, to: str | None = None) -> Response:

@@ -132,6 +132,11 @@ def page_of(operation: Operation) -> str:
     return url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue)
 
 
+def undo_form(act: str) -> str:
+    """One act is undone once, whoever presses."""
+    return f"undo {act}"
+
+
 def _rate(text: str) -> float:
     rate = whole_number(text.strip(), "How many a minute")
     if not 1 <= rate <= MOST_PER_MINUTE:

@@ -68,6 +68,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         act=wording.act,
         skipped_words=wording.skipped,
         outcome=wording.outcome,
+        page_of=lambda operation: url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue),
         may=lambda role: current_user().may(Role[role.upper()]),
         take_toasts=take_toasts,
         with_query=with_query,

@@ -170,6 +170,16 @@ class Operations:
         first, last = (decoding.moment(end[0][1]) if end else None for end in ends)
         return first, last
 
+    def undoing(self, queue: str, act: str, count: int, *, since: int, until: int) -> Bound:
+        """What restores those of `count` tasks that one act has put into the trash and that are there still: an
+        operation, by its id, or another action, by its form's. `since`, `until`: between these times, ms, they are
+        deleted for good. One round trip. Raises `InvalidArgument`."""
+        self._client.queue(queue)
+        now = self._inspector.server_ms()
+        bound = Bound(queue, "restore", State.TRASHED, now, count, since=since, highest=until, undoes=act)
+        _check_bound(bound)
+        return bound
+
     # Beginning and steering.
 
     def start(
@@ -359,7 +369,9 @@ def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_
     verb = decoding.text(facts.get(b"verb"))
     by, reason = (decoding.line(decoding.text(facts.get(name)), 500) for name in (b"by", b"reason"))
     if verb == "trash":
-        return protocol.trash(queue, (), decoding.number(facts.get(b"keep", 0)), by, reason, chunk)
+        return protocol.trash(
+            queue, (), decoding.number(facts.get(b"keep", 0)), by, reason, chunk, act=chunk.operation_id
+        )
     if verb == "restore":
         return protocol.restore(queue, (), chunk)
     if verb == "delete":
@@ -387,6 +399,8 @@ def _read_letter(member: bytes) -> tuple[int, str]:
 
 def _describe(bound: Bound) -> str:
     to = f" to {bound.to_queue}" if bound.to_queue else ""
+    if bound.undoes:
+        return f"what {bound.undoes} put into the trash"
     if bound.state is not State.DEAD:
         return f"all {bound.state.value} tasks{to}"
     faults = f"of {len(bound.faults):,} faults" if len(bound.faults) > 1 else f"of fault {''.join(bound.faults)}"
@@ -423,7 +437,9 @@ def _check_way(verb: str, queue: str, to_queue: str) -> None:
 
 def _check_bound(bound: Bound) -> dict[str, Argument]:
     """The facts of an operation's HASH, as operation.lua reads them."""
-    _check_target(bound.verb, bound.state, bound.faults, bound.since, bound.until)
+    _check_target(bound.verb, bound.state, bound.faults, None if bound.undoes else bound.since, bound.until)
+    if bound.undoes:
+        _check_undoing(bound)
     _check_way(bound.verb, bound.queue, bound.to_queue)
     for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
         if ms is not None or what == "taken_at":
@@ -444,7 +460,17 @@ def _check_bound(bound: Bound) -> dict[str, Argument]:
     }
     if bound.to_queue:
         facts["to"] = bound.to_queue
+    if bound.undoes:
+        facts["undoes"] = bound.undoes
     return facts
+
+
+def _check_undoing(bound: Bound) -> None:
+    audit.check_action_id(bound.undoes)
+    if bound.verb != "restore":
+        raise InvalidArgument(f"undoes {shown(bound.undoes)} is not accepted: {bound.verb} undoes nothing")
+    for what, ms in (("since", bound.since), ("until", bound.highest)):
+        check_ms(what, ms)
 
 
 def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argument]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, g, request, url_for
 
 from dashboard.actions import action_id, done, reason
-from dashboard.bulk import page_of
+from dashboard.bulk import page_of, undo_form
 from dashboard.filters import clock, duration, plural, short_id
 from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
@@ -66,6 +66,8 @@ class OperationPage:
     title: str
     outcome: str
     fault: Fault | None
+    undone: Operation | None
+    """What brings back what this one purged."""
     per_second: float | None
     left_ms: int | None
 
@@ -78,6 +80,18 @@ class OperationPage:
     def rests(self) -> str:
         """`892 dead letters`: those that it has not looked at."""
         return tasks(self.not_begun, self.operation.bound.state)
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether all that it purged can still be there."""
+        operation = self.operation
+        is_purge = operation.bound.verb == "trash" and operation.has_ended and operation.done > 0
+        return is_purge and self.undone is None and g.now_ms < self.restorable_until
+
+    @property
+    def restorable_until(self) -> int:
+        """When the first of what it purged is deleted for good."""
+        return self.operation.began_at + (self.operation.keep_ms or 0)
 
     @property
     def done_word(self) -> str:
@@ -179,6 +193,26 @@ def cancel(operation_id: str) -> Response:
     return _steer(operation_id, "cancel", "It is cancelled. What was done stays.")
 
 
+@blueprint.post("/activity/<operation_id>/undo")
+@needs(Role.OPERATOR)
+def undo(operation_id: str) -> Response:
+    """What it purged is restored, as an operation of its own; pressed again, that one is shown."""
+    found = _operation(operation_id)
+    page = operation_page(found)
+    if page.undone:
+        return done(to=page_of(page.undone))
+    if not page.can_undo:
+        say("There is nothing that could be undone.", kind="warn")
+        return done(to=page_of(found))
+    keep_ms, ended_at = found.keep_ms or 0, found.ended_at or g.now_ms
+    bound = parts().operations.undoing(
+        found.bound.queue, found.id, found.done, since=found.began_at + keep_ms, until=ended_at + keep_ms
+    )
+    begun = parts().operations.start(bound, by=actor(), action_id=undo_form(found.id), reason=reason())
+    parts().tender.wake()
+    return done(begun.began_at, to=page_of(begun))
+
+
 def operation_page(operation: Operation) -> OperationPage:
     bound = operation.bound
     per_second = parts().speeds.see(operation, g.now_ms)
@@ -190,6 +224,7 @@ def operation_page(operation: Operation) -> OperationPage:
         title=title(bound),
         outcome=outcome(operation),
         fault=_fault(operation),
+        undone=_undone(operation),
         per_second=per_second,
         left_ms=int(remaining * 1000 / per_second) if per_second else None,
     )
@@ -210,6 +245,13 @@ def _steer(operation_id: str, verb: str, sentence: str) -> Response:
     parts().tender.wake()
     say(sentence)
     return done(to=page_of(steered))
+
+
+def _undone(operation: Operation) -> Operation | None:
+    if operation.bound.verb != "trash" or not operation.has_ended:
+        return None
+    place = (operation.bound.queue, id_of(operation.bound.queue, undo_form(operation.id)))
+    return parts().inspector.operations_named([place]).get(place)
 
 
 def _fault(operation: Operation) -> Fault | None:

@@ -9,21 +9,25 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 from werkzeug.exceptions import BadRequest
 
-from dashboard.actions import Letter, action_id, by_queue, done, read_letters, reason, say_outcome
-from dashboard.bulk import Link, effect_of, links
+from dashboard.actions import Letter, action_id, by_queue, done, read_letters, reason, say_outcome, whole_number
+from dashboard.bulk import Link, effect_of, links, undo_form
 from dashboard.fault_filter import FaultFilter, is_local
-from dashboard.filters import clock
+from dashboard.filters import clock, plural
 from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
 from dashboard.parts import parts
 from dashboard.rendering import viewer
+from dashboard.toasts import say
 from dashboard.wording import VERBS, Words
+from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Fault, Outcome, Page, State, TaskSummary
 
 blueprint = Blueprint("failures", __name__)
 
+MOST_TICKED = 200
+"""By one press: it happens inside of the request."""
 COLUMNS = ("fault", "queue", "dead", "retrying", "attempts", "first", "last")
 
 
@@ -189,8 +193,43 @@ def purge() -> Response:
     ]
     until = min((outcome.restorable_until for outcome in outcomes if outcome.restorable_until), default=None)
     ends = f"They can be restored until {clock(until, g.now_ms, viewer().zone)}" if until else ""
-    say_outcome(outcomes, "dead letter", "purged", end=ends)
+    purged = [
+        f"{queue}/{action_id(queue, pairs)}/{outcome.restorable_until}/{len(outcome.done)}"
+        for (queue, pairs), outcome in zip(by_queue(ticked).items(), outcomes, strict=True)
+        if outcome.done
+    ]
+    undo = url_for("failures.undo", purged=purged) if purged else ""
+    say_outcome(outcomes, "dead letter", "purged", end=ends, undo_action=undo)
     return done(*(outcome.server_ms for outcome in outcomes))
+
+
+@blueprint.post("/dead/purge/undo")
+@needs(Role.OPERATOR)
+def undo() -> Response:
+    """`purged`: queue, form, when it is deleted for good, how many. Few: they are back before the page is."""
+    operations, outcomes = parts().operations, []
+    for text in request.args.getlist("purged"):
+        queue, act, until, count = _read_purged(text)
+        bound = operations.undoing(queue, act, count, since=until, until=until)
+        begun = operations.start(bound, by=actor(), action_id=undo_form(act))
+        outcomes.append(operations.wait(begun.id, queue))
+    if not outcomes:
+        raise BadRequest("Nothing was named that could be undone.")
+    restored, gone = sum(found.done for found in outcomes), sum(sum(found.skipped.values()) for found in outcomes)
+    left = f" {plural(gone, 'letter')} skipped: restored or deleted already." if gone else ""
+    say(f"{plural(restored, 'dead letter')} restored.{left}", kind="warn" if gone else "good")
+    return done(*(found.heard_at or 0 for found in outcomes))
+
+
+def _read_purged(text: str) -> tuple[str, str, int, int]:
+    parts_of_text = text.split("/")
+    if len(parts_of_text) != 4:
+        raise InvalidArgument(f"{text[:80]!r} does not name what was purged.")
+    queue, act, until, count = parts_of_text
+    how_many = whole_number(count, "The number of letters")
+    if how_many > MOST_TICKED:
+        raise InvalidArgument(f"{how_many:,} letters are not undone at once: {MOST_TICKED} are the most.")
+    return queue, act, whole_number(until, "The time"), how_many
 
 
 def _say_changed(outcome: Outcome) -> Outcome:
@@ -203,6 +242,8 @@ def _ticked() -> tuple[Letter, ...]:
     ticked = read_letters(request.form.getlist("letter"))
     if not ticked:
         raise BadRequest("No row was ticked, so nothing was done.")
+    if len(ticked) > MOST_TICKED:
+        raise BadRequest(f"{len(ticked):,} rows were ticked; {MOST_TICKED} are the most. Nothing was done.")
     return ticked
 
 

@@ -95,7 +95,9 @@ class Control:
             act,
             queue,
             ids,
-            lambda keys, some: protocol.trash(keys, some, keep_ms, act.by, act.reason, died_by_ms=died_by),
+            lambda keys, some: protocol.trash(
+                keys, some, keep_ms, act.by, act.reason, died_by_ms=died_by, act=act.action_id
+            ),
         )
 
     def cancel(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:

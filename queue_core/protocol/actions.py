@@ -73,9 +73,11 @@ def trash(
     chunk: Chunk | None = None,
     *,
     died_by_ms: int | None = None,
+    act: str = "",
 ) -> Call[Acted]:
     """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`; with
-    `died_by_ms` everything but letters that died by then: `changed`. Source: trash.lua."""
+    `died_by_ms` everything but letters that died by then: `changed`. `act`: by which they are found again, all that it
+    put there and no other. Source: trash.lua."""
     check_batch(ids)
     died_by: Argument = "" if died_by_ms is None else died_by_ms
 
@@ -83,8 +85,8 @@ def trash(
         return Acted(int(answer[0]), pairs(answer[2:]), until_ms=int(answer[1]))
 
     if chunk:
-        return _chunk("trash", queue, (keep_ms, by, reason, died_by), chunk)
-    return Call(scripts.load("trash"), queue, (keep_ms, by, reason, died_by, *ids), read)
+        return _chunk("trash", queue, (keep_ms, by, reason, died_by, act), chunk)
+    return Call(scripts.load("trash"), queue, (keep_ms, by, reason, died_by, act, *ids), read)
 
 
 def cancel(

@@ -4,8 +4,8 @@
 -- ZSET, retrying ZSET, held ZSET, dead ZSET, dead_by_fault ZSET, history HASH, faults HASH, trash ZSET, trashed
 -- HASH, then for a chunk its operation HASH, `operations` ZSET and `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
--- ARGV[6] why   ARGV[7] '', or: only dead letters that died by then, ms   then the ids; or for a
--- chunk the runner's token
+-- ARGV[6] why   ARGV[7] '', or: only dead letters that died by then, ms   ARGV[8] by which act, an operation's id or a
+-- form, or ''   then the ids; or for a chunk the runner's token
 -- Returns: now ms, deleted for good at ms, then id, why: of those that were left alone (`running`, `in the trash`, `gone`,
 -- `changed`: no letter of that time); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
 -- include begin session envelope elements ready places history retries origin trash position operation
@@ -20,8 +20,9 @@ if operation then
   ids = take({ready = ready, removed = removed, prioritized = prioritized, scheduled = scheduled, retrying = retrying,
     held = held, dead = dead, dead_by_fault = dead_by_fault})
 else
-  for i = 8, #ARGV do ids[#ids + 1] = ARGV[i] end
+  for i = 9, #ARGV do ids[#ids + 1] = ARGV[i] end
 end
+local act = ARGV[8] ~= '' and ARGV[8] or nil
 local left, moved = {}, 0
 for _, id in ipairs(ids) do
   local is_there = call('HEXISTS', tasks, id) == 1 -- an envelope may be 1 MiB
@@ -35,7 +36,7 @@ for _, id in ipairs(ids) do
   else
     if moved == 0 then begin_writing() end
     moved = moved + 1
-    put_in_trash(id, place, score, member, until_ms, {by = ARGV[5], reason = ARGV[6]})
+    put_in_trash(id, place, score, member, until_ms, {by = ARGV[5], reason = ARGV[6], act = act})
   end
 end
 if operation then return answer(close_chunk(left)) end

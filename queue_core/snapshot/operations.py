@@ -28,6 +28,9 @@ class Bound:
     """The latest of the state's own times that were there: due, deleted for good."""
     to_queue: str = ""
     """Where a move takes them."""
+    undoes: str = ""
+    """Of a restore: the act, an operation's id or a form, that put them into the trash. Then `since`: the first of the
+    times at which they are deleted for good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +91,8 @@ class Operation:
     """Tasks per second, at most."""
     canary: int = 0
     """How many tasks are done first, whose outcome is waited for."""
+    keep_ms: int | None = None
+    """How long what it puts into the trash can be restored."""
     next_at: int | None = None
     heard_at: int | None = None
     """When its last chunk was run."""

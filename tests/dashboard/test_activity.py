@@ -206,6 +206,36 @@ def test_an_operation_that_is_not_there_is_said(visitor: Visitor, tasks: Tasks, 
     assert visitor.get(path).status_code in (400, 404)
 
 
+def test_a_purge_is_undone_as_an_operation_and_only_once(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    ids = tasks.die(count=3)
+    tasks.control.trash("billing", ids[2:], by="bo", action_id="t")
+    operation = started(operations, "trash")
+    path = f"/activity/{operation.id}"
+    assert "Undo" not in visitor.text(path)
+    operations.tend()
+    page = visitor.text(path)
+    assert "Undo: restore 2" in page
+    assert "All of it can be restored until" in page
+    undone = visitor.post(f"{path}/undo").location
+    assert undone == visitor.post(f"{path}/undo").location
+    operations.tend()
+    assert [tasks.state(task_id) for task_id in ids] == [State.DEAD, State.DEAD, State.TRASHED]
+    shown = main(visitor.text(undone))
+    assert "Done Restore 2 tasks in the trash" in shown
+    assert f"Undoes {operation.id}" in shown
+    page = visitor.text(path)
+    assert "Undo: restore" not in page
+    assert "Undone by console: 2 restored." in main(page)
+
+
+def test_what_is_no_purge_cannot_be_undone(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=3)
+    operation = started(operations)
+    operations.tend()
+    visitor.post(f"/activity/{operation.id}/undo")
+    assert "There is nothing that could be undone" in visitor.said()
+
+
 # How fast.
 
 

@@ -376,3 +376,32 @@ def test_a_ticked_letter_that_was_retried_meanwhile_is_not_purged(visitor: Visit
     visitor.post("/dead/purge", {"letter": ticked})
     assert "1 dead letter purged" in visitor.said()
     assert [tasks.state(task_id) for task_id in ids] == [State.READY, State.TRASHED]
+
+
+def test_a_purge_of_ticked_letters_is_undone_from_its_toast(visitor: Visitor, tasks: Tasks) -> None:
+    billing, email = tasks.die(count=3), tasks.die("email", count=1, name="send")
+    tasks.control.trash("billing", billing[2:], by="bo", action_id="before")
+    ticked = [*tasks.letters(billing[:2]), *tasks.letters(email, "email")]
+    visitor.post("/dead/purge", {"letter": ticked})
+    undo = re.search(r'formaction="([^"]*)"[^>]*>Undo', visitor.text("/workers"))
+    assert undo
+    for said in ("3 dead letters restored.", "3 dead letters restored."):  # pressed twice it says the same
+        visitor.post(unescape(undo[1]))
+        assert visitor.said() == said
+    assert [tasks.state(task_id) for task_id in billing] == [State.DEAD, State.DEAD, State.TRASHED]
+    assert tasks.state(email[0], "email") is State.DEAD
+
+
+@pytest.mark.parametrize("purged", ["", "purged=x", "purged=billing/a/1/0", "purged=billing/a/1/201", "purged={/a/1/1"])
+def test_an_undo_that_cannot_be_is_refused(visitor: Visitor, tasks: Tasks, purged: str) -> None:
+    tasks.die()
+    assert visitor.post(f"/dead/purge/undo?{purged}").status_code in (400, 422)
+
+
+def test_no_more_are_ticked_than_are_done_at_once(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.die()
+    ticked = [f"billing/task-{number}/5" for number in range(201)]
+    for path in ("/dead/requeue", "/dead/purge"):
+        response = visitor.post(path, {"letter": ticked})
+        assert response.status_code == 400
+        assert "200 are the most" in response.text

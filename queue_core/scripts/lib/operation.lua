@@ -7,8 +7,8 @@
 local operation, index, results = KEYS[NAMED + 1], KEYS[NAMED + 2], KEYS[NAMED + 3]
 local CHUNK, LOOK_AT_MOST, SILENT_MS, ASK_AGAIN_MS, KEPT_MS, MAX_LISTED = 128, 1024, 15000, 1000, 604800000, 100
 local OF_OPERATION = {'id', 'verb', 'state', 'place', 'faults', 'cursor', 'runner', 'since', 'top', 'until', 'count',
-  'looked', 'done', 'heard', 'canary', 'drip', 'next', 'listed', 'left', 'aside', 'confirm'}
-local IS_TEXT = {left = true, aside = true, confirm = true}
+  'looked', 'done', 'heard', 'canary', 'drip', 'next', 'listed', 'left', 'aside', 'confirm', 'undoes'}
+local IS_TEXT = {left = true, aside = true, confirm = true, undoes = true}
 local op, runner = {}, ARGV[#ARGV]
 
 local function told(word, come_ms, done)
@@ -49,14 +49,17 @@ local function open_chunk(verb)
   end
 end
 
--- Whether a task came to its place after the preview, as far as can be told: an id's own time is its client's.
+-- Whether a task came to its place after the preview, as far as can be told: an id's own time is its client's. What undoes
+-- an act passes over what another has put into the trash.
 local function came_later(kind, id, score)
   local at
   if kind == 'retrying' then
     local _, lines = read_history(id)
     at = tonumber(match(lines, '(%d+) [^\n]*\n$'))
   elseif kind == 'trashed' then
-    at = tonumber(origin_of(id).at)
+    local origin = origin_of(id)
+    if op.undoes ~= '' and origin.act ~= op.undoes then return true end
+    at = tonumber(origin.at)
   elseif kind == 'prioritized' then
     at = score % PRIORITY_STEP + EPOCH_MS
   elseif kind == 'scheduled' or kind == 'held' then

@@ -1,6 +1,6 @@
 -- Where a task in the trash was. Needs the name `trashed` of the script's key.
 
--- A table: from, score, member; of a task on its way to another queue also to (the queue) and token. What cannot be read
+-- A table: from, score, member, by which act; of a task on its way to another queue also to (the queue) and token. What cannot be read
 -- came from `ready`.
 local function origin_of(id)
   local ok, origin = pcall(cjson.decode, call('HGET', trashed, id) or '')
