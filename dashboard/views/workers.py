@@ -172,9 +172,10 @@ def tell(command: str) -> Response:
 @blueprint.get("/workers/<worker_id>/cancel/<name>/<task_id>")
 @needs(Role.OPERATOR)
 def cancel_form(worker_id: str, name: str, task_id: str) -> Response:
-    row = _row(worker_id)
-    task = next((task for task in row.worker.running if (task.queue, task.task_id) == (name, task_id)), None)
-    context = {"row": row, "task": task, "task_id": task_id, "queue": name}
+    worker = next((worker for worker in _known() if worker.id == worker_id), None)
+    running = worker.running if worker else ()
+    task = next((task for task in running if (task.queue, task.task_id) == (name, task_id)), None)
+    context = {"worker_id": worker_id, "task": task, "task_id": task_id, "queue": name}
     return render_page("workers/cancel.html", {}, context)
 
 

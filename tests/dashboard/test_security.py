@@ -108,6 +108,7 @@ def test_no_route_lets_those_act_who_may_only_look(visitor: Visitor, app: Flask)
 
 def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: Flask) -> None:
     (task_id,) = tasks.die()
+    tasks.yard.schedules.add("billing", "charge", every=3_600, queue="billing", by="ada", action_id="s")
     operations = tasks.yard.operations
     began = operations.start(operations.preview("billing", "requeue").bound, by="ada", action_id="a")
     there_is = {"some-task": task_id, "abc123": tasks.fingerprint(), "0123456789ab": began.id}
