@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from flask import Flask, Response, g, jsonify, make_response, render_template, request, url_for
@@ -11,6 +12,7 @@ from werkzeug.exceptions import HTTPException
 
 from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
+from dashboard.parts import parts
 from dashboard.rendering import now_ms, viewer
 from dashboard.security import is_for_programs
 from dashboard.toasts import say
@@ -73,7 +75,10 @@ def _taskyard_error(error: TaskyardError) -> Response:
     if status == 503:
         return _away()
     if isinstance(error, UnknownTask):
-        return _answer(404, _missing_task(), title=_missing_task_title())
+        elsewhere = _elsewhere()
+        queue = "any queue" if elsewhere == {} else (request.view_args or {}).get("name", "")
+        title = f"No task {short_id(_task_id())} in {queue}"
+        return _answer(404, _missing_task(), title=title, links=elsewhere)
     return _answer(status, _as_sentence(str(error)))
 
 
@@ -84,15 +89,27 @@ def _away() -> Response:
     return _answer(503, "Nothing was done." if request.method == "POST" else "This page shows itself once it is back.")
 
 
-def _missing_task_title() -> str:
-    task_id, queue = (request.view_args or {}).get("task_id", ""), (request.view_args or {}).get("name", "")
-    return f"No task {short_id(task_id)} in {queue}"
-
-
 def _missing_task() -> str:
-    made = id_made_at((request.view_args or {}).get("task_id", ""), now_ms())
+    made = id_made_at(_task_id(), now_ms())
     when = f"Its id was made at {clock(made, now_ms(), viewer().zone)}. " if made is not None else ""
     return f"{when}A task that simply succeeds leaves no record; one with a history is kept for 24 hours after its end."
+
+
+def _task_id() -> str:
+    return str((request.view_args or {}).get("task_id", ""))
+
+
+def _elsewhere() -> dict[str, str] | None:
+    """Other queues that know the task: where it was moved to, say. Label → address; `None`: it was not looked for."""
+    if wants_fragment() or request.method != "GET":
+        return None
+    try:
+        queues = parts().inspector.find(_task_id())
+    except InvalidArgument:
+        return {}
+    except TaskyardError:
+        return None
+    return {f"It is in {queue}": url_for("tasks.show", name=queue, task_id=_task_id()) for queue in queues}
 
 
 def _as_sentence(text: str) -> str:
@@ -134,7 +151,7 @@ def _sentence(error: HTTPException) -> str:
     return error.description or ""
 
 
-def _answer(status: int, sentence: str, *, title: str = "") -> Response:
+def _answer(status: int, sentence: str, *, title: str = "", links: Mapping[str, str] | None = None) -> Response:
     title = title or TITLES.get(status) or HTTPStatus(status).phrase
     if is_for_programs() or request.path == "/healthz":
         return fresh(make_response(jsonify(error=title, detail=sentence), status))
@@ -144,7 +161,13 @@ def _answer(status: int, sentence: str, *, title: str = "") -> Response:
     if request.method == "POST" and wants_fragment():
         say(f"{title}. {sentence}", kind="bad")
         return render_outcome(status=status)
-    page = {"title": title, "sentence": sentence, "status": status, "home": url_for("overview.index")}
+    page = {
+        "title": title,
+        "sentence": sentence,
+        "status": status,
+        "home": url_for("overview.index"),
+        "links": links or {},
+    }
     if wants_fragment():
         # What an open page shows is not there any more: it stays, and says so. Not an error to a refresh.
         return fresh(make_response(render_template("errors/_gone.html", page=page)))

@@ -48,6 +48,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         until=lambda at: filters.until(at, now_ms()),
         duration=filters.duration,
         since=lambda at: filters.duration(None if at is None else now_ms() - at),
+        seconds=lambda seconds: filters.duration(seconds * 1000),
         clock=lambda at: filters.clock(at, now_ms(), viewer().zone),
         for_input=lambda at: filters.for_input(at, viewer().zone),
         time_of_day=lambda at: filters.time_of_day(at, viewer().zone),

@@ -19,6 +19,41 @@ class Event:
     detail: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds that a task waited for its first run, and ran in all its attempts; `None` where that is not known.
+    `is_least`: what its history had no room for any more, and what was lost with a worker, is not in it."""
+
+    waited: float | None
+    ran: float | None
+    is_least: bool = False
+
+
+def spent(task: TaskDetail, now_ms: int) -> Spent:
+    runs = [entry for entry in task.history if entry.kind == "failed"]
+    times = [_number(entry.facts, "seconds") for entry in runs]
+    known = [seconds for seconds in times if seconds is not None]
+    runs_now = task.state is State.RUNNING and task.at is not None
+    if runs_now and task.at is not None:
+        known.append(max(0, now_ms - task.at) / 1000)
+    is_least = len(times) < task.attempts + task.attempts_before or len(known) - runs_now < len(times)
+    is_least = is_least or any(entry.kind in ("crashed", "released") for entry in task.history)
+    begun: float | None = None
+    if (
+        task.history
+        and runs
+        and task.history[0] is runs[0]
+        and runs[0].facts.get("attempt") == 1
+        and times[0] is not None
+    ):
+        begun = runs[0].at - times[0] * 1000
+    elif runs_now and not task.history and not task.attempts:
+        begun = task.at
+    has_waited = begun is not None and task.enqueued_at is not None
+    waited = max(0.0, (begun or 0) - (task.enqueued_at or 0)) / 1000 if has_waited else None
+    return Spent(waited, sum(known) if known else None, is_least)
+
+
 def timeline(task: TaskDetail) -> tuple[Event, ...]:
     """Oldest first: enqueued, the history that was kept, and where the task is now."""
     events: list[Event] = []

@@ -45,6 +45,7 @@ ACTS: dict[str, Act] = {
     "quiet_workers": lambda control, engine, task: control.quiet_workers(["w1:7"], **SAID),
     "resume_workers": lambda control, engine, task: control.resume_workers(["w1:7"], **SAID),
     "refuse": lambda control, engine, task: control.refuse("POST /queues/email/pause", queue="email", **SAID),
+    "unmask": lambda control, engine, task: control.unmask("email", task, **SAID),
     "stop_workers": lambda control, engine, task: control.stop_workers(["w1:7"], **SAID),
 }
 ON_THE_QUEUE = {

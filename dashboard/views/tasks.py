@@ -4,26 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, request, url_for
+from flask import Blueprint, Response, g, make_response, request, url_for
 
-from dashboard.actions import action_id, done, reason, say_outcome, skipped_sentence, whole_number
+from dashboard.actions import action_id, done, new_action_id, reason, say_outcome, skipped_sentence, whole_number
 from dashboard.filters import clock, short_id
-from dashboard.htmx import render_page
+from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.parts import parts
-from dashboard.payload import Copies, copies, pretty
+from dashboard.payload import MOST_SHOWN, Copies, copies, pretty
+from dashboard.redacting import unguarded
 from dashboard.rendering import viewer
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import UnknownFault
 from queue_core.explain import Explanation, Surroundings, explain_task
 from queue_core.snapshot import Fault, State, TaskDetail
-from queue_core.timeline import Event, timeline
+from queue_core.timeline import Event, Spent, spent, timeline
 
 blueprint = Blueprint("tasks", __name__)
 
 TRASHABLE = (State.DEAD, State.RETRYING, State.SCHEDULED, State.READY, State.HELD)
 PROMOTABLE = (State.SCHEDULED, State.RETRYING)
+CANCELLABLE = (State.SCHEDULED, State.READY, State.HELD, State.RETRYING, State.RUNNING)
 ENDED = (State.COMPLETED, State.CANCELLED, State.EXPIRED, State.DISCARDED)
 
 
@@ -32,6 +34,7 @@ class TaskPage:
     task: TaskDetail
     explanation: Explanation
     events: tuple[Event, ...]
+    spent: Spent
     payload: str
     result: str
     copies: Copies
@@ -56,6 +59,15 @@ class TaskPage:
         return self.task.state in TRASHABLE
 
     @property
+    def can_cancel(self) -> bool:
+        """One that runs is asked once."""
+        return self.task.state in CANCELLABLE and not (self.task.state is State.RUNNING and self.task.cancelled_by)
+
+    @property
+    def is_cut(self) -> bool:
+        return len(self.task.payload_json) > MOST_SHOWN
+
+    @property
     def is_ended(self) -> bool:
         return self.task.state in ENDED
 
@@ -68,6 +80,7 @@ def show(name: str, task_id: str) -> Response:
         task=task,
         explanation=explain_task(task, _surroundings(task)),
         events=timeline(task),
+        spent=spent(task, g.now_ms),
         payload=pretty(task.payload_json),
         result=pretty(task.result_json),
         copies=copies(task),
@@ -122,6 +135,75 @@ def promote(name: str, task_id: str) -> Response:
     outcome = parts().control.promote(name, [task_id], by=actor(), action_id=action_id())
     say_outcome([outcome], "task", "ready to run now", many="tasks")
     return done(outcome.server_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class CancelForm:
+    task: TaskDetail
+    can_cancel: bool
+
+    @property
+    def is_running(self) -> bool:
+        return self.task.state is State.RUNNING
+
+
+@blueprint.get("/queues/<name>/tasks/<task_id>/cancel")
+@needs(Role.OPERATOR)
+def cancel_form(name: str, task_id: str) -> Response:
+    """There is no way back from it, so it asks first."""
+    task = parts().inspector.task(name, task_id)
+    return render_page("tasks/cancel.html", {}, CancelForm(task, task.state in CANCELLABLE))
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/cancel")
+@needs(Role.OPERATOR)
+def cancel(name: str, task_id: str) -> Response:
+    outcome = parts().control.cancel(name, [task_id], by=actor(), reason=reason(), action_id=action_id())
+    if outcome.asked:
+        say(f"{short_id(task_id)} was asked to stop. It does so when its worker has heard of it.")
+    else:
+        say_outcome([outcome], "task", "cancelled")
+    return done(outcome.server_ms, to=url_for("tasks.show", name=name, task_id=task_id))
+
+
+@blueprint.get("/queues/<name>/tasks/<task_id>/payload")
+@needs(Role.OPERATOR)
+def download(name: str, task_id: str) -> Response:
+    """The whole payload as it is stored, but for what is hidden."""
+    return _file(parts().inspector.task(name, task_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Unmasked:
+    """What an admin sees once. `status`: nothing on this page is asked for again."""
+
+    task: TaskDetail
+    payload: str
+    result: str
+    is_cut: bool
+    status: int = 200
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/unmask")
+@needs(Role.ADMIN)
+def unmask(name: str, task_id: str) -> Response:
+    """Each time that it is shown stands in the audit, also where the same form is sent again."""
+    action_id()
+    task = unguarded(parts().inspector).task(name, task_id)
+    parts().control.unmask(name, task_id, by=actor(), action_id=new_action_id(), reason=reason())
+    if request.form.get("as") == "file":
+        return _file(task)
+    is_cut = len(task.payload_json) > MOST_SHOWN
+    page = Unmasked(task, pretty(task.payload_json), pretty(task.result_json), is_cut)
+    return render_page("tasks/unmasked.html", {}, page)
+
+
+def _file(task: TaskDetail) -> Response:
+    """As a text, and as nothing that a browser would show or run."""
+    response = make_response(task.payload_json)
+    response.mimetype = "text/plain"
+    response.headers["Content-Disposition"] = f'attachment; filename="{task.queue}-{task.id}.txt"'
+    return fresh(response)
 
 
 def _surroundings(task: TaskDetail) -> Surroundings:

@@ -308,7 +308,14 @@ class Control:
         """Workers end, as on SIGTERM: what runs has their grace time. As `quiet_workers`."""
         return command_workers(self._client, Act.check("stop", by, action_id, reason), ids)
 
-    # What was not allowed.
+    # What is only written down.
+
+    def unmask(self, queue: str, task_id: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Somebody is about to see what is hidden of a task: that stands in the audit stream, or they do not see it."""
+        act = Act.check("unmask", by, action_id, reason)
+        self._known(queue)
+        audit.record(self._client, queue, act, audit.target_of([task_id]), 1)
+        return Outcome(act.verb, (task_id,), {}, 0)
 
     def refuse(self, what: str, *, by: str, action_id: str, reason: str = "", queue: str = "") -> Outcome:
         """Nothing is done: that somebody wanted it, and why they may not, stands in the audit stream."""

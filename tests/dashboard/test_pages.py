@@ -139,7 +139,7 @@ def test_lists_are_paged(visitor: Visitor, tasks: Tasks) -> None:
         ("/queues/billing?state=lost", 400, "is not a state in which a queue keeps tasks"),
         ("/queues/billing?cursor=x", 400, "it is not one of a page's own"),
         ("/queues/billing/faults/0123abcd", 404, "There is no fault 0123abcd"),
-        ("/queues/billing/tasks/some-task", 404, "No task some-task in billing"),
+        ("/queues/billing/tasks/some-task", 404, "No task some-task in any queue"),
         ("/dead/letters?cursor=%00", 400, "it is not one of a page's own"),
         ("/dead?queue=nowhere", 404, "There is no queue nowhere."),
         ("/dead/requeue?letter=x", 400, "does not name a dead letter"),

@@ -367,6 +367,11 @@ def act(verb: str, *more: Any, count: int = 260) -> Operation:
     return operation
 
 
+def unmask(engine: Engine) -> Doing:
+    task_id = engine.seed("dead")
+    return lambda client: Control(client=client).unmask("email", task_id, **ACT)
+
+
 def call_back(engine: Engine) -> Doing:
     """What a mover put aside and did not take to its target is restored."""
     ids = [engine.seed(place) for place in IDLE_PLACES]
@@ -463,6 +468,7 @@ OPERATIONS: dict[str, Operation] = {
     "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9, wait_target=60),
     "delete_queue": switch("delete_queue", force=True),
     "tell workers": tell_workers,
+    "unmask": unmask,
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),
