@@ -12,8 +12,11 @@ from dashboard.identity import NOBODY, Role, User, current_user
 from dashboard.security import CONTENT_SECURITY_POLICY, is_host_allowed, is_same_origin
 from dashboard.server import check_access
 from queue_core.errors import ConfigurationError
+from queue_core.schedules import Schedules
 from queue_core.snapshot import State
 from tests.console import PARTIAL, Tasks, Visitor
+from tests.engine import Engine
+from tests.workers import put_worker
 
 READS = {"GET", "HEAD", "OPTIONS"}
 PLACEHOLDERS = {
@@ -106,11 +109,14 @@ def test_no_route_lets_those_act_who_may_only_look(visitor: Visitor, app: Flask)
             assert "bo is viewer" in response.text, route
 
 
-def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: Flask) -> None:
+def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: Flask, engine: Engine) -> None:
     (task_id,) = tasks.die()
     tasks.yard.schedules.add("billing", "charge", every=3_600, queue="billing", by="ada", action_id="s")
     operations = tasks.yard.operations
     began = operations.start(operations.preview("billing", "requeue").bound, by="ada", action_id="a")
+    Schedules(client=tasks.yard.client).add("billing", "charge", queue="billing", every=60, by="ada", action_id="s")
+    now, runs = tasks.inspector.server_ms(), {"queue": "billing", "task_id": task_id, "task_name": "charge"}
+    put_worker(engine, "web-1:7", now, queues={"billing": 1}, running=[{**runs, "started_at": now}], started_at=now)
     there_is = {"some-task": task_id, "abc123": tasks.fingerprint(), "0123456789ab": began.id}
     before = tasks.inspector.queue("billing")
     for route in changing_routes(app):
