@@ -116,7 +116,7 @@ def create_app(
         g.as_of = clock(g.view.snapshot.taken_at if g.view.snapshot else g.now_ms, g.now_ms, g.viewer.zone)
 
     security.check_forms(app, settings)
-    register_views(app)
+    register_views(app, settings)
 
     if settings.proxy_count:
         count = settings.proxy_count

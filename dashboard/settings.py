@@ -29,6 +29,7 @@ class ConsoleSettings:
     `proxy_addresses` says who asks, `proxy_role_header` in which role; `proxy_role` where it does not say.
     `sign_in_hours`: how long a sign-in holds at most, `sign_in_idle_hours`: while nobody clicks. `redact`: names whose
     values are hidden beside the usual ones; one that begins with `-` is not hidden after all.
+    `demo_socket`: where the demo that started this console listens; without it there is no panel of the demo.
     """
 
     redis_url: str = DEFAULT_URL
@@ -49,6 +50,7 @@ class ConsoleSettings:
     proxy_role: Role = Role.VIEWER
     proxy_addresses: tuple[Network, ...] = ()
     redact: tuple[str, ...] = ()
+    demo_socket: str = ""
 
     def __post_init__(self) -> None:
         if self.environment_colour not in COLOURS:
@@ -105,6 +107,7 @@ class ConsoleSettings:
             proxy_role=_role("TASKYARD_PROXY_ROLE", values.get("TASKYARD_PROXY_ROLE") or "viewer"),
             proxy_addresses=_networks("TASKYARD_PROXY_ADDRESSES", values.get("TASKYARD_PROXY_ADDRESSES", "")),
             redact=tuple(name.strip() for name in values.get("TASKYARD_REDACT", "").split(",") if name.strip()),
+            demo_socket=values.get("TASKYARD_DEMO_SOCKET", ""),
         )
 
     @property

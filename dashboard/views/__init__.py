@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
+from dashboard.settings import ConsoleSettings
 from dashboard.views import (
     activity,
     api,
     bulk,
+    demo,
     failures,
     faults,
     figures,
@@ -24,7 +26,7 @@ from dashboard.views import (
 )
 
 
-def register_views(app: Flask) -> None:
+def register_views(app: Flask, settings: ConsoleSettings) -> None:
     for module in (
         overview,
         queues,
@@ -44,3 +46,5 @@ def register_views(app: Flask) -> None:
         health,
     ):
         app.register_blueprint(module.blueprint)
+    if settings.demo_socket:
+        app.register_blueprint(demo.blueprint)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Blueprint, Response, g, request
 
+from dashboard.demo import DemoState, look
 from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
-from dashboard.parts import trends
+from dashboard.parts import parts, trends
 from dashboard.problems import MOST_LINES, Problem, live_workers
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.trends import Trend
@@ -28,6 +29,7 @@ PANELS = {
     "queues": "overview/_queues.html",
     "workers": "overview/_workers.html",
 }
+DEMO_PANEL = {"demo": "overview/_demo.html"}
 
 
 WORKER_COMMAND = "taskyard worker app:yard --queues email"
@@ -60,6 +62,7 @@ class Overview:
     oldest_wait_at: int | None
     unattended: int
     is_empty: bool
+    demo: DemoState | None = None
     worker_command: str = WORKER_COMMAND
     example: str = EXAMPLE
 
@@ -97,4 +100,7 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 @blueprint.get("/")
 def index() -> Response:
     page = overview(g.view, trends(), Order.read(request.args.get("sort"), COLUMNS, "trouble"))
-    return render_page("overview/index.html", PANELS, page)
+    socket = parts().settings.demo_socket
+    if not socket:
+        return render_page("overview/index.html", PANELS, page)
+    return render_page("overview/index.html", PANELS | DEMO_PANEL, replace(page, demo=look(socket)))

@@ -100,6 +100,49 @@ class WarehouseOpened(Fact):
 
 
 @dataclass(frozen=True)
+class WarehouseClosed(Fact):
+    """Somebody has closed it again."""
+
+    event: ClassVar[str] = "warehouse_is_closed"
+    by: str
+
+
+@dataclass(frozen=True)
+class Burst(Fact):
+    event: ClassVar[str] = "burst"
+    by: str
+    tasks: int
+
+
+@dataclass(frozen=True)
+class WorkerAdded(Fact):
+    event: ClassVar[str] = "worker_added"
+    by: str
+    worker: str
+    concurrency: int
+
+
+@dataclass(frozen=True)
+class WorkerKilled(Fact):
+    """`running`: tasks that it had in its hands."""
+
+    event: ClassVar[str] = "worker_killed"
+    by: str
+    worker: str
+    running: int
+
+
+@dataclass(frozen=True)
+class TasksBack(Fact):
+    """All that a killed worker had has been taken back, so many seconds after it was killed."""
+
+    event: ClassVar[str] = "tasks_back"
+    worker: str
+    tasks: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Retried(Fact):
     """Dead letters that somebody retried, once all of them have come to something."""
 

@@ -48,6 +48,11 @@ class Producer:
         self.made += len(messages)
         return messages
 
+    def burst(self, count: int) -> list[Message]:
+        """So many at once, of the same mixture; the rate goes on beside them."""
+        self.made += count
+        return [self._mixed() for _ in range(count)]
+
     def _mixed(self) -> Message:
         kind = self.random.random()
         if kind < 0.72:

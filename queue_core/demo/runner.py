@@ -14,14 +14,18 @@ from typing import TextIO
 from queue_core import Taskyard, __version__
 from queue_core.client import Client
 from queue_core.demo import facts
+from queue_core.demo.acts import Acts
 from queue_core.demo.browser import may_open, open_browser
 from queue_core.demo.children import KEPT_LINES, Child, Lifeline
+from queue_core.demo.crew import AT_FIRST, LEASE_SECONDS, Crew
 from queue_core.demo.facts import Totals, imbalances
+from queue_core.demo.panel import PANEL_SOCKET, Panel
 from queue_core.demo.ports import HOST, USUAL_PORT, choose_port
 from queue_core.demo.producer import E_MAILS, IMAGES, ORDERS, REPORTS, Producer
 from queue_core.demo.reporter import Output, Reporter
 from queue_core.demo.signals import Signals
-from queue_core.demo.tasks import WAREHOUSE_OPENS_AT
+from queue_core.demo.tasks import WAREHOUSE_SIGN
+from queue_core.demo.warehouse import OPENS_BY_ITSELF_SECONDS, Warehouse
 from queue_core.demo.watcher import Watcher
 from queue_core.embedded import EmbeddedServer
 from queue_core.errors import ConfigurationError, TaskyardError
@@ -29,9 +33,7 @@ from queue_core.inspector import Inspector
 from queue_core.settings import DEFAULT_NAMESPACE
 from queue_core.snapshot import Snapshot, State
 
-WORKERS: Mapping[str, int] = {"fast": 8, "slow": 2}
 QUEUES = ("email", "images", "orders")
-WAREHOUSE_IS_DOWN_SECONDS = 20.0
 
 START_SECONDS = 20.0
 TICK_SECONDS = 0.05
@@ -88,8 +90,9 @@ class Demo:
         self._signals = Signals(self._end_at_once, SIGNAL_SECONDS)
         self._server = EmbeddedServer()
         self._lifeline = Lifeline()
-        self._workers: list[Child] = []
+        self._crew = Crew(self._worker, QUEUES)
         self._console: Child | None = None
+        self._panel: Panel | None = None
         self._producer = Producer(settings.rate)
         self._exit_code = 0
 
@@ -108,13 +111,15 @@ class Demo:
             finally:
                 for child in self._children:
                     child.end()
+                if self._panel:
+                    self._panel.close()
                 self._server.stop()
                 self._lifeline.close()
         return self._exit_code
 
     @property
     def _children(self) -> list[Child]:
-        return [*self._workers, *([self._console] if self._console else [])]
+        return [*self._crew.workers, *([self._console] if self._console else [])]
 
     # Starting.
 
@@ -132,50 +137,57 @@ class Demo:
 
     def _everything_starts(self) -> bool:
         """Side by side; told in the order of a reader. False: it was asked to end meanwhile."""
-        self._warehouse_opens_at = WAREHOUSE_IS_DOWN_SECONDS
         began = time.monotonic()
-        environment = self._child_environment()
-        self._console = self._child("console", ["console", "--port", str(self._port)], environment)
-        for name, concurrency in WORKERS.items():
-            arguments = ["worker", "queue_core.demo.tasks:yard", "--name", name, "--concurrency", str(concurrency)]
-            arguments += ["--queues", ",".join(QUEUES), "--grace-seconds", f"{GRACE_SECONDS:g}"]
-            self._workers.append(self._child(name, arguments, environment))
+        folder = self._server.data_folder
+        self._warehouse = Warehouse(folder / "warehouse-is-closed")
+        told = self._reporter, f"{self._url}/dead"
+        seen = self._inspector, self._watcher
+        self._acts = Acts(self._yard, *seen, self._producer, self._crew, self._warehouse, *told)
+        self._panel = Panel(folder / "panel.sock", self._acts.act, self._acts.state)
+        self._console = self._child(
+            "console", ["console", "--port", str(self._port)], {PANEL_SOCKET: str(self._panel.path)}
+        )
+        self._crew.begin()
         self._yard.enqueue_many(self._producer.first_load())
         self._steady_since = self._reporter.elapsed
 
         if not self._becomes_true(self._workers_answer, "the workers"):
             return False
-        self._reporter.tell(facts.WorkersReady(WORKERS, QUEUES, time.monotonic() - began))
+        self._reporter.tell(facts.WorkersReady(AT_FIRST, QUEUES, time.monotonic() - began))
         load = {"e-mails": E_MAILS, "images": IMAGES, "orders": ORDERS, "reports": REPORTS}
         self._reporter.tell(facts.LoadEnqueued(load, self._settings.rate))
         if not self._becomes_true(self._console_answers, "the console"):
             return False
         self._reporter.tell(facts.ConsoleReady(self._url, time.monotonic() - began))
-        self._reporter.tell(facts.Ready(WAREHOUSE_IS_DOWN_SECONDS))
+        self._reporter.tell(facts.Ready(OPENS_BY_ITSELF_SECONDS))
         if self._settings.opens_browser and self._reporter.is_terminal and may_open(self._environ):
             open_browser(self._url)
         return True
 
-    def _child(self, name: str, arguments: list[str], environment: Mapping[str, str]) -> Child:
-        return Child(name, arguments, self._lifeline, environment, self._server.data_folder)
+    def _worker(self, name: str, slots: int) -> Child:
+        arguments = ["worker", "queue_core.demo.tasks:yard", "--name", name, "--concurrency", str(slots)]
+        arguments += ["--queues", ",".join(QUEUES), "--grace-seconds", f"{GRACE_SECONDS:g}"]
+        arguments += ["--lease-seconds", f"{LEASE_SECONDS:g}"]
+        return self._child(name, arguments, {WAREHOUSE_SIGN: str(self._warehouse.sign)})
 
-    def _child_environment(self) -> dict[str, str]:
-        """Nothing of the user's own Taskyard: the demo has its own server, and its own folder for temporary files."""
-        opens_at = time.time() - self._reporter.elapsed + self._warehouse_opens_at
-        return {
+    def _child(self, name: str, arguments: list[str], own: Mapping[str, str]) -> Child:
+        """Nothing of the user's own Taskyard: the demo has its own server, and its own folder for temporary files.
+        `own`: what of the environment only this child gets."""
+        environment = {
             **{name: value for name, value in self._environ.items() if not name.startswith("TASKYARD_")},
             "TASKYARD_REDIS_URL": self._server.url,
             "TASKYARD_NAMESPACE": DEFAULT_NAMESPACE,
             "TASKYARD_ENVIRONMENT": "demo",
             "TASKYARD_VERSION": __version__,
-            WAREHOUSE_OPENS_AT: f"{opens_at:.3f}",
             "TMPDIR": str(self._server.data_folder),
+            **own,
         }
+        return Child(name, arguments, self._lifeline, environment, self._server.data_folder)
 
     def _becomes_true(self, condition: Callable[[], bool], what: str) -> bool:
         deadline = time.monotonic() + START_SECONDS
         while not condition():
-            if self._signals.wait(TICK_SECONDS) or self._reporter.is_broken:
+            if self._is_asked_to_end():
                 return False
             self._all_are_alive()
             if time.monotonic() > deadline:
@@ -184,7 +196,7 @@ class Demo:
         return True
 
     def _workers_answer(self) -> bool:
-        return {worker.pid for worker in self._inspector.workers()} >= {worker.pid for worker in self._workers}
+        return {worker.pid for worker in self._inspector.workers()} >= {worker.pid for worker in self._crew.workers}
 
     def _console_answers(self) -> bool:
         connection = http.client.HTTPConnection(HOST, self._port, timeout=2)
@@ -199,8 +211,8 @@ class Demo:
     # Going on.
 
     def _goes_on(self) -> None:
-        looked_at, is_warehouse_open = float("-inf"), False
-        while not (self._signals.wait(TICK_SECONDS) or self._reporter.is_broken):
+        looked_at = float("-inf")
+        while not self._is_asked_to_end():
             now = self._reporter.elapsed
             if self._settings.seconds is not None and now >= self._settings.seconds:
                 return
@@ -209,15 +221,16 @@ class Demo:
             if now - looked_at < LOOK_SECONDS:
                 continue
             looked_at = now
-            opens_now = now >= self._warehouse_opens_at and not is_warehouse_open
-            for fact in self._watcher.look(now, tells_all=opens_now):
-                self._reporter.tell(fact)
-            snapshot = self._inspector.snapshot()
-            if opens_now:
-                is_warehouse_open = True
-                dead = sum(fault.dead for fault in snapshot.faults if fault.task_name == "warehouse_sync")
-                self._reporter.tell(facts.WarehouseOpened(dead, f"{self._url}/dead"))
-            self._reporter.count(Totals.of(snapshot.queues))
+            self._acts.tick(now)
+            self._reporter.count(Totals.of(self._inspector.snapshot().queues))
+
+    def _is_asked_to_end(self) -> bool:
+        """Looks after a moment; meanwhile answers the console."""
+        others = [self._panel] if self._panel else []
+        is_ending = self._signals.wait(TICK_SECONDS, *others) or self._reporter.is_broken
+        if self._panel and not is_ending:
+            self._panel.answer()
+        return is_ending
 
     def _all_are_alive(self) -> None:
         if not self._server.pid:
@@ -272,9 +285,9 @@ class Demo:
             queue.name: [row.id for row in self._inspector.tasks(queue.name, State.RUNNING, limit=200).rows]
             for queue in self._inspector.snapshot().queues
         }
-        for worker in self._workers:
+        for worker in self._crew.workers:
             worker.terminate()
-        for worker in self._workers:
+        for worker in self._crew.workers:
             worker.wait(began + STOP_WORKERS_SECONDS)
             worker.end()
         count = sum(map(len, running.values()))

@@ -8,7 +8,11 @@ import signal
 import time
 from collections.abc import Callable
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
+
+
+class HasFileno(Protocol):
+    def fileno(self) -> int: ...
 
 
 class Signals:
@@ -45,12 +49,15 @@ class Signals:
         os.close(self._reading)
         os.close(self._writing)
 
-    def wait(self, seconds: float) -> bool:
-        """Whether somebody asks for the end, as soon as that is so, else after this time."""
+    def wait(self, seconds: float, *others: HasFileno) -> bool:
+        """Whether somebody asks for the end, as soon as that is so, else after this time, or when there is something
+        to read from one of the others."""
         deadline = time.monotonic() + seconds
         while not self.received and (left := deadline - time.monotonic()) > 0:
-            select.select([self._reading], [], [], left)
+            readable, _, _ = select.select([self._reading, *(other.fileno() for other in others)], [], [], left)
             self._drain()
+            if set(readable) - {self._reading}:
+                break
         return bool(self.received)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

@@ -84,6 +84,19 @@ def _lines(fact: Fact, at_seconds: float, style: Style) -> list[str]:
             return [_line(style, at_seconds, _died(fact, style))]
         case facts.WarehouseOpened():
             return [_line(style, at_seconds, _warehouse(fact, style))]
+        case facts.WarehouseClosed():
+            return [_line(style, at_seconds, f"{style.warn('warehouse is closed')} by {_who(fact.by)}: orders fail")]
+        case facts.Burst():
+            return [_told(style, at_seconds, "burst", f"{count(fact.tasks, 'task')} by {_who(fact.by)}")]
+        case facts.WorkerAdded():
+            slots = f"{fact.worker} ({fact.concurrency} at once)"
+            return [_told(style, at_seconds, "worker", f"{slots} was added by {_who(fact.by)}")]
+        case facts.WorkerKilled():
+            text = f"{fact.worker} by {_who(fact.by)}, SIGKILL, {count(fact.running, 'task')} in its hands"
+            return [_line(style, at_seconds, f"{style.bad(_label('killed'))} {text}")]
+        case facts.TasksBack():
+            text = f"{count(fact.tasks, 'task')} of {fact.worker}, {fact.seconds:.0f} s after it was killed"
+            return [_told(style, at_seconds, "back", text)]
         case facts.Retried():
             return [_line(style, at_seconds, f"{style.good(_label('retried'))} {_retried(fact)}")]
         case facts.Purged():
@@ -184,6 +197,10 @@ def _step(style: Style, label: str, text: str, seconds: float | None = None, sho
 
 def _line(style: Style, at_seconds: float, text: str) -> str:
     return f"{style.dim(elapsed(at_seconds))}  {text}"
+
+
+def _told(style: Style, at_seconds: float, label: str, text: str) -> str:
+    return _line(style, at_seconds, f"{_label(label)} {text}")
 
 
 def _label(word: str) -> str:

@@ -17,8 +17,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+
+from tests.console import field, text_of
 
 START_SECONDS = 25.0
 GONE_SECONDS = 5.0
@@ -299,3 +302,57 @@ def test_demo_touches_no_server_of_the_user(demo: Callable[..., Demo]) -> None:
         TASKYARD_HOSTS="example.com",
     )
     assert "demo" in fetch(running.until("console")["url"])
+
+
+class Browser:
+    """The demo's console without JavaScript."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
+
+    def page(self) -> str:
+        with self._opener.open(self.url, timeout=10) as answer:
+            return str(answer.read().decode())
+
+    def text(self) -> str:
+        return text_of(self.page())
+
+    def press(self, path: str, **given: str) -> str:
+        """The page that comes of it."""
+        page = self.page()
+        assert path in page
+        fields = {name: field(page, name) for name in ("csrf_token", "action_id", "next")}
+        with self._opener.open(f"{self.url}{path}", urlencode(fields | given).encode(), timeout=10) as answer:
+            return text_of(answer.read().decode())
+
+
+def test_panel_sends_a_burst_kills_a_worker_whose_tasks_come_back_and_opens_and_closes_the_warehouse(
+    demo: Callable[..., Demo],
+) -> None:
+    running = demo("--json", "--port", free_port(), "--rate", "20")
+    browser = Browser(running.until("console")["url"])
+    running.until("dead")
+    assert "200 tasks enqueued at once." in browser.press("/demo/burst")
+    assert running.until("burst")["tasks"] == 200
+    wait_until(lambda: bool(re.search(r" fast :\d+ email, images, orders \S+( s ago)? [1-8] /8 ", browser.text())), 20)
+    said = browser.press("/demo/workers/kill", worker="fast")
+    assert "Worker fast was killed with" in said, said
+    killed = running.until("worker_killed")
+    assert killed["worker"] == "fast"
+    assert killed["running"] > 0
+    wait_until(lambda: not any("--name fast" in command for command in running.processes().values()), 1)
+    assert "Worker extra-1 starts." in browser.press("/demo/workers")
+    assert "The warehouse is open" in browser.press("/demo/warehouse/open")
+    assert running.until("warehouse_is_back")["dead"] > 0
+    assert "The warehouse is closed" in browser.press("/demo/warehouse/close")
+    back = running.until("tasks_back")
+    assert back["tasks"] == killed["running"]
+    assert back["seconds"] < 15
+    assert f"All {back['tasks']} tasks of fast came back" in browser.text()
+    running.process.send_signal(signal.SIGTERM)
+    last = running.rest()
+    assert last["summary"]["is_balanced"]
+    assert last["summary"]["totals"]["enqueued"] > 319
+    assert running.process.returncode == 0
+    assert running.is_gone()

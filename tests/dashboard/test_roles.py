@@ -26,7 +26,12 @@ PREFIX = "/ops"
 def settings(redis_url: str, namespace: str, tmp_path: Path) -> ConsoleSettings:
     file = write_users(tmp_path / "users.json")
     return ConsoleSettings(
-        redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32, hosts=("q.example",)
+        redis_url=redis_url,
+        namespace=namespace,
+        users_file=str(file.path),
+        secret_key="k" * 32,
+        hosts=("q.example",),
+        demo_socket=str(tmp_path / "nobody.sock"),  # so that the demo's routes are there, too
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -14,6 +15,7 @@ from queue_core.codec import name_of
 from queue_core.demo import tasks
 from queue_core.demo.browser import may_open
 from queue_core.demo.producer import MAX_BURST, Producer
+from queue_core.demo.warehouse import OPENS_BY_ITSELF_SECONDS, Warehouse
 from queue_core.task import Message
 
 
@@ -58,12 +60,36 @@ def test_email_needs_a_recipient() -> None:
         asyncio.run(tasks.email(subject="Welcome"))
 
 
-def test_warehouse_refuses_until_it_opens(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(tasks.WAREHOUSE_OPENS_AT, str(time.time() + 60))
+def test_warehouse_refuses_until_it_opens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "sign")
+    monkeypatch.setenv(tasks.WAREHOUSE_SIGN, str(tmp_path / "sign"))
     with pytest.raises(ConnectionError, match=r"^warehouse refused the connection$"):
         asyncio.run(tasks.warehouse_sync(order=1))
-    monkeypatch.setenv(tasks.WAREHOUSE_OPENS_AT, str(time.time() - 1))
+    warehouse.open()
     asyncio.run(tasks.warehouse_sync(order=1))
+    warehouse.close()
+    with pytest.raises(ConnectionError):
+        asyncio.run(tasks.warehouse_sync(order=1))
+
+
+def test_warehouse_opens_by_itself_unless_somebody_was_there_before(tmp_path: Path) -> None:
+    warehouse = Warehouse(tmp_path / "sign")
+    assert not warehouse.is_open
+    assert not warehouse.is_due(OPENS_BY_ITSELF_SECONDS - 0.1)
+    assert warehouse.is_due(OPENS_BY_ITSELF_SECONDS)
+    warehouse.close()
+    assert not warehouse.is_due(OPENS_BY_ITSELF_SECONDS)
+    opened = Warehouse(tmp_path / "another")
+    opened.open()
+    assert opened.is_open
+    assert not opened.is_due(OPENS_BY_ITSELF_SECONDS)
+
+
+def test_burst_is_made_at_once_and_counted_and_the_rate_goes_on_beside_it() -> None:
+    producer = Producer(5.0, Random(1))
+    assert len(producer.burst(200)) == 200
+    assert producer.made == 200
+    assert len(producer.due(2.0)) == 10
 
 
 def test_report_has_its_bug(monkeypatch: pytest.MonkeyPatch) -> None:
