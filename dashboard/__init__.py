@@ -15,6 +15,7 @@ from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
 from dashboard.filters import clock
 from dashboard.live import Live
+from dashboard.metrics_address import at_own_address
 from dashboard.parts import Parts
 from dashboard.proxy import believe_proxy
 from dashboard.redacting import guard, redact_logs
@@ -125,6 +126,8 @@ def create_app(
         app.wsgi_app = _under_prefix(app.wsgi_app, settings.url_prefix)  # type: ignore[assignment, method-assign]
     if settings.proxy_user_header:
         app.wsgi_app = believe_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
+    if settings.metrics_port:
+        app.wsgi_app = at_own_address(app.wsgi_app, settings.metrics_port)  # type: ignore[assignment, method-assign]
     return app
 
 

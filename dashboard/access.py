@@ -16,6 +16,7 @@ from dashboard.actions import is_path
 from dashboard.attempts import Attempts
 from dashboard.htmx import fresh, render_outcome, wants_fragment
 from dashboard.identity import ANYBODY, User
+from dashboard.metrics_address import OWN, SCRAPER
 from dashboard.passwords import decoy, is_right
 from dashboard.proxy import USER
 from dashboard.rendering import here
@@ -52,6 +53,8 @@ class Access:
 
     def find(self) -> User | None:
         """Who sent this request; `None`: nobody knows."""
+        if OWN in request.environ:
+            return SCRAPER
         if is_for_programs() and (text := bearer()).startswith(TOKEN_PREFIX):  # others are the proxy's own affair
             token = self.users().token(text)
             return User(f"token {token.name}", token.role, "token") if token else None

@@ -6,10 +6,11 @@ import logging
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from flask import Flask, Response, g, jsonify, make_response, render_template, request, url_for
+from flask import Flask, Response, g, make_response, render_template, request, url_for
 from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
+from dashboard.api.problem import problem
 from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
 from dashboard.parts import parts
@@ -21,6 +22,9 @@ from queue_core.errors import (
     ActionUnderWay,
     InvalidArgument,
     OperationEnded,
+    QueueFull,
+    QueueNotEmpty,
+    RateLimited,
     ServerUnavailable,
     Stale,
     TaskyardError,
@@ -31,6 +35,7 @@ from queue_core.errors import (
     UnknownSchedule,
     UnknownTask,
     UnknownWorker,
+    UnreadableSchedule,
 )
 
 log = logging.getLogger(__name__)
@@ -44,7 +49,9 @@ TITLES = {
     405: "This address only takes a form",
     409: "It has changed meanwhile",
     413: "The form is too large",
+    415: "This is not JSON",
     422: "Something in the form has to be changed",
+    429: "Too many at once",
     500: "Something broke in the console",
     502: "Redis answered with an error",
     503: "Redis does not answer",
@@ -65,6 +72,10 @@ def status_of(error: TaskyardError) -> int:
         return 400 if request.method == "GET" else 422
     if isinstance(error, ServerUnavailable):
         return 503
+    if isinstance(error, RateLimited):
+        return 429
+    if isinstance(error, QueueFull | QueueNotEmpty | UnreadableSchedule):
+        return 409
     if isinstance(error, Stale | ActionUnderWay | OperationEnded | TooManyOperations):
         return 409
     return 502
@@ -72,6 +83,10 @@ def status_of(error: TaskyardError) -> int:
 
 def _taskyard_error(error: TaskyardError) -> Response:
     status = status_of(error)
+    if _is_for_programs():
+        detail = f"{_as_sentence(str(error))} Nothing was done." if status == 503 else _as_sentence(str(error))
+        retry_after = error.retry_after if isinstance(error, RateLimited) else None
+        return fresh(problem(status, TITLES.get(status, "Refused"), detail, retry_after=retry_after))
     if status == 503:
         return _away()
     if isinstance(error, UnknownTask):
@@ -143,8 +158,12 @@ def _unexpected(error: Exception) -> Response:
     return _answer(500, "It has been written to the console's log.")
 
 
+def _is_for_programs() -> bool:
+    return is_for_programs() or request.path in ("/healthz", "/readyz")
+
+
 def _sentence(error: HTTPException) -> str:
-    if error.code == 404:
+    if error.code == 404 and error.description in (None, type(error).description):
         return "There is no such page."
     if error.code == 405:
         return "Nothing was done."
@@ -153,8 +172,8 @@ def _sentence(error: HTTPException) -> str:
 
 def _answer(status: int, sentence: str, *, title: str = "", links: Mapping[str, str] | None = None) -> Response:
     title = title or TITLES.get(status) or HTTPStatus(status).phrase
-    if is_for_programs() or request.path == "/healthz":
-        return fresh(make_response(jsonify(error=title, detail=sentence), status))
+    if _is_for_programs():
+        return fresh(problem(status, title, sentence))
     if g.get("view") is None:
         # Refused before anything was read: a page that needs nothing.
         return fresh(make_response(render_template("errors/bare.html", title=title, sentence=sentence), status))

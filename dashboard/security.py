@@ -11,6 +11,7 @@ from flask import Flask, Response, abort, request
 from flask_wtf.csrf import CSRFProtect
 
 from dashboard.identity import current_user
+from dashboard.metrics_address import OWN
 from dashboard.settings import ConsoleSettings
 
 CONTENT_SECURITY_POLICY = (
@@ -80,7 +81,8 @@ def check_senders(app: Flask, settings: ConsoleSettings) -> None:
 
     @app.before_request
     def check_sender() -> None:
-        if not is_host_allowed(request.host, settings):
+        is_scraped = OWN in request.environ and _is_address(host_name(request.host))
+        if not is_scraped and not is_host_allowed(request.host, settings):
             abort(400, f"The console is not known under the name {request.host!r}. Names are added in TASKYARD_HOSTS.")
         if request.method in SAFE_METHODS:
             return

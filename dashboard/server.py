@@ -78,14 +78,15 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         self, settings: ConsoleSettings, host: str, port: int, threads: int, on_ready: Callable[[], None] | None
     ) -> None:
         self._settings = settings
-        self._address = f"[{host}]:{port}" if _is_version_6(host) else f"{host}:{port}"
+        shown = f"[{host}]" if _is_version_6(host) else host
+        self._addresses = [f"{shown}:{number}" for number in (port, settings.metrics_port) if number]
         self._threads = threads
         self._on_ready = on_ready
         super().__init__()
 
     def load_config(self) -> None:
         options: dict[str, Any] = {
-            "bind": self._address,
+            "bind": self._addresses,
             "workers": 1,
             "worker_class": "gthread",
             "threads": self._threads,

@@ -30,6 +30,7 @@ class ConsoleSettings:
     `sign_in_hours`: how long a sign-in holds at most, `sign_in_idle_hours`: while nobody clicks. `redact`: names whose
     values are hidden beside the usual ones; one that begins with `-` is not hidden after all.
     `demo_socket`: where the demo that started this console listens; without it there is no panel of the demo.
+    `metrics_port`: where `/metrics` is open to whoever reaches it; 0: nowhere.
     """
 
     redis_url: str = DEFAULT_URL
@@ -51,6 +52,7 @@ class ConsoleSettings:
     proxy_addresses: tuple[Network, ...] = ()
     redact: tuple[str, ...] = ()
     demo_socket: str = ""
+    metrics_port: int = 0
 
     def __post_init__(self) -> None:
         if self.environment_colour not in COLOURS:

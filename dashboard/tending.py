@@ -21,6 +21,8 @@ DUE_SECONDS = 0.25
 IDLE_SECONDS = 2.0
 """While there is nothing to do: whether somebody else has begun something."""
 STOP_SECONDS = 3.0
+SILENT_SECONDS = 60.0
+"""A look takes a second or two, and never so long."""
 
 
 class Tender:
@@ -33,11 +35,13 @@ class Tender:
         self._is_stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._complaint = ""
+        self._looked = 0.0
 
     def start(self) -> None:
         """Once in each process that serves, after it was forked."""
         self._awake, self._is_stopping = threading.Event(), threading.Event()
         self._operations = self._connect()
+        self._looked = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="taskyard operations", daemon=True)
         self._thread.start()
 
@@ -54,6 +58,15 @@ class Tender:
         if self._thread is not None:
             self._thread.join(STOP_SECONDS)
         self._thread = self._operations = None
+
+    def trouble(self) -> str:
+        """Why this process runs no operations although it should; "" where all is well, or nobody started it."""
+        if self._thread is None:
+            return ""
+        if not self._thread.is_alive():
+            return "The thread that runs bulk work has ended."
+        silent = time.monotonic() - self._looked
+        return f"The thread that runs bulk work has been stuck for {silent:.0f} s." if silent > SILENT_SECONDS else ""
 
     def tick(self, operations: Operations) -> float:
         """Run what nobody else runs. Returns after how many seconds to look again."""
@@ -77,6 +90,7 @@ class Tender:
         operations = self._operations
         assert operations is not None
         while not self._is_stopping.is_set():
+            self._looked = time.monotonic()
             seconds = self.tick(operations)
             self._awake.wait(seconds)
             self._awake.clear()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
+from dashboard import api
 from dashboard.settings import ConsoleSettings
 from dashboard.views import (
     activity,
-    api,
     bulk,
     demo,
     failures,
@@ -16,6 +16,7 @@ from dashboard.views import (
     find,
     health,
     limits,
+    metrics,
     overview,
     preferences,
     queues,
@@ -44,6 +45,7 @@ def register_views(app: Flask, settings: ConsoleSettings) -> None:
         sign_in,
         api,
         health,
+        metrics,
     ):
         app.register_blueprint(module.blueprint)
     if settings.demo_socket:

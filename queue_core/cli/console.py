@@ -11,7 +11,7 @@ from queue_core.cli.access import COMMANDS, console_packages, users_file_option
 from queue_core.cli.options import namespace_option, url_option
 from queue_core.connection import check_eviction_policy
 from queue_core.demo.ports import USUAL_PORT, check_port
-from queue_core.errors import ServerUnavailable
+from queue_core.errors import InvalidArgument, ServerUnavailable
 from queue_core.inspector import Inspector
 from queue_core.settings import mask_url, namespace, redis_url
 
@@ -26,6 +26,11 @@ class Console(click.Group):
 @click.group("console", cls=Console, invoke_without_command=True, subcommand_metavar="[COMMAND]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", type=click.IntRange(1, 65535), default=USUAL_PORT, show_default=True, help="Port to listen on.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65535),
+    help="Port for /metrics, /healthz and /readyz alone, without a token.",
+)
 @users_file_option
 @click.option("--no-login", is_flag=True, help="Let in whoever reaches it, also from other machines.")
 @click.option("--allow-eviction", is_flag=True, help="Serve although Redis throws tasks away when it is full.")
@@ -36,6 +41,7 @@ def command(
     ctx: click.Context,
     host: str,
     port: int,
+    metrics_port: int | None,
     users_file: str | None,
     no_login: bool,
     allow_eviction: bool,
@@ -53,6 +59,7 @@ def command(
       taskyard console --port 9000 --redis-url redis://cache:6379/0
       taskyard console add-user ada --role admin --users-file /etc/taskyard/users.json
       taskyard console --host 0.0.0.0 --users-file /etc/taskyard/users.json
+      taskyard console --host 0.0.0.0 --users-file /etc/taskyard/users.json --metrics-port 9091
       taskyard console --host 0.0.0.0 --no-login        behind something that decides who gets in
     """
     if ctx.invoked_subcommand is not None:
@@ -66,8 +73,13 @@ def command(
     )
     if users_file is not None:
         settings = replace(settings, users_file=users_file)
+    settings = replace(settings, metrics_port=metrics_port or 0)
     check_access(settings, host)
     check_port(port, host)
+    if metrics_port is not None:
+        if metrics_port == port:
+            raise InvalidArgument(f"--metrics-port {port} is not accepted: the console itself is there")
+        check_port(metrics_port, host)
     _check_server(settings.redis_url, settings.namespace, allow_eviction)
     shown = f"[{host}]" if ":" in host else host
     where = f"Redis {mask_url(settings.redis_url)}, namespace {settings.namespace}"

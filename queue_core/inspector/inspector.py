@@ -31,6 +31,7 @@ from queue_core.reading import Position
 from queue_core.snapshot import (
     AuditPage,
     Fault,
+    Figures,
     Minutes,
     Operation,
     Page,
@@ -117,6 +118,14 @@ class Inspector:
         calls = [telemetry.read_minutes(self._client.queue(name), count) for name, count in asked.items()]
         answers, _ = self._reader.ask(calls)
         return {found.queue: found for found in answers if not isinstance(found, TaskyardError)}
+
+    def books(self, names: Iterable[str]) -> dict[str, Figures]:
+        """All that was ever counted in these queues, waits and run times among it: counters that only grow. One round
+        trip. Queues that there are not, or that cannot be read, are missing."""
+        known = [self._client.queue(name) for name in names]
+        answers, _ = self._reader.ask([telemetry.read_books(queue) for queue in known])
+        found = zip(known, answers, strict=True)
+        return {queue.queue: books for queue, books in found if not isinstance(books, TaskyardError)}
 
     def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of the tasks in one place. Two round trips.

@@ -15,7 +15,7 @@ from tests.console import PARTIAL, Tasks, field
 from tests.people import NAMES, TOKENS, Person, write_users
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
-OPEN = {"static", "health.healthz", "sign_in.show", "sign_in.enter", "sign_in.leave"}
+OPEN = {"static", "health.healthz", "health.readyz", "sign_in.show", "sign_in.enter", "sign_in.leave"}
 """For everybody: nothing of the queues is there."""
 OWN = {"preferences.save"}
 """Changes nothing but the reader's own browser."""

@@ -28,10 +28,11 @@ PLACEHOLDERS = {
     "filename": "app.css",
     "verb": "requeue",
     "operation_id": "0123456789ab",
+    "schedule": "nightly",
 }
 
 
-def changing_routes(app: Flask) -> list[str]:
+def all_changing_routes(app: Flask) -> list[str]:
     adapter = app.url_map.bind("localhost")
     return [
         adapter.build(rule.endpoint, {name: PLACEHOLDERS[name] for name in rule.arguments}, method="POST")
@@ -40,10 +41,20 @@ def changing_routes(app: Flask) -> list[str]:
     ]
 
 
+def changing_routes(app: Flask) -> list[str]:
+    """Forms: those for programs are another matter."""
+    return [route for route in all_changing_routes(app) if not route.startswith("/api/")]
+
+
+def program_routes(app: Flask) -> list[str]:
+    return [route for route in all_changing_routes(app) if route.startswith("/api/")]
+
+
 def test_there_are_routes_that_change_something(app: Flask) -> None:
     routes = changing_routes(app)
     assert "/queues/billing/tasks/some-task/requeue" in routes
     assert len(routes) >= 9
+    assert len(program_routes(app)) >= 20
 
 
 @pytest.mark.parametrize("headers", [{}, PARTIAL])
@@ -81,6 +92,17 @@ def test_no_route_answers_under_a_foreign_name(visitor: Visitor, app: Flask) -> 
     for route in changing_routes(app):
         data = {"csrf_token": token, "action_id": "a"}
         assert visitor.client.post(route, data=data, headers={"Host": "rebound.example"}).status_code == 400, route
+    for route in program_routes(app):
+        assert visitor.client.post(route, headers={"Host": "rebound.example"}).status_code == 400, route
+
+
+def test_no_form_leads_to_what_programs_may_change(visitor: Visitor, app: Flask) -> None:
+    token = visitor.token()
+    for route in program_routes(app):
+        answer = visitor.client.post(route, data={"csrf_token": token, "action_id": "a", "reason": "x"})
+        assert (answer.status_code, "Nothing was done." in answer.text) == (401, True), route
+        answer = visitor.client.post(route, json={}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert (answer.status_code, "another site" in answer.text) == (400, True), route
 
 
 FOR_EVERYBODY = {"preferences.save", "sign_in.enter", "sign_in.leave"}
@@ -100,7 +122,7 @@ def test_no_route_lets_those_act_who_may_only_look(visitor: Visitor, app: Flask)
     app.before_request(lambda: setattr(g, "user", User("bo", Role.VIEWER)))
     token = visitor.token()
     for rule in app.url_map.iter_rules():
-        if (rule.methods or set()) - READS and rule.endpoint not in FOR_EVERYBODY:
+        if (rule.methods or set()) - READS and rule.endpoint not in FOR_EVERYBODY and rule.rule[:5] != "/api/":
             route = app.url_map.bind("localhost").build(
                 rule.endpoint, {name: PLACEHOLDERS[name] for name in rule.arguments}, method="POST"
             )
@@ -119,11 +141,11 @@ def test_reading_an_action_changes_nothing(visitor: Visitor, tasks: Tasks, app: 
     put_worker(engine, "web-1:7", now, queues={"billing": 1}, running=[{**runs, "started_at": now}], started_at=now)
     there_is = {"some-task": task_id, "abc123": tasks.fingerprint(), "0123456789ab": began.id}
     before = tasks.inspector.queue("billing")
-    for route in changing_routes(app):
+    for route in all_changing_routes(app):
         for placeholder, name in there_is.items():
             route = route.replace(placeholder, name)
         response = visitor.get(route)
-        assert response.status_code in (200, 303, 405), route  # 200: its preview; 303: nobody has to sign in
+        assert response.status_code in (200, 303, 404, 405), route  # 200: its preview; 303: nobody has to sign in
     assert tasks.inspector.queue("billing") == before
     assert tasks.state(task_id) is State.DEAD
 

@@ -1,0 +1,310 @@
+"""What programs change: that it is done once, by whom, and that a slip changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from dashboard import ConsoleSettings, create_app
+from dashboard.identity import Role
+from dashboard.selections import FRESH_MS
+from queue_core.snapshot import State
+from tests.console import Tasks
+from tests.people import TOKENS, Person, write_users
+
+Do = Callable[..., TestResponse]
+
+
+@pytest.fixture
+def app(redis_url: str, namespace: str, tmp_path: Path) -> Flask:
+    file = write_users(tmp_path / "users.json")
+    settings = ConsoleSettings(redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32)
+    application = create_app(settings)
+    application.testing = True
+    return application
+
+
+@pytest.fixture
+def do(app: Flask) -> Do:
+    """A change by a token; `body` as JSON."""
+    client = app.test_client()
+
+    def send(path: str, key: str = "", role: Role = Role.OPERATOR, method: str = "POST", **body: Any) -> TestResponse:
+        headers = {"Authorization": f"Bearer {TOKENS[role]}"} | ({"Idempotency-Key": key} if key else {})
+        return client.open(f"/api/v1{path}", method=method, headers=headers, json=body if method == "POST" else None)
+
+    return send
+
+
+def look(do: Do, path: str) -> Any:
+    answer = do(path, method="GET")
+    assert answer.status_code == 200, answer.text
+    return answer.get_json()
+
+
+def letters(do: Do) -> list[dict[str, str]]:
+    return [{"id": found["id"], "died_at": found["died_at"]} for found in look(do, "/failed")["letters"]]
+
+
+def test_letters_are_put_back_as_they_are_listed(do: Do, tasks: Tasks) -> None:
+    ids = tasks.die("billing", 3)
+    answer = do("/queues/billing/requeue", letters=letters(do), reason="it is mended")
+    assert answer.status_code == 200
+    assert (set(answer.json["done"]), answer.json["skipped"]) == (set(ids), {})  # type: ignore[index]
+    assert {tasks.state(task_id) for task_id in ids} == {State.READY}
+
+
+def test_one_that_died_again_since_is_left_alone(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    told = [{"id": task_id, "died_at": "2020-01-01T00:00:00Z"}]
+    answer = do("/queues/billing/requeue", letters=told)
+    assert answer.get_json()["skipped"] == {task_id: "changed"}
+    assert tasks.state(task_id) is State.DEAD
+
+
+def test_what_is_purged_can_be_restored_and_deleted(do: Do, tasks: Tasks) -> None:
+    first, second = tasks.die("billing", 2)
+    told = do("/queues/billing/trash", ids=[first, second], keep_seconds=3600).get_json()
+    assert (told["done_count"], told["restorable_until"][-1]) == (2, "Z")
+    do("/queues/billing/restore", ids=[first])
+    do("/queues/billing/delete", ids=[second])
+    assert tasks.state(first) is State.DEAD
+    assert look(do, "/queues/billing")["counts"]["trashed"] == 0
+
+
+def test_tasks_that_wait_run_now_are_cancelled_or_moved(do: Do, tasks: Tasks) -> None:
+    first, second, third = tasks.enqueue("billing", 3, delay=600)
+    assert do("/queues/billing/promote", ids=[first]).get_json()["done"] == [first]
+    assert do("/queues/billing/cancel", ids=[second]).get_json()["done"] == [second]
+    assert do("/queues/billing/move", ids=[third], to_queue="other").get_json()["done"] == [third]
+    assert tasks.state(first) is State.READY
+    assert tasks.state(third, "other") is State.SCHEDULED
+
+
+def test_queue_and_task_name_are_paused_and_resumed(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    do("/queues/billing/pause", reason="maintenance")
+    do("/queues/billing/pause", task="charge", reason="too")
+    found = look(do, "/queues/billing")
+    assert (found["pause"]["by"], found["pause"]["reason"]) == ("token operator", "maintenance")
+    assert [lane["lane"] for lane in found["lanes"]] == ["name:charge"]
+    assert do("/queues/billing/pause").get_json()["skipped"] == {"billing": "paused already"}
+    do("/queues/billing/resume", task="charge")
+    do("/queues/billing/resume")
+    found = look(do, "/queues/billing")
+    assert (found["pause"], [lane for lane in found["lanes"] if not lane["is_open"]]) == (None, [])
+
+
+def test_what_is_not_named_stays_and_null_ends_a_limit(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    do("/queues/billing/limit", max_length=10, claim_rate={"tasks": 5, "seconds": 60}, wait_target_seconds=30)
+    do("/queues/billing/limit", max_length=None, dead_max_age_seconds=86_400)
+    limits = look(do, "/queues/billing")["limits"]
+    assert (limits["max_length"], limits["claim_rate"]) == (None, {"tasks": 5, "seconds": 60.0})
+    assert (limits["wait_target_seconds"], limits["dead_max_age_seconds"]) == (30.0, 86_400.0)
+    assert do("/queues/billing/limit").status_code == 422
+
+
+def test_schedules_are_paused_resumed_and_run(do: Do, tasks: Tasks) -> None:
+    tasks.yard.schedules.add("nightly", "send", cron="0 3 * * *", queue="email", by="bo", action_id="c")
+    do("/schedules/nightly/pause", reason="x")
+    assert look(do, "/schedules/nightly")["pause"]["by"] == "token operator"
+    (made,) = do("/schedules/nightly/run").get_json()["done"]
+    assert tasks.state(made, "email") is State.READY
+    do("/schedules/nightly/resume")
+    assert look(do, "/schedules/nightly")["pause"] is None
+
+
+def test_a_queue_that_takes_no_more_says_when_it_will(do: Do, tasks: Tasks) -> None:
+    tasks.yard.schedules.add("nightly", "send", cron="0 3 * * *", queue="email", by="bo", action_id="c")
+    tasks.enqueue("email", name="send")
+    tasks.control.limit("email", by="bo", action_id="d", enqueue_rate=(1, 600.0))
+    assert do("/schedules/nightly/run").status_code == 200
+    refused = do("/schedules/nightly/run")
+    assert refused.status_code == 429
+    assert 500 < int(refused.headers["Retry-After"]) <= 601
+    tasks.control.limit("email", by="bo", action_id="e", enqueue_rate=None, max_length=1)
+    assert do("/schedules/nightly/run").status_code == 409
+
+
+def test_workers_that_are_not_there_are_told_nothing(do: Do, tasks: Tasks) -> None:
+    for verb in ("quiet", "resume", "stop"):
+        assert do(f"/workers/{verb}", workers=["web-1:7"]).get_json()["skipped"] == {"web-1:7": "no such worker"}
+
+
+# Once.
+
+
+def test_the_same_key_acts_once_and_gets_the_same_answer(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.enqueue("billing", delay=600)
+    first = do("/queues/billing/promote", "k", ids=[task_id])
+    second = do("/queues/billing/promote", "k", ids=[task_id])
+    assert first.get_json() == second.get_json()
+    assert first.get_json()["done"] == [task_id]
+    assert do("/queues/billing/promote", "other", ids=[task_id]).get_json()["done"] == []
+    assert do("/queues/billing/promote", ids=[task_id]).get_json()["done"] == []
+
+
+def test_the_same_key_is_another_act_for_other_content_another_path_and_another_token(do: Do, tasks: Tasks) -> None:
+    first, second = tasks.enqueue("billing", 2, delay=600)
+    acts = {
+        do("/queues/billing/promote", "k", ids=[first]).get_json()["action_id"],
+        do("/queues/billing/promote", "k", ids=[second]).get_json()["action_id"],
+        do("/queues/billing/cancel", "k", ids=[first]).get_json()["action_id"],
+        do("/queues/billing/cancel", "k", Role.ADMIN, ids=[first]).get_json()["action_id"],
+    }
+    assert len(acts) == 4
+
+
+def test_who_did_it_and_why_stands_in_the_audit(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    told = do("/queues/billing/pause", "k", reason="deploy 4711").get_json()
+    (entry,) = look(do, "/audit")["entries"]
+    assert (entry["by"], entry["verb"], entry["reason"]) == ("token operator", "pause", "deploy 4711")
+    assert entry["action_id"] == told["action_id"]
+
+
+# Bulk work.
+
+
+def test_bulk_work_is_previewed_and_begun_by_what_was_shown(do: Do, tasks: Tasks) -> None:
+    ids = tasks.die("billing", 3)
+    shown = look(do, f"/queues/billing/preview?verb=requeue&faults={tasks.fingerprint()}")
+    assert (shown["bound"]["count"], shown["by_fault"][0]["count"]) == (3, 3)
+    assert tasks.state(ids[0]) is State.DEAD
+    began = do("/operations", "k", selection=shown["selection"], first=2, reason="x").get_json()
+    assert (began["first"], began["bound"]["count"], began["by"]) == (2, 3, "token operator")
+    again = do("/operations", "k", selection=shown["selection"], first=2, reason="x").get_json()
+    assert again["id"] == began["id"]
+    assert [found["id"] for found in look(do, "/operations")["operations"]] == [began["id"]]
+    assert do(f"/operations/{began['id']}/pause", queue="billing").get_json()["progress"] == "paused"
+    assert do(f"/operations/{began['id']}/resume").get_json()["progress"] == "running"
+    assert do(f"/operations/{began['id']}/cancel").get_json()["progress"] == "cancelled"
+    assert do(f"/operations/{began['id']}/pause").status_code == 409
+
+
+def test_nothing_to_do_begins_nothing(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    assert look(do, "/queues/billing/preview?verb=requeue")["selection"] is None
+    assert do("/operations", selection="made up").status_code == 422
+
+
+def test_a_preview_is_its_own_tokens_and_not_for_ever(do: Do, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    tasks.die()
+    selection = look(do, "/queues/billing/preview")["selection"]
+    refused = do("/operations", role=Role.ADMIN, selection=selection)
+    assert (refused.status_code, "token operator" in refused.get_json()["detail"]) == (409, True)
+    monkeypatch.setattr("dashboard.selections.Selection.age_ms", lambda self, now_ms: FRESH_MS + 1)
+    assert do("/operations", selection=selection).status_code == 409
+    assert look(do, "/operations")["operations"] == []
+
+
+def test_to_delete_for_good_the_number_is_said(do: Do, tasks: Tasks) -> None:
+    do("/queues/billing/trash", ids=tasks.die("billing", 2))
+    selection = look(do, "/queues/billing/preview?verb=delete")["selection"]
+    assert do("/operations", selection=selection).status_code == 422
+    assert do("/operations", selection=selection, count=1).status_code == 422
+    assert do("/operations", selection=selection, count=2).status_code == 200
+
+
+# Slips.
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("pause", {"taks": "charge"}, "taks"),
+        ("pause", {"task": 7}, "task"),
+        ("pause", {"task": "a b"}, "task"),
+        ("pause", {"reason": "x" * 201}, "reason"),
+        ("trash", {}, "ids"),
+        ("trash", {"ids": []}, "ids"),
+        ("trash", {"ids": ["x"] * 1_001}, "ids"),
+        ("trash", {"ids": ["{}"]}, "ids"),
+        ("trash", {"ids": ["a"], "keep_seconds": 0}, "keep_seconds"),
+        ("requeue", {"letters": [{"id": "a", "died_at": "2020-01-01T00:00:00"}]}, "died_at"),
+        ("limit", {"max_length": 0}, "max_length"),
+        ("limit", {"claim_rate": {"tasks": 1}}, "seconds"),
+        ("resume", {"task": "a", "lane": "name:a"}, "task and lane"),
+    ],
+)
+def test_a_body_that_is_not_accepted_says_why_and_changes_nothing(
+    do: Do, tasks: Tasks, path: str, body: dict[str, Any], said: str
+) -> None:
+    tasks.enqueue()
+    before = tasks.inspector.queue("billing")
+    answer = do(f"/queues/billing/{path}", **body)
+    assert (answer.status_code, said in answer.get_json()["detail"]) == (422, True), answer.text
+    assert tasks.inspector.queue("billing") == before
+    assert tasks.inspector.audit().rows == ()
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/queues/billing/tasks?satte=dead", "'satte' is not known here: it takes state, cursor, limit"),
+        ("/queues/billing/tasks?state=dead&state=ready", "state was given 2 times"),
+        ("/queues/billing/tasks?state=gone", "state"),
+        ("/queues/billing/tasks?limit=0", "limit"),
+        ("/queues/billing/tasks?limit=1e2", "limit"),
+        ("/queues/billing/tasks?limit=", "limit"),
+        ("/queues/billing/tasks?cursor=nonsense", "cursor"),
+        ("/queues/billing/statistics?minutes=5&hours=5", "together"),
+        ("/queues/billing/preview?since=yesterday", "since"),
+        ("/queues/billing/preview?verb=promote&state=dead", "dead"),
+        ("/failed?fault=abc", "without its queue"),
+        ("/audit?cursor=1", "cursor"),
+        ("/queues?x=1", "it takes none"),
+    ],
+)
+def test_a_parameter_that_is_not_accepted_says_why(do: Do, tasks: Tasks, path: str, said: str) -> None:
+    tasks.enqueue()
+    answer = do(path, method="GET")
+    assert (answer.status_code, said in answer.get_json()["detail"]) == (400, True), answer.text
+
+
+@pytest.mark.parametrize("key", ["x" * 201, "a\tb", "é"])
+def test_a_key_that_can_be_none_is_refused(do: Do, tasks: Tasks, key: str) -> None:
+    tasks.enqueue()
+    assert do("/queues/billing/pause", key).status_code == 400
+    assert tasks.inspector.queue("billing").pause is None
+
+
+def test_a_sign_in_reads_and_changes_nothing(app: Flask, tasks: Tasks) -> None:
+    tasks.enqueue()
+    ada = Person(app, "ada")
+    assert ada.get("/api/v1/queues/billing").status_code == 200
+    answer = ada.client.post("/api/v1/queues/billing/pause", json={})
+    assert (answer.status_code, answer.content_type) == (401, "application/problem+json")
+    assert tasks.inspector.queue("billing").pause is None
+
+
+def test_hostile_texts_go_out_as_ascii(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.die(error="\u202e<script>\x00é \u200b")
+    answer = do(f"/queues/billing/tasks/{task_id}", method="GET")
+    assert answer.status_code == 200
+    assert answer.data.isascii()
+
+
+def test_secrets_are_hidden_as_on_pages(do: Do, tasks: Tasks) -> None:
+    task = tasks.yard.task(name="login", queue="billing", max_retries=0)(lambda password: None)
+    made = task.enqueue(password="hunter2-hunter2")
+    with tasks.yard.queue("billing").claim(limit=1) as leases:
+        leases[0].fail(ValueError("token=hunter2-hunter2"))
+    for path in (f"/queues/billing/tasks/{made.id}", "/failed", "/queues/billing/tasks?state=dead"):
+        assert "hunter2" not in do(path, method="GET").text, path
+
+
+def test_what_redis_does_not_answer_is_503_and_changes_nothing(app: Flask) -> None:
+    settings = replace(app.extensions["taskyard"].settings, redis_url="redis://127.0.0.1:1/0")
+    client = create_app(settings).test_client()
+    headers = {"Authorization": f"Bearer {TOKENS[Role.OPERATOR]}"}
+    for path in ("stats", "queues/a", "failed", "workers", "operations", "audit", "schedules"):
+        answer = client.get(f"/api/v1/{path}", headers=headers)
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2"), path
