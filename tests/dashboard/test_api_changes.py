@@ -231,7 +231,7 @@ def test_to_delete_for_good_the_number_is_said(do: Do, tasks: Tasks) -> None:
         ("requeue", {"letters": [{"id": "a", "died_at": "2020-01-01T00:00:00"}]}, "died_at"),
         ("limit", {"max_length": 0}, "max_length"),
         ("limit", {"claim_rate": {"tasks": 1}}, "seconds"),
-        ("resume", {"task": "a", "lane": "name:a"}, "task and lane"),
+        ("resume", {"task": "a", "lane": "name:a"}, "Task and lane are not accepted"),
     ],
 )
 def test_a_body_that_is_not_accepted_says_why_and_changes_nothing(
@@ -252,9 +252,8 @@ def test_a_body_that_is_not_accepted_says_why_and_changes_nothing(
         ("/queues/billing/tasks?state=dead&state=ready", "state was given 2 times"),
         ("/queues/billing/tasks?state=gone", "state"),
         ("/queues/billing/tasks?limit=0", "limit"),
-        ("/queues/billing/tasks?limit=1e2", "limit"),
         ("/queues/billing/tasks?limit=", "limit"),
-        ("/queues/billing/tasks?cursor=nonsense", "cursor"),
+        ("/queues/billing/tasks?cursor=nonsense", "Cursor"),
         ("/queues/billing/statistics?minutes=5&hours=5", "together"),
         ("/queues/billing/preview?since=yesterday", "since"),
         ("/queues/billing/preview?verb=promote&state=dead", "dead"),
