@@ -151,6 +151,22 @@ def test_a_new_queue_has_charts_without_anything_in_them(visitor: Visitor, tasks
     assert "Nothing ran" in plain
 
 
+@pytest.mark.parametrize("junk", [b"-5", b"\xff<script>", b"1e400", b"\x93\x91\xfb\x90\x90", b"\x93\x90\x90\x91\xfb"])
+def test_damaged_figures_break_no_page(visitor: Visitor, tasks: Tasks, busy: Engine, junk: bytes) -> None:
+    minute = tasks.inspector.server_ms() // MINUTE_MS
+    for number in (minute, minute - 1, minute - 2):
+        busy.redis.hset(busy.queue.telemetry, f"m{number}", junk)
+    for name in ("last", f"h{minute // 60}", f"n{minute // 60}"):
+        busy.redis.hset(busy.queue.telemetry, name, junk)
+    for counter in ("completed", "failed", "wait", "run"):
+        busy.redis.hset(busy.queue.stats, counter, junk)
+    busy.redis.hset(busy.queue.names, b":" + junk, junk)
+    for path in ("/", "/queues", "/queues/email", "/queues/email/figures", "/queues/email/figures?span=24h"):
+        page = visitor.text(path)
+        assert "<script>" not in page
+        assert "nan" not in re.findall(r' d="([^"]*)"', page)
+
+
 # Limits.
 
 
