@@ -38,6 +38,7 @@ ACTS: Mapping[str, str] = {
     "close_lane": "Pause",
     "open_lane": "Resume",
     "limit": "Limit",
+    "edit": "Edit and retry",
     "unmask": "Show hidden values",
     "delete_queue": "Delete",
     "quiet": "Quiet",

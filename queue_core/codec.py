@@ -204,6 +204,27 @@ def with_headers(envelope: bytes, headers: Mapping[str, str]) -> bytes:
     return encode_envelope(name, msgspec.structs.replace(options, headers=merged or None), payload)
 
 
+def edited(envelope: bytes, payload: bytes, priority: int, max_retries: int) -> bytes:
+    """The envelope with another payload, priority and number of retries; its other options stay, also those that only a
+    later version knows. Raises `UnreadableEnvelope`, of the one that there is, and `InvalidPayload` of the payload."""
+    decode_envelope(envelope)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise PayloadTooLarge(
+            f"the arguments take {len(payload):,} bytes as JSON; at most {MAX_PAYLOAD_BYTES:,} are stored"
+        )
+    try:
+        decode_payload(payload)
+    except UnreadableEnvelope as error:
+        raise InvalidPayload(str(error)) from error
+    head = envelope.partition(b"\n")[0]
+    name, _, options_json = head.partition(b" ")
+    options = {**(msgspec.json.decode(options_json) if options_json else {}), "max_retries": max_retries}
+    options.pop("priority", None)
+    if priority:
+        options["priority"] = priority
+    return b"%b %b\n%b" % (name, _encoder.encode(options), payload)
+
+
 def encode_envelope(name: str, options: Options, payload: bytes) -> bytes:
     if options == DEFAULT_OPTIONS:
         return b"%b\n%b" % (name.encode(), payload)

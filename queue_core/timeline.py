@@ -85,6 +85,9 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
         return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
     if kind == "requeued":
         return Event(at, "requeued", f"retried{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
+    if kind == "edited":
+        told = "; ".join(filter(None, (_text(facts, "changes"), _text(facts, "reason"))))
+        return Event(at, "requeued", f"edited and retried{_part(facts, 'by', ' by ')}", told)
     if kind == "cancelled":
         why = ", ".join(filter(None, (_text(facts, "reason"), _evidence(_text(facts, "evidence"), facts))))
         return Event(at, "other", f"cancelled{_part(facts, 'by', ' by ')}{where}", why)

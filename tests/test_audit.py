@@ -30,6 +30,9 @@ ACTS: dict[str, Act] = {
     "requeue_fault": lambda control, engine, task: control.requeue_fault(
         "email", fault_of(engine), until=START_MS, limit=9, **SAID
     ),
+    "edit": lambda control, engine, task: control.edit(
+        "email", task, START_MS, payload=b'{"to":"bo"}', priority=3, max_retries=1, **SAID
+    ),
     "trash": lambda control, engine, task: control.trash("email", [task], keep_seconds=60, **SAID),
     "restore": lambda control, engine, task: control.restore("email", [task], **SAID),
     "delete": lambda control, engine, task: control.delete("email", [task], **SAID),

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from queue_core import audit, connection, decoding, limits, protocol, reading, settings
+from queue_core import audit, codec, connection, decoding, limits, protocol, reading, settings
 from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.control.commanding import command_workers
-from queue_core.control.given import check_keep_seconds, check_ms, facts_of
+from queue_core.control.given import check_keep_seconds, check_ms, edit_facts, facts_of
 from queue_core.control.letters import Letters, requeue_letters
 from queue_core.errors import (
     InvalidArgument,
@@ -22,13 +22,13 @@ from queue_core.errors import (
 )
 from queue_core.ids import is_task_id
 from queue_core.inspector import Inspector
-from queue_core.keys import QueueKeys
+from queue_core.keys import MAX_PRIORITY, QueueKeys
 from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Call, QueueDeleted, Session, Switched
 from queue_core.schedules import Schedules
 from queue_core.snapshot import Outcome
-from queue_core.task import check_integer
+from queue_core.task import MAX_ALLOWED_RETRIES, check_integer
 
 MAX_TASKS = 10**12
 """More than any queue has."""
@@ -73,6 +73,40 @@ class Control:
             return protocol.requeue(keys, [(task_id, died[task_id]) for task_id in ids], facts)
 
         return self._act(act, queue, list(died), call)
+
+    def edit(
+        self,
+        queue: str,
+        task_id: str,
+        died_at: int,
+        *,
+        payload: bytes,
+        priority: int,
+        max_retries: int,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        changes: str = "",
+    ) -> Outcome:
+        """A dead letter becomes ready with other arguments (JSON, as they are stored), under the same id.
+
+        `changes`: what was changed, in words, for the audit and the history. Skipped: `changed` (it died again since),
+        `not dead`, `its unique key is held by <id>`. Raises `InvalidPayload`, and `UnreadableEnvelope` where what is
+        stored is none.
+        """
+        act = Act.check("edit", by, action_id, reason)
+        changes = audit.check_text("changes", changes, audit.MAX_TARGET)
+        check_ms("time of death", died_at)
+        check_integer("priority", priority, -MAX_PRIORITY, MAX_PRIORITY)
+        check_integer("max_retries", max_retries, 0, MAX_ALLOWED_RETRIES)
+        keys = self._client.queue(queue)
+        stored = self._read(("HGET", keys.tasks, task_id))[0] if is_task_id(task_id) else None
+        envelope = codec.edited(stored, payload, priority, max_retries) if isinstance(stored, bytes) else b""
+        facts = {**facts_of(act), **edit_facts(changes)}
+        told = f": {changes}" if changes else ""
+        return self._act(
+            act, queue, [task_id], lambda keys, some: protocol.edit(keys, some[0], died_at, envelope, facts), told
+        )
 
     def trash(
         self,
@@ -326,10 +360,15 @@ class Control:
     # How it is done.
 
     def _act(
-        self, act: Act, queue: str, ids: Sequence[str], call: Callable[[QueueKeys, Sequence[str]], Call[Acted]]
+        self,
+        act: Act,
+        queue: str,
+        ids: Sequence[str],
+        call: Callable[[QueueKeys, Sequence[str]], Call[Acted]],
+        how: str = "",
     ) -> Outcome:
-        """Send the ids in batches, each in a session of its own."""
-        skipped, wanted = self._wanted(act, queue, ids)
+        """Send the ids in batches, each in a session of its own. `how`: more for the audit."""
+        skipped, wanted = self._wanted(act, queue, ids, how)
         keys = self._client.queue(queue)
         done: list[str] = []
         acted: list[Acted] = []

@@ -33,6 +33,10 @@ def history_facts(by: str, operation: str, reason: str) -> dict[str, object]:
     return {name: fact for name, fact in facts.items() if fact}
 
 
+def edit_facts(changes: str) -> dict[str, object]:
+    return {"changes": _shorten(changes)} if changes else {}
+
+
 def _shorten(text: str) -> str:
     data = text.encode()
     return text if len(data) <= HISTORY_BYTES else data[: HISTORY_BYTES - 3].decode("utf-8", "ignore") + "…"

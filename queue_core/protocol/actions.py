@@ -64,6 +64,15 @@ def requeue(
     return Call(scripts.load("requeue"), queue, arguments, _read_acted)
 
 
+def edit(queue: QueueKeys, task_id: str, died_at: int, envelope: bytes, facts: Mapping[str, object]) -> Call[Acted]:
+    """A dead letter gets another envelope and becomes ready; `facts` (who, what) go into its history.
+
+    Skipped: `changed` (it died again since, or the envelope is of another task), `not dead`, `its unique key is held by
+    <id>`. Source: edit.lua.
+    """
+    return Call(scripts.load("edit"), queue, (to_json({"by": "", **facts}), task_id, died_at, envelope), _read_acted)
+
+
 def trash(
     queue: QueueKeys,
     ids: Sequence[str],

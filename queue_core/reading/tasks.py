@@ -134,7 +134,7 @@ def _why_unreadable(task: Described, kept_whole: bool) -> str:
 
 def _requeued_at(task: Described, entries: tuple[HistoryEntry, ...]) -> int | None:
     """Where a task's element was not found, an operator's requeue still tells since when it is ready."""
-    is_known = task.state is State.READY and bool(entries) and entries[-1].kind == "requeued"
+    is_known = task.state is State.READY and bool(entries) and entries[-1].kind in ("requeued", "edited")
     return entries[-1].at if is_known else None
 
 

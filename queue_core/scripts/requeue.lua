@@ -7,7 +7,7 @@
 -- then two for each task: id, time of death in ms; or for a chunk the runner's token
 -- Returns: now ms, then id, why: of those that were left alone (`changed`: it has died again since; `not dead`; `its
 -- unique key is held by <id>`); of a chunk: now ms, how it goes on, when in ms or '', tasks done.
--- include begin session figures count envelope elements ready history retries unique retake position operation wake
+-- include begin session figures count envelope elements ready history retries unique retake letter position operation wake
 if replayed then return replayed end
 -- check keys
 
@@ -28,15 +28,7 @@ for i, id in ipairs(ids) do
   if not refusal then
     if back == 0 then begin_writing() end
     back = back + 1
-    local counters, lines = read_history(id)
-    local letter = letter_of(counters.fault, died, id)
-    counters.before = counters.before + counters.attempts
-    counters.attempts, counters.crashes, counters.operation = 0, 0, operation and op.id or ''
-    retake_key(id, envelope)
-    make_ready(id, priority_of(envelope), own_time(id, now))
-    write_history(id, counters, lines, 'requeued', ARGV[4])
-    call('ZREM', dead, id)
-    call('ZREM', dead_by_fault, letter)
+    put_back(id, envelope, died, operation and op.id or '', 'requeued', ARGV[4])
   else
     left[#left + 1] = id
     left[#left + 1] = refusal

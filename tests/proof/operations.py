@@ -367,6 +367,13 @@ def act(verb: str, *more: Any, count: int = 260) -> Operation:
     return operation
 
 
+def edit(engine: Engine) -> Doing:
+    task_id = engine.seed("dead")
+    died_at = int(engine.state()["dead"][task_id])
+    what: dict[str, Any] = {"payload": b'{"to":"bo"}', "priority": 3, "max_retries": 1, "changes": "to", **ACT}
+    return lambda client: Control(client=client).edit("email", task_id, died_at, **what)
+
+
 def unmask(engine: Engine) -> Doing:
     task_id = engine.seed("dead")
     return lambda client: Control(client=client).unmask("email", task_id, **ACT)
@@ -468,6 +475,7 @@ OPERATIONS: dict[str, Operation] = {
     "limit": switch("limit", max_length=5, enqueue_rate=(3, 60), claim_rate=(3, 60), dead_warning=9, wait_target=60),
     "delete_queue": switch("delete_queue", force=True),
     "tell workers": tell_workers,
+    "edit": edit,
     "unmask": unmask,
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),

@@ -77,6 +77,7 @@ def calls_of(
         lambda: protocol.release(queue, [ReleasedTask(claim.id, claim.fence, facts={"a": 1}) for claim in held[4:]]),
         lambda: protocol.recover(queue, LEASE_MS),
         lambda: protocol.requeue(queue, [(task_id, engine.now) for task_id in strange], {"by": "ada"}),
+        lambda: protocol.edit(queue, strange[0], engine.now, b"send\n{}", {"by": "ada"}),
         lambda: protocol.promote(queue, strange[2:4]),
         lambda: protocol.trash(queue, strange, KEEP_MS, "ada", ""),
         lambda: protocol.restore(queue, strange),

@@ -20,6 +20,7 @@ from tests.proof.machine import QueueMachine, live
 from tests.proof.moving_machine import MovingMachine
 from tests.proof.schedules_machine import SchedulesMachine
 from tests.proof.test_halves import stops_of
+from tests.scripts.test_edit import meet_edit
 from tests.scripts.test_enqueue_occurrence import (
     test_server_whose_clock_has_gone_back_a_long_way_waits_for_no_noted_time as meet_clock_gone_back,
 )
@@ -66,6 +67,11 @@ def by_clock(engine: Engine, verb: str) -> None:
 def by_halves(engine: Engine, verb: str) -> None:
     """A failure before each write of the script loses no task."""
     stops_of(engine, verb)
+
+
+def by_edit(engine: Engine, verb: str) -> None:
+    """The whole state behind an edit."""
+    meet_edit(engine)
 
 
 def by_wrong_types(engine: Engine, verb: str) -> None:
@@ -121,6 +127,8 @@ MUTANTS = (
     Mutant("fail", "nobody is woken for the retry", "then wake(1) end", "then end"),
     Mutant("resume", "nobody is woken", "wake(ready_count()", "type(ready_count()"),
     Mutant("requeue", "a letter that died again goes back", "tonumber(died) ~= expected", "false"),
+    Mutant("edit", "a letter that died again is edited", "tonumber(died) ~= tonumber(ARGV[6])", "false", by_edit),
+    Mutant("edit", "it is what it was", "call('HSET', tasks, id, edited)", "", by_edit),
     Mutant(
         "requeue", "the allowance is not fresh", "counters.attempts, counters.crashes, counters.operation = 0, 0,",
         "counters.operation =",

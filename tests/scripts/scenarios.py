@@ -21,6 +21,7 @@ TO_REQUEUE: dict[str, str | int] = {
     "top": START_MS,
     "count": 9,
 }
+EDITED = b'send {"unique_key":"welcome:ada","max_retries":5}\n{"to":"bo"}'
 Scenario = Callable[[Engine], Call[Any]]
 
 
@@ -134,6 +135,11 @@ def requeue(engine: Engine) -> Call[Any]:
     return protocol.requeue(engine.queue, [*letters, ("gone", 1)], {"by": "ada"})
 
 
+def edit(engine: Engine) -> Call[Any]:
+    task_id = engine.seed("dead", unique_key="welcome:ada", priority=3)
+    return protocol.edit(engine.queue, task_id, engine.now, EDITED, {"by": "ada"})
+
+
 def trash(engine: Engine) -> Call[Any]:
     return protocol.trash(engine.queue, [engine.seed(place) for place in IDLE_PLACES], KEEP_MS, "ada", "test")
 
@@ -232,9 +238,9 @@ def switch_operation(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue, trash,
-        cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause, resume,
-        close_lane, open_lane, start_operation, switch_operation,
+        enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue, edit,
+        trash, cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause,
+        resume, close_lane, open_lane, start_operation, switch_operation,
     )
 }  # fmt: skip
 

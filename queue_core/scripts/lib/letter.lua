@@ -1,0 +1,13 @@
+-- A dead letter becomes ready again, behind what waits already: its history stays, it gets a fresh allowance. Needs
+-- elements.lua, ready.lua, history.lua, retries.lua, retake.lua, and the names `dead` and `dead_by_fault`.
+local function put_back(id, envelope, died, operation_id, kind, facts)
+  local counters, lines = read_history(id)
+  local letter = letter_of(counters.fault, died, id)
+  counters.before = counters.before + counters.attempts
+  counters.attempts, counters.crashes, counters.operation = 0, 0, operation_id
+  retake_key(id, envelope)
+  make_ready(id, priority_of(envelope), own_time(id, now))
+  write_history(id, counters, lines, kind, facts)
+  call('ZREM', dead, id)
+  call('ZREM', dead_by_fault, letter)
+end
