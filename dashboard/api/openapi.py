@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from dashboard.api.problem import CONTENT_TYPE
-from dashboard.api.requests import KEY_HEADER, MOST_KEY
+from dashboard.api.requests import KEY_HEADER, KEY_PATTERN, MOST_KEY
 from dashboard.api.table import Endpoint
 from dashboard.api.values import PATH_WORDS, PATHS
 from queue_core import __version__
@@ -136,7 +136,7 @@ def _key_parameter() -> Schema:
         "in": "header",
         "required": False,
         "description": "The same key with the same content acts once, and within ten minutes gets the same answer.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": "^[!-~]+$"},
+        "schema": {"type": "string", "minLength": 1, "maxLength": MOST_KEY, "pattern": KEY_PATTERN},
     }
 
 

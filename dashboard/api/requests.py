@@ -17,6 +17,8 @@ from dashboard.identity import actor
 
 KEY_HEADER = "Idempotency-Key"
 MOST_KEY = 200
+KEY_PATTERN = "^[!-~]+$"
+_KEY = re.compile(KEY_PATTERN)
 JSON = "application/json"
 
 Q = TypeVar("Q", bound=Query)
@@ -84,8 +86,8 @@ def read_act(body: Change) -> Act:
     if len(keys) > 1:
         raise BadRequest(f"{KEY_HEADER} was given {len(keys)} times.")
     key = keys[0] if keys else secrets.token_hex(12)
-    if not 1 <= len(key) <= MOST_KEY or not key.isprintable() or not key.isascii():
-        raise BadRequest(f"{KEY_HEADER} is not accepted: 1 to {MOST_KEY} printable ASCII characters.")
+    if not 1 <= len(key) <= MOST_KEY or not _KEY.fullmatch(key):
+        raise BadRequest(f"{KEY_HEADER} is not accepted: 1 to {MOST_KEY} printable ASCII characters, no spaces.")
     content = msgspec.json.encode(body, order="deterministic")
     head = f"{actor()}\n{request.method}\n{request.path}\n{key}".encode()
     return Act(actor(), body.reason, hashlib.blake2b(head + b"\n" + content, digest_size=12).hexdigest())

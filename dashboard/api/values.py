@@ -37,6 +37,7 @@ PATH_WORDS = {
     "operation_id": "operation",
     "schedule": "schedule",
 }
+LAST_MS = 10**13 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_ROWS = 200
 Limit = Annotated[int, Meta(ge=1, le=MAX_ROWS, description="At most so many rows.")]
@@ -71,8 +72,8 @@ def time(ms: int) -> str:
 
 
 def ms_of(moment: datetime) -> int:
-    """Unix milliseconds. Before 1970 it is 1970."""
-    return max(0, (moment - _EPOCH) // timedelta(milliseconds=1))
+    """Unix milliseconds. Before 1970 it is 1970; beyond 2286 nothing is stored, so then it is that."""
+    return min(max(0, (moment - _EPOCH) // timedelta(milliseconds=1)), LAST_MS)
 
 
 def given(value: object) -> bool:

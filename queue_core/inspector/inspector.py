@@ -341,6 +341,8 @@ class Inspector:
         limit = check_limit(limit)
         if before is not None and not (isinstance(before, str) and _ENTRY_ID.match(before)):
             raise InvalidArgument(f"entry {shown(before, 80)} is not accepted: it is not one of the audit stream's own")
+        if before is not None and not before.strip("0-"):
+            return AuditPage(())  # nothing can be before the first id that there may be, and the server refuses to look
         key = keys.audit(self._client.namespace)
         (answer,) = self._client.read(("XREVRANGE", key, f"({before}" if before else "+", "-", "COUNT", limit + 1))
         rows = [decoding.audit_entry(entry_id, facts) for entry_id, facts in self._reader.checked(answer, key)]

@@ -268,11 +268,25 @@ def test_a_parameter_that_is_not_accepted_says_why(do: Do, tasks: Tasks, path: s
     assert (answer.status_code, said in answer.get_json()["detail"]) == (400, True), answer.text
 
 
-@pytest.mark.parametrize("key", ["x" * 201, "a\tb", "é"])
+@pytest.mark.parametrize("key", ["x" * 201, "a b", "é"])
 def test_a_key_that_can_be_none_is_refused(do: Do, tasks: Tasks, key: str) -> None:
     tasks.enqueue()
     assert do("/queues/billing/pause", key).status_code == 400
     assert tasks.inspector.queue("billing").pause is None
+
+
+def test_times_that_nothing_can_have_find_nothing(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    for died_at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        told = do("/queues/billing/requeue", letters=[{"id": task_id, "died_at": died_at}]).get_json()
+        assert told["skipped"] == {task_id: "changed"}
+    assert look(do, "/queues/billing/preview?until=9999-12-31T23:59:59Z")["bound"]["count"] == 1
+
+
+def test_nothing_is_before_the_first_entry(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    do("/queues/billing/pause")
+    assert look(do, "/audit?cursor=0-0") == {"older": None, "entries": []}
 
 
 def test_a_sign_in_reads_and_changes_nothing(app: Flask, tasks: Tasks) -> None:
