@@ -15,6 +15,7 @@ from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
 from dashboard.filters import clock
 from dashboard.live import Live
+from dashboard.memory import Memory
 from dashboard.metrics_address import at_own_address
 from dashboard.parts import Parts
 from dashboard.proxy import believe_proxy
@@ -86,6 +87,7 @@ def create_app(
     redact_logs(redactor)
     live = Live(inspector)
     users = UsersFile(settings.users_file) if settings.users_file else None
+    memory = Memory(inspector)
     doors = access.Access(settings, users, wall)
     app.extensions["taskyard"] = Parts(
         settings,
@@ -100,6 +102,7 @@ def create_app(
         doors,
         Refusals(control, wall),
         Trends(inspector),
+        memory,
     )
     rendering.register(app, settings)
     errors.register(app)
@@ -114,6 +117,7 @@ def create_app(
         g.action_id = new_action_id()
         g.view = live.view(not_before=g.viewer.seen_ms)
         g.now_ms = g.view.now_ms
+        memory.note(g.view.snapshot)
         g.as_of = clock(g.view.snapshot.taken_at if g.view.snapshot else g.now_ms, g.now_ms, g.viewer.zone)
 
     security.check_forms(app, settings)

@@ -31,5 +31,7 @@ ENTRIES = (
     Entry("schedules.index", "Schedules", "schedules", "s", ("schedules",)),
     Entry("activity.index", "Activity", "activity", "a", ("activity",)),
 )
+SYSTEM = Entry("system.index", "System", "system", "y", ("system",))
+"""In the menu, and under "More" in a narrow window."""
 FIRST = 3
 """These stand in the bar of a narrow window, too; the others are behind "More"."""

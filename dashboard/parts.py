@@ -11,6 +11,7 @@ from flask import current_app, g
 if TYPE_CHECKING:
     from dashboard.access import Access
     from dashboard.live import Live
+    from dashboard.memory import Memory
     from dashboard.redaction import Redactor
     from dashboard.refusals import Refusals
     from dashboard.settings import ConsoleSettings
@@ -39,6 +40,7 @@ class Parts:
     access: Access
     refusals: Refusals
     trends: Trends
+    memory: Memory
 
 
 def parts() -> Parts:

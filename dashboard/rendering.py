@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from dashboard import charts, filters, wording
 from dashboard.identity import Role, current_user
-from dashboard.navigation import ENTRIES, FIRST
+from dashboard.navigation import ENTRIES, FIRST, SYSTEM
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
@@ -66,6 +66,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         here=here,
         navigation=ENTRIES,
         first_entries=FIRST,
+        system_entry=SYSTEM,
         act=wording.act,
         skipped_words=wording.skipped,
         outcome=wording.outcome,

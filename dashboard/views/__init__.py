@@ -22,6 +22,7 @@ from dashboard.views import (
     queues,
     schedules,
     sign_in,
+    system,
     tasks,
     workers,
 )
@@ -40,6 +41,7 @@ def register_views(app: Flask, settings: ConsoleSettings) -> None:
         workers,
         schedules,
         activity,
+        system,
         find,
         preferences,
         sign_in,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from queue_core.decoding.actions import audit_entry
 from queue_core.decoding.faults import fault
 from queue_core.decoding.operations import OUTCOMES, operation
-from queue_core.decoding.overview import server
+from queue_core.decoding.overview import server, server_detail
 from queue_core.decoding.queues import limits, pause
 from queue_core.decoding.statistics import figures, figures_by_name, figures_of_books, figures_of_names
 from queue_core.decoding.tasks import (
@@ -51,6 +51,7 @@ __all__ = [
     "progress",
     "ready_at",
     "server",
+    "server_detail",
     "shorten_payload",
     "split_envelope",
     "string",

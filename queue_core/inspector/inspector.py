@@ -25,6 +25,7 @@ from queue_core.inspector.overview import SERVER_COMMANDS, last_seen_first, take
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
 from queue_core.inspector.reader import Reader, value_of
 from queue_core.inspector.schedules import describe_schedules
+from queue_core.inspector.server import read_detail, read_memory, read_slow_calls
 from queue_core.inspector.workers import heard_of
 from queue_core.protocol import Argument, Call
 from queue_core.reading import Position
@@ -37,7 +38,9 @@ from queue_core.snapshot import (
     Page,
     QueueSnapshot,
     ScheduleSnapshot,
+    ServerDetail,
     ServerSnapshot,
+    SlowCall,
     Snapshot,
     State,
     Statistics,
@@ -91,6 +94,21 @@ class Inspector:
     def server(self) -> ServerSnapshot:
         """What the server is, and whether it keeps what it is given. One round trip."""
         return decoding.server(*self._client.read(*SERVER_COMMANDS))
+
+    def server_detail(self) -> ServerDetail:
+        """How the server is. One round trip. Raises `AccessDenied` where its user may not ask for INFO."""
+        return read_detail(self._reader)
+
+    def slow_calls(self, limit: int = 20) -> tuple[SlowCall, ...]:
+        """The newest of the server's slow log, without what was passed to them. One round trip. Raises `AccessDenied`
+        where its user may not ask for it."""
+        return read_slow_calls(self._reader, check_limit(limit))
+
+    def memory(self, queues: Sequence[str]) -> Mapping[str, int]:
+        """Queue → about how many bytes it takes, without what expires by itself. One round trip for 20 queues; the
+        server looks at a few elements of each key, so the cost does not grow with what is in them. Raises
+        `AccessDenied` where its user may not ask for it."""
+        return read_memory(self._reader, queues)
 
     def server_ms(self) -> int:
         """The server's time. One round trip."""

@@ -1,7 +1,7 @@
 """What a reader sees: frozen values that `inspector` returns and console, CLI and API show.
 
 A file for each thing that is looked at: `tasks`, `queues` and their `statistics`, `faults`, `schedules`, `workers`,
-`operations`, the other `actions` of operators, and the `overview` of everything.
+`operations`, the other `actions` of operators, the `server`, and the `overview` of everything.
 
 All times are Unix milliseconds by the Redis server's clock; a field that ends in `_at` is such a time.
 """
@@ -25,6 +25,7 @@ from queue_core.snapshot.queues import (
     Rate,
 )
 from queue_core.snapshot.schedules import ScheduleSnapshot
+from queue_core.snapshot.server import ServerDetail, SlowCall
 from queue_core.snapshot.statistics import COUNTERS, Figures, Minutes, NameStatistics, Period, Statistics
 from queue_core.snapshot.tasks import HistoryEntry, Page, Progress, State, TaskDetail, TaskSummary
 from queue_core.snapshot.workers import (
@@ -68,7 +69,9 @@ __all__ = [
     "Rate",
     "RunningTask",
     "ScheduleSnapshot",
+    "ServerDetail",
     "ServerSnapshot",
+    "SlowCall",
     "Snapshot",
     "State",
     "Statistics",
