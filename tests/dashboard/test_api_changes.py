@@ -275,6 +275,16 @@ def test_a_key_that_can_be_none_is_refused(do: Do, tasks: Tasks, key: str) -> No
     assert tasks.inspector.queue("billing").pause is None
 
 
+@pytest.mark.parametrize("body", ['{"reason": "a", "reason": "b"}', '{"task": "a", "task": "b"}'])
+def test_what_stands_twice_in_a_body_is_refused(app: Flask, tasks: Tasks, body: str) -> None:
+    tasks.enqueue()
+    headers = {"Authorization": f"Bearer {TOKENS[Role.OPERATOR]}", "Content-Type": "application/json"}
+    answer = app.test_client().post("/api/v1/queues/billing/pause", data=body, headers=headers)
+    assert (answer.status_code, "stands twice" in answer.text) == (400, True)
+    queue = tasks.inspector.queue("billing")
+    assert (queue.pause, queue.lanes) == (None, ())
+
+
 def test_times_that_nothing_can_have_find_nothing(do: Do, tasks: Tasks) -> None:
     (task_id,) = tasks.die()
     for died_at in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
