@@ -59,7 +59,7 @@ def _command(words: Sequence[bytes], namespace: str) -> str:
     begin = 1
     if name.startswith(("EVALSHA", "EVAL", "FCALL")):
         sha = decoding.text(words[1] if len(words) > 1 else b"")
-        name = _our_scripts().get(sha, f"{name} of a script that is not known here")
+        name = _our_scripts().get(sha, f"{name} of a script")
         begin = 3
     key = decoding.text(words[begin]) if len(words) > begin else ""
     return f"{name} {decoding.line(key, 160)}" if key.startswith(f"{namespace}:") else name

@@ -17,6 +17,8 @@ from queue_core.snapshot import State
 from tests.acceptance.harness import ROOT, Console, wait_until
 from tests.conftest import PageFaults
 from tests.console import Tasks
+from tests.engine import Engine
+from tests.workers import put_worker
 
 pytestmark = pytest.mark.browser
 
@@ -324,6 +326,13 @@ PAGES = [
     "/dead/letters?queue=billing&class=ConnectionError&since=2026-01-01T00:00:00Z",
     "/dead/trash",
     "/workers",
+    "/workers/web-1:7",
+    "/workers/web-2:7",
+    "/workers/tell/stop",
+    "/schedules",
+    "/schedules/nightly-report",
+    "/schedules/nightly-report/pause",
+    "/system",
     "/activity",
     "OPERATION",
     "PAUSED OPERATION",
@@ -340,8 +349,17 @@ PAGES = [
 
 
 @pytest.fixture
-def every_page(console: Console, tasks: Tasks) -> list[str]:
+def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -> list[str]:
     """Each with something on it."""
+    engine, now_ms = Engine(redis_url, namespace), tasks.inspector.server_ms()
+    runs = {"queue": "billing", "task_id": "a1", "task_name": "charge", "started_at": now_ms}
+    put_worker(engine, "web-1:7", now_ms + 300_000, running=[runs], busy=1, version="1.9.0", state="quiet")
+    put_worker(engine, "web-2:7", now_ms - 300_000, running=[runs], version="1.8.4")
+    engine.close()
+    for number in range(25):
+        name = "nightly-report" if number == 0 else f"tenant-{number}"
+        tasks.yard.schedules.add(name, "report", cron="0 3 * * *", by="ada", action_id=name)
+    tasks.yard.schedules.pause("tenant-1", by="ada", action_id="p", reason="it moves")
     dead = tasks.die(count=3)
     tasks.enqueue(count=2)
     tasks.enqueue("exports", name="export")
