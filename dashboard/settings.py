@@ -28,7 +28,8 @@ class ConsoleSettings:
     `users_file`: of those who sign in with a password, and of tokens. `proxy_user_header`: where a proxy at one of
     `proxy_addresses` says who asks, `proxy_role_header` in which role; `proxy_role` where it does not say.
     `sign_in_hours`: how long a sign-in holds at most, `sign_in_idle_hours`: while nobody clicks. `redact`: names whose
-    values are hidden beside the usual ones; one that begins with `-` is not hidden after all.
+    values are hidden beside the usual ones; one that begins with `-` is not hidden after all. `edit_role`: who may
+    edit dead letters.
     `demo_socket`: where the demo that started this console listens; without it there is no panel of the demo.
     `metrics_port`: where `/metrics` is open to whoever reaches it; 0: nowhere.
     """
@@ -51,6 +52,7 @@ class ConsoleSettings:
     proxy_role: Role = Role.VIEWER
     proxy_addresses: tuple[Network, ...] = ()
     redact: tuple[str, ...] = ()
+    edit_role: Role = Role.OPERATOR
     demo_socket: str = ""
     metrics_port: int = 0
 
@@ -108,6 +110,7 @@ class ConsoleSettings:
             proxy_role_header=values.get("TASKYARD_PROXY_ROLE_HEADER", "").strip(),
             proxy_role=_role("TASKYARD_PROXY_ROLE", values.get("TASKYARD_PROXY_ROLE") or "viewer"),
             proxy_addresses=_networks("TASKYARD_PROXY_ADDRESSES", values.get("TASKYARD_PROXY_ADDRESSES", "")),
+            edit_role=_role("TASKYARD_EDIT_ROLE", values.get("TASKYARD_EDIT_ROLE") or "operator"),
             redact=tuple(name.strip() for name in values.get("TASKYARD_REDACT", "").split(",") if name.strip()),
             demo_socket=values.get("TASKYARD_DEMO_SOCKET", ""),
         )

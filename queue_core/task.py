@@ -17,7 +17,8 @@ from queue_core.codec import Options
 from queue_core.context import Context
 from queue_core.errors import InvalidArgument, InvalidPayload, PayloadMismatch, shown
 from queue_core.ids import is_task_id, new_id
-from queue_core.keys import MAX_PRIORITY, check_name
+from queue_core.keys import MAX_PRIORITY as MAX_PRIORITY
+from queue_core.keys import check_name
 from queue_core.parameters import KEYWORDS, Parameters
 from queue_core.retry import DEFAULT, Policy, RetryRules, make_policy
 from queue_core.settings import HARD_TIMEOUT_SECONDS, MAX_CRASHES, MAX_RETRIES, TIMEOUT_SECONDS

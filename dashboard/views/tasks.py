@@ -9,7 +9,7 @@ from flask import Blueprint, Response, g, make_response, request, url_for
 from dashboard.actions import action_id, done, new_action_id, reason, say_outcome, skipped_sentence, whole_number
 from dashboard.filters import clock, short_id
 from dashboard.htmx import fresh, render_page
-from dashboard.identity import Role, actor, needs
+from dashboard.identity import Role, actor, current_user, needs
 from dashboard.parts import parts
 from dashboard.payload import MOST_SHOWN, Copies, copies, pretty
 from dashboard.redacting import unguarded
@@ -45,6 +45,11 @@ class TaskPage:
     def can_retry(self) -> bool:
         """Without a name nothing is stored that could run."""
         return self.task.state is State.DEAD and bool(self.task.name)
+
+    @property
+    def can_edit(self) -> bool:
+        is_allowed = current_user().may(parts().settings.edit_role)
+        return self.can_retry and is_allowed and not self.task.unreadable
 
     @property
     def can_restore(self) -> bool:

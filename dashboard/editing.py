@@ -1,0 +1,139 @@
+"""A payload that was edited with hidden values in it: what is stored comes back where its mask was left alone. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from dashboard.redaction import MASK, Redactor
+from queue_core.errors import InvalidArgument, InvalidPayload
+
+LONGEST_VALUE = 300
+"""Characters of a value in a difference."""
+_NONE = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`before`, `after`: as JSON, redacted; empty where there is nothing."""
+
+    path: str
+    before: str
+    after: str
+
+    @property
+    def words(self) -> str:
+        return f"{self.path} {self.before or 'nothing'} → {self.after or 'nothing'}"
+
+
+def read_json(text: str) -> Any:
+    """Raises `InvalidPayload`, with line and column."""
+    try:
+        return json.loads(text, object_pairs_hook=_each_once, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise InvalidPayload(f"this is not JSON: {error.msg}, line {error.lineno}, column {error.colno}.") from error
+    except RecursionError:
+        raise InvalidPayload("this is not JSON that can be stored: it is too deep.") from None
+    except ValueError as error:
+        raise InvalidPayload(f"this is not JSON that can be stored: {error}.") from error
+
+
+def merge(stored: Any, masked: Any, edited: Any, path: str = "") -> Any:
+    """What is to be stored: as `edited`, with the values of `stored` where a mask of `masked` stands as it stood.
+
+    Raises `InvalidArgument` for a mask that was moved, or of which a part was changed.
+    """
+    if not has_mask(edited):
+        return edited
+    if isinstance(edited, str):
+        if isinstance(masked, str) and masked == edited:
+            return stored
+        raise InvalidArgument(
+            f"The hidden value at {path or 'the top'} was moved or changed in part. Leave {MASK} as it stood, or "
+            "put a whole new value in its place."
+        )
+    if isinstance(edited, dict) and isinstance(masked, dict) and isinstance(stored, dict):
+        _check_places(masked, edited, path)
+        if any(MASK in key and key not in masked for key in edited):
+            raise InvalidArgument(f"A name in {path or 'the payload'} is {MASK}: that stands for a hidden value.")
+        return {
+            key: merge(stored.get(key), masked.get(key, _NONE), value, f"{path}.{key}" if path else key)
+            for key, value in edited.items()
+        }
+    if isinstance(edited, list) and isinstance(masked, list) and isinstance(stored, list):
+        if len(edited) != len(masked):
+            raise InvalidArgument(
+                f"The list at {path or 'the top'} has another length, so it cannot be told which hidden values stay."
+            )
+        _check_places(dict(enumerate(masked)), dict(enumerate(edited)), path)
+        return [merge(stored[i], masked[i], value, f"{path}[{i}]") for i, value in enumerate(edited)]
+    raise InvalidArgument(f"The hidden value at {path or 'the top'} was moved: nothing was hidden there.")
+
+
+def has_mask(value: Any) -> bool:
+    if isinstance(value, str):
+        return MASK in value
+    if isinstance(value, dict):
+        return any(MASK in key or has_mask(item) for key, item in value.items())
+    return isinstance(value, list) and any(has_mask(item) for item in value)
+
+
+def difference(stored: Any, merged: Any, redactor: Redactor) -> tuple[Change, ...]:
+    """What changes, without what is hidden: also what somebody has just put there is."""
+    return tuple(_changes(stored, merged, redactor.value(stored)[0], redactor.value(merged)[0], ""))
+
+
+def dumps(value: Any) -> str:
+    """As it is stored."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def _changes(before: Any, after: Any, seen: Any, shown: Any, path: str) -> Iterator[Change]:
+    if _same(before, after):
+        return
+    kinds = [type(value) for value in (before, after, seen, shown)]
+    if kinds == [dict] * 4:
+        for key in dict.fromkeys((*before, *after)):
+            place = f"{path}.{key}" if path else key
+            was, becomes = before.get(key, _NONE), after.get(key, _NONE)
+            yield from _changes(was, becomes, seen.get(key, _NONE), shown.get(key, _NONE), place)
+        return
+    if kinds == [list] * 4 and len(before) == len(after):
+        for i in range(len(before)):
+            yield from _changes(before[i], after[i], seen[i], shown[i], f"{path}[{i}]")
+        return
+    yield Change(path or "all of it", _told(seen), _told(shown))
+
+
+def _same(before: Any, after: Any) -> bool:
+    """1, 1.0 and true are three values."""
+    return before is after or (before is not _NONE and after is not _NONE and dumps(before) == dumps(after))
+
+
+def _told(value: Any) -> str:
+    if value is _NONE:
+        return ""
+    text = dumps(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[: LONGEST_VALUE - 1]}…"
+
+
+def _check_places(masked: dict[Any, Any], edited: dict[Any, Any], path: str) -> None:
+    """Neighbours that changed places took their masks with them."""
+    for key, value in edited.items():
+        if not has_mask(value) or isinstance(value, str) or (key in masked and _same(masked[key], value)):
+            continue
+        if any(other != key and _same(item, value) for other, item in masked.items()):
+            raise InvalidArgument(f"The hidden values in {path or 'the payload'} were moved: {key!r} was elsewhere.")
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return found
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")

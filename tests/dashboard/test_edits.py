@@ -1,0 +1,215 @@
+"""Edit and retry: hidden values stay hidden and stored, the difference is shown before, and what was shown is done."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.test import TestResponse
+
+from dashboard import ConsoleSettings, create_app
+from dashboard.editing import difference, merge, read_json
+from dashboard.identity import Role
+from dashboard.redaction import MASK, Redactor
+from queue_core import Taskyard
+from queue_core.errors import InvalidArgument
+from queue_core.snapshot import State
+from tests.console import Tasks, Visitor, field
+from tests.people import Person, write_users
+
+REDACTOR = Redactor()
+STORED: dict[str, Any] = {
+    "order": 1,
+    "url": "redis://ada:pw@host/0",
+    "card": {"number": "4111", "cvv": 1},
+    "rows": [{"id": 1, "token": "t1"}, {"id": 2, "token": "t2"}],
+    "big": 123456789012345678901234567890,
+}
+MASKED = REDACTOR.value(STORED)[0]
+
+
+def edited(**changes: Any) -> dict[str, Any]:
+    return {**json.loads(json.dumps(MASKED)), **changes}
+
+
+@pytest.mark.parametrize(
+    ("given", "want"),
+    [
+        (edited(), STORED),
+        (edited(order=2), {**STORED, "order": 2}),
+        (edited(card="5222"), {**STORED, "card": "5222"}),
+        (edited(card={"number": "5222"}), {**STORED, "card": {"number": "5222"}}),
+        (edited(rows=[]), {**STORED, "rows": []}),
+        (edited(rows=[{"id": 1, "token": MASK}, {"id": 9, "token": MASK}]),
+         {**STORED, "rows": [{"id": 1, "token": "t1"}, {"id": 9, "token": "t2"}]}),
+        ({"order": 1}, {"order": 1}),
+    ],
+)  # fmt: skip
+def test_untouched_mask_stores_the_old_value(given: Any, want: Any) -> None:
+    assert merge(STORED, MASKED, given) == want
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        edited(card2=MASK),
+        edited(order=MASK),
+        edited(card=f"{MASK}1"),
+        edited(card={"number": MASK}),
+        edited(url="redis://bob:•••@host/0"),
+        edited(url="redis://ada:•••@evil/0"),
+        edited(rows=MASKED["rows"][1:]),
+        edited(rows=MASKED["rows"][::-1]),
+        edited(rows=[*MASKED["rows"], {"id": 3, "token": MASK}]),
+        edited(**{f"x{MASK}": 1}),
+        [MASK],
+        MASK,
+    ],
+)
+def test_mask_that_was_moved_or_changed_in_part_is_refused(given: Any) -> None:
+    with pytest.raises(InvalidArgument, match="hidden"):
+        merge(STORED, MASKED, given)
+
+
+def test_difference_tells_what_changes_and_nothing_that_is_hidden() -> None:
+    after = {**STORED, "order": True, "card": "5222333344445555", "new": "Bearer abcdefgh1"}
+    told = {change.path: (change.before, change.after) for change in difference(STORED, after, REDACTOR)}
+    assert told == {"order": ("1", "true"), "card": (f'"{MASK}"', f'"{MASK}"'), "new": ("", f'"Bearer {MASK}"')}
+
+
+@pytest.mark.parametrize("text", ["{", '{"a":1,"a":2}', '{"a":NaN}', "[" * 100_000, ""])
+def test_what_is_no_json_is_refused_with_the_reason(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="not JSON"):
+        read_json(text)
+
+
+@pytest.fixture
+def letter(redis_url: str, namespace: str) -> str:
+    yard = Taskyard(redis_url, namespace=namespace)
+
+    @yard.task(queue="billing")
+    def pay(order: int, card: str, note: str) -> None: ...
+
+    task_id = (
+        pay.options(max_retries=0, unique_key="order-7").enqueue(7, card="4111222233334444", note="a\u200bb\n<i>").id
+    )
+    with yard.queue("billing").claim(limit=1) as leases:
+        for lease in leases:
+            lease.fail(ConnectionError("refused"))
+    yard.close()
+    return task_id
+
+
+def form_of(page: str) -> dict[str, str]:
+    """The last form's fields, as a browser sends them."""
+    text = re.findall(r"<textarea[^>]*>(.*?)</textarea>", page, re.S)
+    fields = {name: field(page, name) for name in ("died_at", "csrf_token")}
+    fields |= {
+        name: unescape(re.findall(rf'name="{name}"[^>]* value="([^"]*)"', page)[-1])
+        for name in ("priority", "max_retries")
+    }
+    return {**fields, "payload": unescape(text[-1])}
+
+
+def preview(visitor: Visitor, path: str, **changes: str) -> TestResponse:
+    return visitor.post(f"{path}/preview", {**form_of(visitor.text(path)), **changes})
+
+
+def confirm_of(page: str) -> dict[str, str]:
+    names = ("payload", "priority", "max_retries", "shown", "died_at", "action_id")
+    return {name: field(page, name) for name in names}
+
+
+def test_letter_is_edited_and_retried_after_its_difference_was_shown(
+    visitor: Visitor, tasks: Tasks, letter: str
+) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    assert "Edit and retry…" in visitor.text(path)
+    form = form_of(visitor.text(f"{path}/edit"))
+    assert "4111222233334444" not in form["payload"]
+    assert "\\u200b" in form["payload"]
+    shown = preview(visitor, f"{path}/edit", payload=form["payload"].replace("7", "8"), priority="5", max_retries="2")
+    assert shown.status_code == 200, shown.text
+    assert "3 changes" in shown.text
+    assert 'id="poller"' not in shown.text
+    assert tasks.state(letter) is State.DEAD
+    assert visitor.post(f"{path}/edit", confirm_of(shown.text), reason="typo").location == path
+    task = tasks.inspector.task("billing", letter)
+    assert task.state is State.READY
+    assert json.loads(task.payload_json) == {"order": 8, "card": "4111222233334444", "note": "a\u200bb\n<i>"}
+    assert (task.priority, task.max_retries, task.options["unique_key"]) == (5, 2, "order-7")
+    entry = tasks.inspector.audit().rows[0]
+    assert (entry.verb, entry.reason) == ("edit", "typo")
+    assert entry.target == f"task {letter}: order 7 → 8; priority 0 → 5; max retries 0 → 2"
+    assert "edited and retried by console" in visitor.text(path)
+
+
+def test_form_sent_twice_edits_once(visitor: Visitor, tasks: Tasks, letter: str) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    shown = preview(visitor, f"{path}/edit", priority="5")
+    for _ in range(2):
+        assert visitor.post(f"{path}/edit", confirm_of(shown.text)).location == path
+    assert len([entry for entry in tasks.inspector.audit().rows if entry.verb == "edit"]) == 1
+    assert tasks.inspector.queue("billing").counts.total == 1
+
+
+@pytest.mark.parametrize("changed", [{"payload": "{}"}, {"priority": "6"}, {"shown": ""}, {"died_at": "1"}])
+def test_what_was_not_shown_is_not_done(visitor: Visitor, tasks: Tasks, letter: str, changed: dict[str, str]) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    shown = preview(visitor, f"{path}/edit", priority="5")
+    answer = visitor.post(f"{path}/edit", {**confirm_of(shown.text), **changed})
+    assert answer.status_code == 409
+    assert "not what was shown" in answer.text
+    assert tasks.state(letter) is State.DEAD
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"payload": '{"order": 7, "other": "•••"}'}, "moved"),
+        ({"payload": "{"}, "not JSON"),
+        ({"payload": "[1]"}, "must be an object"),
+        ({"payload": '{"a": "' + "x" * 100_000 + '"}'}, "are the most"),
+        ({"priority": "2001"}, "Priority must be"),
+        ({"max_retries": "-1"}, "Max. retries must be"),
+        ({"payload": '{"a": "\\ud800"}'}, "cannot be stored"),
+    ],
+)
+def test_what_cannot_be_stored_is_said_in_the_form_which_keeps_what_was_typed(
+    visitor: Visitor, letter: str, changed: dict[str, str], why: str
+) -> None:
+    answer = preview(visitor, f"/queues/billing/tasks/{letter}/edit", **changed)
+    assert answer.status_code == 422
+    assert why in answer.text
+    assert form_of(answer.text)[next(iter(changed))].strip()[:8] == next(iter(changed.values()))[:8]
+
+
+def test_letter_that_was_retried_meanwhile_is_not_edited(visitor: Visitor, tasks: Tasks, letter: str) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    shown = preview(visitor, f"{path}/edit", priority="5")
+    tasks.control.requeue("billing", [(letter, tasks.died_at(letter))], by="bo", action_id="b1")
+    assert visitor.post(f"{path}/edit", confirm_of(shown.text)).location == path
+    assert "meanwhile" in visitor.said()
+    assert tasks.inspector.task("billing", letter).priority == 0
+    assert "cannot be edited" in visitor.text(f"{path}/edit")
+
+
+def test_editing_can_be_left_to_admins(settings: ConsoleSettings, tmp_path: Path, letter: str) -> None:
+    file = write_users(tmp_path / "users.json")
+    strict = ConsoleSettings.from_env({"TASKYARD_EDIT_ROLE": "admin"}).edit_role
+    for role, may in ((Role.OPERATOR, {"otto", "ada"}), (strict, {"ada"})):
+        app: Flask = create_app(replace(settings, users_file=str(file.path), secret_key="k" * 32, edit_role=role))
+        app.testing = True
+        path = f"/queues/billing/tasks/{letter}"
+        for name in ("vi", "otto", "ada"):
+            person = Person(app, name)
+            assert (person.get(f"{path}/edit").status_code == 200) == (name in may)
+            assert (person.post(f"{path}/edit/preview").status_code != 403) == (name in may)
+            assert (person.post(f"{path}/edit").status_code != 403) == (name in may)
+            assert ("Edit and retry…" in person.text(path)) == (name in may)
