@@ -1,41 +1,68 @@
-"""One fault: what fails, since when, where in the code, and the button that retries what died of it."""
+"""One fault: what fails, since when, where in the code, and the form that retries what died of it: its own preview."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
-from dashboard.actions import action_id, done, reason, say_outcome, whole_number
-from dashboard.filters import plural
+from dashboard.bulk import MOST_PER_MINUTE, Link, Pace, links, ways
+from dashboard.filters import duration
 from dashboard.htmx import render_page
-from dashboard.identity import Role, actor, needs
+from dashboard.identity import actor
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
+from dashboard.selections import Selection
 from dashboard.tracebacks import Traceback, parse_traceback
-from queue_core.errors import UnknownFault
-from queue_core.snapshot import Fault, Outcome, State
+from dashboard.views.activity import OperationPage, operation_page
+from queue_core.snapshot import Bound, Fault, Operation, State, WorkerSnapshot, is_live, takes
 
 blueprint = Blueprint("faults", __name__)
 
-MOST_RETRIED = 10_000
-"""By one press: it happens inside of the request."""
+OPERATIONS = 20
+"""Of the queue: among so many those of the fault are looked for."""
+MOST_BEFORE = 5
+MOST_VERSIONS = 8
+"""That a fault keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryBox:
+    """What a press would retry: exactly these letters, those that died from `oldest_at` to `newest_at`.
+
+    `spread`: how long it takes at the rate that is typed, empty where that is none.
+    """
+
+    bound: Bound
+    selection: str
+    oldest_at: int
+    newest_at: int
+    ways: tuple[str, ...]
+    pace: Pace
+    given: Mapping[str, str]
+    spread: str
+    purge: Link
+
+    @property
+    def count(self) -> int:
+        return self.bound.count
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPage:
-    """`until`: a press retries what had died by then, not what dies later. `retried`: how many letters it acts on."""
+    """`box`: what can be retried; `current`: what somebody does to these letters now, which takes its place; `before`:
+    what was done to them, newest first; `versions`: of the application, that fail and that do not."""
 
     fault: Fault
     traceback: Traceback
     listing: Listing
     state: State
-    until: int
-
-    @property
-    def retried(self) -> int:
-        return min(self.fault.dead, MOST_RETRIED)
+    versions: str
+    box: RetryBox | None
+    current: OperationPage | None
+    before: tuple[Operation, ...]
 
 
 @blueprint.get("/queues/<name>/faults/<fingerprint>")
@@ -43,52 +70,72 @@ def show(name: str, fingerprint: str) -> Response:
     inspector = parts().inspector
     fault, newest = inspector.fault(name, fingerprint)
     page = inspector.letters(name, fingerprint=fingerprint, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    done = [one for one in inspector.operations(OPERATIONS, name) if is_of(one.bound, fingerprint)]
+    under_way = next((operation for operation in done if not operation.has_ended), None)
     context = FaultPage(
         fault=fault,
         traceback=parse_traceback(newest),
         listing=listing(page, inspector, state=State.DEAD, fingerprint=fingerprint),
         state=State.DEAD,
-        until=max(g.view.now_ms, fault.last_seen_at),
+        versions=version_words(fault, _workers(), g.now_ms),
+        box=None if under_way else _box(fault),
+        current=operation_page(under_way) if under_way else None,
+        before=tuple(operation for operation in done if operation.has_ended)[:MOST_BEFORE],
     )
     panels = {
         "fault-head": "faults/_head.html",
         "retry-box": "faults/_retry.html",
         "traceback": "faults/_traceback.html",
+        "before": "faults/_before.html",
         "list": "tasks/_list.html",
     }
     return render_page("faults/show.html", panels, context)
 
 
-@blueprint.post("/queues/<name>/faults/<fingerprint>/requeue")
-@needs(Role.OPERATOR)
-def requeue(name: str, fingerprint: str) -> Response:
-    until = whole_number(request.form.get("until"), "The time of the page")
-    outcome = parts().control.requeue_fault(
-        name,
-        fingerprint,
-        until=until,
-        by=actor(),
-        reason=reason(),
-        action_id=action_id(until),
-        limit=MOST_RETRIED,
-    )
-    left = f"{plural(outcome.remaining, 'newer letter')} left: press again to go on" if outcome.remaining else ""
-    shown = whole_number(request.form.get("count", "0"), "The number in the button")
-    missing = _why_fewer(name, fingerprint, max(0, shown - len(outcome.done)), outcome)
-    say_outcome([outcome], "dead letter", "retried", missing=missing, end=left)
-    return done(outcome.server_ms)
+def is_of(bound: Bound, fingerprint: str) -> bool:
+    """Whether letters of that fault are among what an operation is bound to; one that names none is on all."""
+    return bound.state is State.DEAD and (not bound.faults or fingerprint in bound.faults)
 
 
-def _why_fewer(name: str, fingerprint: str, count: int, outcome: Outcome) -> str:
-    """What became of letters that the page showed and that were not there any more."""
-    if not count or outcome.skipped or outcome.remaining:
+def version_words(fault: Fault, workers: Iterable[WorkerSnapshot], now_ms: int) -> str:
+    """`worker version 1.9.0 only (1.8.4: none)`: of the workers that could run it now, whose version never failed."""
+    if not fault.versions:
         return ""
-    what = "the letter was" if count == 1 else f"{count:,} letters were"
-    if outcome.done:
-        what = f"{count:,} {'was' if count == 1 else 'were'}"
-    try:
-        later = parts().inspector.fault(name, fingerprint)[0].dead
-    except UnknownFault:
-        later = 0
-    again = f", {plural(later, 'letter')} died since" if later else ""
-    return f"{what} retried or purged already{again}"
+    failing = ", ".join(fault.versions)
+    able = (w for w in workers if takes(w, fault.queue) and is_live(w, now_ms) and fault.task_name in w.task_names)
+    well = sorted({worker.version for worker in able} - {"", *fault.versions})
+    what = "worker version" if len(fault.versions) == 1 else "worker versions"
+    if not well or len(fault.versions) >= MOST_VERSIONS:
+        return f"{what} {failing}"
+    return f"{what} {failing} only ({', '.join(well)}: none)"
+
+
+def _box(fault: Fault) -> RetryBox | None:
+    """The newest letter that is counted is the bound, so that what dies later is never among them."""
+    count, oldest, newest = parts().inspector.letter_ends(fault.queue, fault.fingerprint)
+    if not count or oldest is None or newest is None:
+        return None
+    taken_at = max(newest, g.now_ms - g.now_ms % 60_000)  # the same for a minute: a refresh without news is none
+    bound = Bound(fault.queue, "requeue", State.DEAD, taken_at, count, (fault.fingerprint,), until=newest)
+    chosen = {"fault": fault.fingerprint}
+    return RetryBox(
+        bound=bound,
+        selection=Selection(bound, actor()).sign(),
+        oldest_at=oldest,
+        newest_at=newest,
+        ways=ways("requeue"),
+        pace=Pace.usual(bound),
+        given=request.args,
+        spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
+        purge=next(link for link in links(fault.queue, State.DEAD, count, chosen) if "/trash" in link.href),
+    )
+
+
+def spread_words(count: int, per_minute: str) -> str:
+    """`20 min`: how long so many take; empty where that is no number that could be sent."""
+    rate = int(per_minute) if per_minute.isascii() and per_minute.isdigit() and len(per_minute) < 9 else 0
+    return duration(count * 60_000 / rate) if 1 <= rate <= MOST_PER_MINUTE else ""
+
+
+def _workers() -> tuple[WorkerSnapshot, ...]:
+    return g.view.snapshot.workers if g.view.snapshot else ()

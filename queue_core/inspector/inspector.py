@@ -19,7 +19,7 @@ from queue_core.errors import (
     shown,
 )
 from queue_core.ids import is_task_id
-from queue_core.inspector.letters import Span, check_faults, count_letters, letters_page
+from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
 from queue_core.inspector.operations import find_operations, is_operation_id, newest_operations
 from queue_core.inspector.overview import SERVER_COMMANDS, last_seen_first, take_snapshot
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
@@ -284,6 +284,11 @@ class Inspector:
         """How many of each of these faults (queue, fingerprint) died from `since` to `until`. One round trip."""
         return count_letters(self._reader, check_faults(faults), _span(since, until))
 
+    def letter_ends(self, queue: str, fingerprint: str) -> tuple[int, int | None, int | None]:
+        """How many dead letters a fault has, when the first of them died, and when the last. One round trip."""
+        ((_, name),) = check_faults([(queue, fingerprint)])
+        return ends_of(self._reader, (queue, name))
+
     def letters_of(
         self,
         faults: Iterable[tuple[str, str]],
@@ -332,9 +337,9 @@ class Inspector:
 
     # What operators did.
 
-    def operations(self, limit: int = 50) -> tuple[Operation, ...]:
-        """Of all queues, those under way first, each kind newest first. Three round trips."""
-        return newest_operations(self._reader, check_limit(limit))
+    def operations(self, limit: int = 50, queue: str | None = None) -> tuple[Operation, ...]:
+        """Of all queues (three round trips) or of one (two), those under way first, each kind newest first."""
+        return newest_operations(self._reader, check_limit(limit), queue)
 
     def operation(self, operation_id: str, queue: str | None = None) -> Operation:
         """One in full. One round trip, without its queue two. Raises `UnknownOperation`."""

@@ -67,6 +67,23 @@ def count_letters(reader: Reader, faults: Sequence[Named], span: Span) -> Mappin
     return dict(zip(faults, _read(reader, commands), strict=True))
 
 
+def ends_of(reader: Reader, fault: Named) -> tuple[int, int | None, int | None]:
+    """How many letters there are, when the first died, and when the last. One round trip."""
+    queue, name = fault
+    key, span = reader.client.queue(queue).dead_by_fault, Span()
+    first, last = span.first(name), span.last(name)
+    count, oldest, newest = _read(
+        reader,
+        [
+            ("ZLEXCOUNT", key, first, last),
+            ("ZRANGEBYLEX", key, first, last, "LIMIT", 0, 1),
+            ("ZREVRANGEBYLEX", key, last, first, "LIMIT", 0, 1),
+        ],
+    )
+    times = [decoding.number(found[0].split(b":")[1]) if found else None for found in (oldest, newest)]
+    return count, times[0], times[1]
+
+
 def letters_page(reader: Reader, faults: Sequence[Named], span: Span, position: Position | None, limit: int) -> Page:
     """Three round trips: a look at each fault's next letter finds those that can have a part in this page."""
     counts = count_letters(reader, faults, span)

@@ -18,9 +18,9 @@ def is_operation_id(text: object) -> bool:
     return isinstance(text, str) and _OPERATION_ID.match(text) is not None
 
 
-def newest_operations(reader: Reader, limit: int) -> tuple[Operation, ...]:
-    """Of all queues, those under way first, each kind newest first. Three round trips."""
-    queues = [reader.client.queue(name) for name in reader.queue_names()]
+def newest_operations(reader: Reader, limit: int, queue: str | None = None) -> tuple[Operation, ...]:
+    """Of all queues (three round trips) or of one (two), those under way first, each kind newest first."""
+    queues = [reader.client.queue(name) for name in (reader.queue_names() if queue is None else [queue])]
     listed = reader.client.read(*(command for queue in queues for command in _newest_of(queue, limit)))
     found: list[tuple[bool, float, QueueKeys, str]] = []
     for i, answer in enumerate(listed):

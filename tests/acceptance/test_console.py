@@ -58,7 +58,7 @@ def start_worker(redis_url: str, namespace: str) -> Iterator[Callable[[], None]]
 
 
 @pytest.mark.parametrize("has_script", [True, False], ids=["with JavaScript", "without"])
-def test_see_the_fault_open_it_read_the_traceback_retry_and_see_it_complete(
+def test_two_clicks_from_the_overview_to_a_retry_that_is_seen_to_complete(
     console: Console,
     tasks: Tasks,
     new_page: Callable[..., Page],
@@ -77,24 +77,72 @@ def test_see_the_fault_open_it_read_the_traceback_retry_and_see_it_complete(
     page.goto(console.url)
     problem = page.locator("#problems li", has_text="the warehouse is closed")
     expect(problem).to_contain_text("3 dead")
-    problem.get_by_role("link", name="Open").click()
+    problem.get_by_role("link", name="Open").click()  # the first
     expect(page.locator("#traceback")).to_contain_text('raise ConnectionError("the warehouse is closed")')
     expect(page.locator("#list tbody tr")).to_have_count(3)
+    fault = page.url
 
     warehouse.touch()
     page.get_by_label("Reason").fill("opened again")
-    page.get_by_role("button", name="Retry 3", exact=True).click()
-    expect(page.locator("#toasts")).to_contain_text("3 dead letters retried.")
+    page.get_by_role("button", name="Retry 3", exact=True).click()  # the second
+    expect(page.get_by_role("heading", name="Retry 3 dead letters")).to_be_visible()
     wait_until(lambda: all(tasks.state(task_id, "orders") is State.COMPLETED for task_id in ids))
     if not has_script:
         page.reload()
+    expect(page.locator("#operation .outcome")).to_contain_text("3 completed")
+    page.goto(fault)
     expect(page.locator("#retry-box")).to_contain_text("Nothing of this fault is left")
+    expect(page.locator("#before")).to_contain_text("3 letters, console retried all (“opened again”): 3 completed")
     expect(page.locator("#fault-head h1")).to_have_attribute("data-state", "good")
     good = page.locator("#retry-box .icon").inner_html()
     assert page.locator("#fault-head h1 .icon").inner_html() == good
     page.goto(f"{console.url}/queues/orders/tasks/{ids[0]}")
     expect(page.locator("#timeline")).to_contain_text("retried by console opened again")
     expect(page.locator("#task-head")).to_contain_text("Completed")
+
+
+def test_two_clicks_by_keyboard(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die(count=3)
+    page.goto(console.url)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Retry 3", exact=True)).to_be_visible()
+    page.keyboard.press("r")
+    expect(page.get_by_role("heading", name="Retry 3 dead letters")).to_be_visible()
+    assert tasks.inspector.operations()[0].bound.count == 3
+
+
+def test_two_touches_on_a_phone(console: Console, tasks: Tasks, new_page: Callable[..., Page]) -> None:
+    tasks.die(count=3)
+    page = new_page(viewport={"width": 390, "height": 844}, has_touch=True)
+    page.goto(console.url)
+    page.locator("#problems li").get_by_role("link", name="Open").tap()
+    retry = page.get_by_role("button", name="Retry 3", exact=True)
+    expect(retry).to_be_visible()
+    size = retry.bounding_box()
+    assert size
+    assert size["height"] >= 44
+    retry.tap()
+    expect(page.get_by_role("heading", name="Retry 3 dead letters")).to_be_visible()
+    assert tasks.inspector.operations()[0].bound.count == 3
+
+
+def test_what_is_chosen_in_the_retry_box_survives_refreshes(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die(count=4)
+    page.goto(f"{console.url}/queues/billing/faults/{tasks.fingerprint()}")
+    page.get_by_label("spread:").check()
+    page.get_by_label("How many a minute").fill("30")
+    page.get_by_label("Reason").fill("half a sen")
+    tasks.die(count=2)
+    expect(page.get_by_role("button", name="Retry 6", exact=True)).to_be_visible()
+    expect(page.locator("#retry-box")).to_contain_text("done in 12")
+    expect(page.get_by_label("spread:")).to_be_checked()
+    expect(page.get_by_label("How many a minute")).to_have_value("30")
+    expect(page.get_by_label("Reason")).to_have_value("half a sen")
+    page.get_by_role("button", name="Retry 6", exact=True).click()
+    expect(page.get_by_role("heading", name="Retry 6 dead letters")).to_be_visible()
+    (operation,) = tasks.inspector.operations()
+    assert (operation.bound.count, operation.drip, operation.reason) == (6, 0.5, "half a sen")
 
 
 def test_one_letter_is_retried_from_its_row_and_another_purged_and_restored(

@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-import pytest
-
-from dashboard.views import faults
 from queue_core.snapshot import State
-from tests.console import PARTIAL, Tasks, Visitor, field
+from tests.console import PARTIAL, Tasks, Visitor
 
 
 def test_a_dead_letter_is_retried_and_the_page_comes_back(visitor: Visitor, tasks: Tasks) -> None:
@@ -95,57 +92,6 @@ def test_a_rows_own_button_ignores_the_ticked_boxes(visitor: Visitor, tasks: Tas
     buttons = re.findall(r"<button[^>]*data-retry[^>]*>", page)
     assert len(buttons) == 2
     assert all('form="act"' in button and "/requeue" in button for button in buttons)
-
-
-def test_a_fault_is_retried_up_to_what_had_died_when_the_page_was_made(visitor: Visitor, tasks: Tasks) -> None:
-    first = tasks.die(count=3)
-    page = visitor.text(f"/queues/billing/faults/{tasks.fingerprint()}")
-    until = field(page, "until")
-    assert "Retry 3<" in page
-    (later,) = tasks.die()
-    assert tasks.died_at(later) > int(until)
-    visitor.post(f"/queues/billing/faults/{tasks.fingerprint()}/requeue", until=until)
-    assert visitor.said() == "3 dead letters retried."
-    assert {tasks.state(task_id) for task_id in first} == {State.READY}
-    assert tasks.state(later) is State.DEAD
-
-
-@pytest.mark.parametrize(
-    ("count", "dies_again", "said"),
-    [
-        (1, False, "Nothing retried. The letter was retried or purged already."),
-        (3, False, "Nothing retried. 3 letters were retried or purged already."),
-        (1, True, "Nothing retried. The letter was retried or purged already, 1 letter died since."),
-    ],
-)
-def test_the_second_to_retry_a_fault_is_told_why_nothing_is_left(
-    visitor: Visitor, tasks: Tasks, count: int, dies_again: bool, said: str
-) -> None:
-    tasks.die(count=count)
-    address = f"/queues/billing/faults/{tasks.fingerprint()}"
-    page = visitor.text(address)
-    form = {"until": field(page, "until"), "count": field(page, "count")}
-    visitor.post(f"{address}/requeue", form)
-    assert visitor.said().startswith(f"{count} dead letter")
-    if dies_again:
-        with tasks.yard.queue("billing").claim(limit=1) as (lease,):
-            lease.fail(ConnectionError("payments.internal refused the connection"))
-    visitor.post(f"{address}/requeue", form)
-    assert visitor.said() == said
-
-
-def test_of_a_large_fault_the_oldest_are_retried_and_the_page_says_so(
-    visitor: Visitor, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(faults, "MOST_RETRIED", 2)
-    tasks.die(count=5)
-    page = visitor.text(f"/queues/billing/faults/{tasks.fingerprint()}")
-    assert "One press retries the oldest 2; 3 stay" in page
-    assert "Retry 2<" in page
-    visitor.post(f"/queues/billing/faults/{tasks.fingerprint()}/requeue", until=field(page, "until"))
-    assert visitor.said() == "2 dead letters retried. 3 newer letters left: press again to go on."
-    oldest = [row.id for row in tasks.inspector.letters("billing").rows]
-    assert len(oldest) == 3
 
 
 def test_purge_can_be_undone_from_its_toast(visitor: Visitor, tasks: Tasks) -> None:

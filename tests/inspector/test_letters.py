@@ -108,3 +108,14 @@ def test_a_cursor_of_somewhere_else_is_no_error_of_ours(
             inspector.letters_of(faults, cursor=cursor)
     else:
         assert inspector.letters_of(faults, cursor=cursor).rows == ()
+
+
+def test_the_ends_of_a_fault_are_its_number_its_first_and_its_last_death(
+    inspector: Inspector, died: dict[Named, tuple[Named, int]]
+) -> None:
+    for queue, name in {fault for fault, _ in died.values()}:
+        times = [at for fault, at in died.values() if fault == (queue, name)]
+        assert inspector.letter_ends(queue, name) == (len(times), min(times), max(times))
+    assert inspector.letter_ends("email", "0" * 12) == (0, None, None)
+    with pytest.raises(InvalidArgument, match="no fingerprint"):
+        inspector.letter_ends("email", "a:b")

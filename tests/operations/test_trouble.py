@@ -105,6 +105,8 @@ def test_operations_are_listed_the_newest_first_and_the_oldest_are_forgotten(
         engine.later(1)
         begun.append(start(operations, shown, f"a{number}").id)
     assert [found.id for found in inspector.operations(200)] == begun[::-1]
+    assert [found.id for found in inspector.operations(3, "email")] == begun[:96:-1]
+    assert inspector.operations(3, "alpha") == ()
     with pytest.raises(TooManyOperations, match="100 operations"):
         start(operations, shown, "one more")
     for name in begun[:99]:

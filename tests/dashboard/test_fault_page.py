@@ -1,0 +1,289 @@
+"""One fault: what its box would retry, what a press retries, who is on it, what was done before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from flask import Flask, g
+
+from dashboard.identity import Role, User
+from dashboard.parts import Parts
+from dashboard.views.faults import is_of, spread_words, version_words
+from queue_core.operations import CANARY_FROM, Operations
+from queue_core.snapshot import Bound, Fault, State, WorkerSnapshot
+from tests.console import Tasks, Visitor, field, text_of
+
+FAULT = Fault("billing", "abc", "charge", "KeyError", "total", "app.py:1", 0, 0, 5, 3, 0, versions=("1.9.0",))
+WORKER = WorkerSnapshot(
+    "web-1:1", "web-1", 1, {"billing": 1}, 4, "running", "1.9.0", 0, 1_000, task_names=("charge", "refund")
+)
+
+
+@pytest.fixture
+def operations(app: Flask) -> Iterator[Operations]:
+    """Those of the console; `tend` runs what was begun as far as it goes by itself."""
+    found: Parts = app.extensions["taskyard"]
+    yield found.operations
+    found.operations.close()
+
+
+@pytest.fixture
+def address(tasks: Tasks) -> Callable[[], str]:
+    return lambda: f"/queues/billing/faults/{tasks.fingerprint()}"
+
+
+def form_of(page: str, **given: str) -> tuple[str, dict[str, str]]:
+    """Where the retry form of a page leads, and what it sends when nothing is changed in it."""
+    found = re.search(r'<form id="retry-fault" method="post" action="([^"]*)"', page)
+    assert found
+    (pace,) = re.findall(r'name="pace" value="(\w+)" form="retry-fault" checked', page)
+    names = ("selection", "action_id", "first", "per_minute")
+    return found[1].replace("&amp;", "&"), {**{name: field_of(page, name) for name in names}, "pace": pace, **given}
+
+
+def field_of(page: str, name: str) -> str:
+    inside = page.partition('<form id="retry-fault"')[2]
+    found = re.search(rf'name="{name}"[^>]*? value="([^"]*)"', inside)
+    assert found, name
+    return found[1]
+
+
+def press(visitor: Visitor, page: str, **given: str) -> str:
+    """Returns where that leads."""
+    path, form = form_of(page, **given)
+    response = visitor.post(path, form)
+    assert response.status_code == 303, text_of(response.text)
+    return response.location
+
+
+def box(page: str) -> str:
+    return text_of(page.partition('<section id="retry-box"')[2].partition("</section>")[0].partition(">")[2])
+
+
+# The box is the preview.
+
+
+def test_the_box_says_what_would_be_retried_and_changes_nothing(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    before = tasks.inspector.queue("billing")
+    shown = box(visitor.text(address()))
+    assert shown.startswith("3 dead letters : charge 3 · died ")
+    assert "what dies later is not touched" in shown
+    assert "Retry 3 " in shown
+    assert "Purge 3…" in shown
+    assert tasks.inspector.queue("billing") == before
+    assert tasks.inspector.operations() == ()
+
+
+def test_a_press_retries_what_was_shown_and_nothing_that_died_later(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    first = tasks.die(count=3)
+    page = visitor.text(address())
+    (later,) = tasks.die()
+    location = press(visitor, page, reason="the partner is back")
+    operations.tend()
+    (operation,) = tasks.inspector.operations()
+    assert location == f"/activity/{operation.id}?queue=billing"
+    assert (operation.bound.count, operation.done, operation.reason) == (3, 3, "the partner is back")
+    assert {tasks.state(task_id) for task_id in first} == {State.READY}
+    assert tasks.state(later) is State.DEAD
+    assert "Retry 3 dead letters" in visitor.text(location)
+
+
+def test_the_form_sent_twice_begins_one_retry(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> None:
+    tasks.die(count=2)
+    page = visitor.text(address())
+    assert press(visitor, page) == press(visitor, page)
+    assert len(tasks.inspector.operations()) == 1
+
+
+def test_the_number_in_the_button_is_that_of_the_audit_and_of_the_operation(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(count=4)
+    page = visitor.text(address())
+    assert "Retry 4<" in page
+    press(visitor, page)
+    assert (tasks.inspector.audit().rows[0].count, tasks.inspector.operations()[0].bound.count) == (4, 4)
+
+
+def test_only_the_letters_of_this_fault_are_retried(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    (other,) = tasks.die(error=KeyError("total"), name="refund")
+    ids = tasks.die(count=2)
+    press(visitor, visitor.text(address()))
+    operations.tend()
+    assert tasks.state(other) is State.DEAD
+    assert {tasks.state(task_id) for task_id in ids} == {State.READY}
+
+
+@pytest.mark.parametrize(("count", "way"), [(3, "all"), (4, "first")])
+def test_up_to_a_thousand_go_all_at_once_of_more_a_few_go_first(
+    visitor: Visitor,
+    tasks: Tasks,
+    address: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+    count: int,
+    way: str,
+) -> None:
+    assert CANARY_FROM == 1_000
+    monkeypatch.setattr("dashboard.bulk.CANARY_FROM", 3)
+    tasks.die(count=count)
+    page = visitor.text(address())
+    assert form_of(page)[1]["pace"] == way
+    press(visitor, page)
+    assert tasks.inspector.operations()[0].canary == (5 if way == "first" else 0)
+
+
+def test_the_pace_that_is_chosen_is_kept(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> None:
+    tasks.die(count=3)
+    press(visitor, visitor.text(address()), pace="spread", per_minute="30")
+    assert tasks.inspector.operations()[0].drip == 0.5
+
+
+@pytest.mark.parametrize(
+    ("count", "per_minute", "said"),
+    [
+        (1_200, "60", "20 min"),
+        (1_200, "600", "2 min"),
+        (3, "60", "3.0 s"),
+        (3, "0", ""),
+        (3, "x", ""),
+        (3, "9" * 20, ""),
+    ],
+)
+def test_how_long_a_spread_takes_is_said_of_a_rate_that_there_is(count: int, per_minute: str, said: str) -> None:
+    assert spread_words(count, per_minute).replace("\u202f", " ").replace(" 00 s", "") == said
+
+
+def test_the_rate_that_is_typed_is_told_with_the_next_refresh(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    assert "a minute, done in 3.0 s" in text_of(visitor.text(address())).replace("\u202f", " ")
+    refreshed = text_of(visitor.fragment(f"{address()}?per_minute=6").text).replace("\u202f", " ")
+    assert "a minute, done in 30 s" in refreshed
+
+
+def test_an_old_form_leads_to_the_preview_of_this_fault_alone(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(error=KeyError("total"), name="refund")
+    tasks.die(count=2)
+    path, form = form_of(visitor.text(address()), selection="forged")
+    response = visitor.post(path, form)
+    assert response.status_code == 409
+    assert "Retry 2 dead letters" in response.text
+    assert tasks.inspector.operations() == ()
+
+
+def test_the_selection_of_a_box_without_news_stays_the_same(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(count=2)
+    pages = [visitor.text(address()) for _ in range(3)]
+    assert len({field(page, "action_id") for page in pages}) == 3
+    assert len({field_of(page, "selection") for page in pages}) <= 2  # a minute may end meanwhile
+
+
+def test_purge_leads_to_its_preview(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> None:
+    tasks.die(error=KeyError("total"), name="refund")
+    tasks.die(count=2)
+    (link,) = re.findall(r'<a class="button" href="([^"]*)">Purge 2…', visitor.text(address()))
+    assert "<h1>Purge 2 dead letters</h1>" in visitor.text(link.replace("&amp;", "&"))
+
+
+def test_with_none_dead_the_page_says_what_is_retrying(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.retry_later()
+    page = visitor.text(address())
+    assert "Nothing is dead. 1 task will be tried again by itself" in box(page)
+    assert "/queues/billing?state=retrying" in page
+    assert 'name="selection"' not in page
+
+
+# Who is on it.
+
+
+def test_the_progress_of_a_retry_takes_the_place_of_the_box(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    bound = operations.preview("billing", "requeue").bound
+    began = operations.start(bound, by="ada", action_id="a", drip=0.01)
+    operations.tend()
+    page = visitor.text(address())
+    assert box(page).startswith("ada is retrying : 1 of 3 letters of all faults · 1 still under way")
+    assert f"/activity/{began.id}/pause?queue=billing" in page
+    assert f"/activity/{began.id}/cancel?queue=billing" in page
+    assert 'name="selection"' not in page
+    operations.pause(began.id, "billing", by="bo", action_id="b")
+    assert "ada was retrying, and it is paused" in box(visitor.text(address()))
+    operations.cancel(began.id, "billing", by="bo", action_id="c")
+    assert "2 dead letters" in box(visitor.text(address()))
+
+
+def test_those_who_may_only_look_see_the_box_without_its_form(
+    visitor: Visitor, tasks: Tasks, operations: Operations, app: Flask, address: Callable[[], str]
+) -> None:
+    tasks.die(count=2)
+    app.before_request(lambda: setattr(g, "user", User("bo", Role.VIEWER)))
+    page = visitor.text(address())
+    assert "2 dead letters : charge 2" in box(page)
+    assert not re.findall('name="selection"|name="pace"', page)
+    operations.start(operations.preview("billing", "requeue").bound, by="ada", action_id="a", drip=0.01)
+    assert not re.findall("/pause\\?|/cancel\\?", visitor.text(address()))
+
+
+def test_another_faults_operation_is_none_of_this_one() -> None:
+    bound = Bound("billing", "requeue", State.DEAD, 0, 1, ("abc",))
+    assert is_of(bound, "abc")
+    assert is_of(replace(bound, faults=()), "abc")
+    assert not is_of(bound, "abd")
+    assert not is_of(replace(bound, faults=(), state=State.READY), "abc")
+
+
+def test_what_was_done_before_is_told_with_its_outcome(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    bound = operations.preview("billing", "requeue", faults=(tasks.fingerprint(),)).bound
+    operations.start(bound, by="<b>bo", action_id="a", reason="the\u202e partner")
+    operations.tend()
+    with tasks.yard.queue("billing").claim(limit=2) as (first, second):
+        first.complete()
+        second.fail(ConnectionError("payments.internal refused the connection"))
+    page = visitor.text(address())
+    told = text_of(page.partition('<section id="before"')[2])
+    assert "3 letters, <b>bo retried all" in told
+    assert "1 completed, 1 failed again, 1 still under way" in told
+    assert "<b>bo" not in page
+    assert "\u202e" not in page
+
+
+@pytest.mark.parametrize(
+    ("versions", "workers", "said"),
+    [
+        ((), [WORKER], ""),
+        (("1.9.0",), [], "worker version 1.9.0"),
+        (("1.9.0",), [WORKER], "worker version 1.9.0"),
+        (("1.9.0",), [WORKER, replace(WORKER, version="1.8.4")], "worker version 1.9.0 only (1.8.4: none)"),
+        (("1.8.4", "1.9.0"), [WORKER, replace(WORKER, version="1.8.4")], "worker versions 1.8.4, 1.9.0"),
+        (("1.9.0",), [replace(WORKER, version="1.8.4", heartbeat_at=-60_000)], "worker version 1.9.0"),
+        (("1.9.0",), [replace(WORKER, version="1.8.4", task_names=("refund",))], "worker version 1.9.0"),
+        (("1.9.0",), [replace(WORKER, version="1.8.4", queues={"email": 1})], "worker version 1.9.0"),
+        (tuple("abcdefgh"), [WORKER], "worker versions a, b, c, d, e, f, g, h"),
+    ],
+)
+def test_versions_that_fail_are_told_beside_those_that_do_not(
+    versions: tuple[str, ...], workers: list[WorkerSnapshot], said: str
+) -> None:
+    assert version_words(replace(FAULT, versions=versions), workers, 2_000) == said
