@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
+from dashboard.compression import compress_static
 from dashboard.filters import clock
 from dashboard.live import Live
 from dashboard.memory import Memory
@@ -106,6 +107,7 @@ def create_app(
     )
     rendering.register(app, settings)
     errors.register(app)
+    compress_static(app)
     security.check_senders(app, settings)
     access.register(app, settings, doors)
 
