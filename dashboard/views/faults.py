@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from flask import Blueprint, Response, g, request
 
 from dashboard.bulk import MOST_PER_MINUTE, Link, Pace, links, ways
-from dashboard.filters import duration
+from dashboard.chance import HOURS, Chance, chance
+from dashboard.filters import clock, duration
 from dashboard.htmx import render_page
 from dashboard.identity import actor
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
+from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.tracebacks import Traceback, parse_traceback
 from dashboard.views.activity import OperationPage, operation_page
@@ -44,6 +46,7 @@ class RetryBox:
     given: Mapping[str, str]
     spread: str
     purge: Link
+    chance: Chance
 
     @property
     def count(self) -> int:
@@ -128,7 +131,14 @@ def _box(fault: Fault) -> RetryBox | None:
         given=request.args,
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, chosen) if "/trash" in link.href),
+        chance=_chance(fault),
     )
+
+
+def _chance(fault: Fault) -> Chance:
+    names = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True).names
+    hours = next((one.hours for one in names if one.name == fault.task_name), ())
+    return chance(fault, hours, g.now_ms, lambda at: clock(at, g.now_ms, viewer().zone))
 
 
 def spread_words(count: int, per_minute: str) -> str:
