@@ -13,6 +13,8 @@ COPY --from=build /opt/taskyard /opt/taskyard
 ENV PATH=/opt/taskyard/bin:$PATH PYTHONUNBUFFERED=1
 # An application's own modules, for workers, go here.
 WORKDIR /app
+# For TASKYARD_USERS_FILE=/users/users.json, on a volume.
+RUN mkdir -m 700 /users && chown 10001:10001 /users
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s \

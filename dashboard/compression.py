@@ -30,6 +30,7 @@ def compress_static(app: Flask) -> None:
         response.direct_passthrough = False
         response.set_data(_compressed(path, path.stat().st_mtime_ns))
         response.headers["Content-Encoding"] = "gzip"
+        response.headers.pop("Accept-Ranges", None)
         if (tag := response.get_etag()[0]) is not None:
             response.set_etag(tag, weak=True)  # the same file, not the same bytes
         return response

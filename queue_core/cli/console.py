@@ -61,6 +61,12 @@ def command(
       taskyard console --host 0.0.0.0 --users-file /etc/taskyard/users.json
       taskyard console --host 0.0.0.0 --users-file /etc/taskyard/users.json --metrics-port 9091
       taskyard console --host 0.0.0.0 --no-login        behind something that decides who gets in
+
+    \b
+    Deployed:
+      behind a proxy with TLS and a path    TASKYARD_HOSTS, TASKYARD_URL_PREFIX, TASKYARD_PROXIES=1
+      under a server of your own            gunicorn --worker-class gthread dashboard.wsgi:app
+      nginx, systemd, containers            docs/operations.md, deploy/, compose.yaml
     """
     if ctx.invoked_subcommand is not None:
         return
