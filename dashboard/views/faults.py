@@ -19,6 +19,7 @@ from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.tracebacks import Traceback, parse_traceback
 from dashboard.views.activity import OperationPage, operation_page
+from queue_core.errors import CorruptQueue
 from queue_core.snapshot import Bound, Fault, Operation, State, WorkerSnapshot, is_live, takes
 
 blueprint = Blueprint("faults", __name__)
@@ -136,7 +137,10 @@ def _box(fault: Fault) -> RetryBox | None:
 
 
 def _chance(fault: Fault) -> Chance:
-    names = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True).names
+    try:
+        names = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True).names
+    except CorruptQueue:
+        return Chance("Not known", "the figures of this queue cannot be read")
     hours = next((one.hours for one in names if one.name == fault.task_name), ())
     return chance(fault, hours, g.now_ms, lambda at: clock(at, g.now_ms, viewer().zone))
 

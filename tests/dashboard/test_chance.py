@@ -68,6 +68,17 @@ def test_the_verdict_is_what_the_figures_allow(fault: Fault, hours: list[Period]
     assert (found.tone == "warn") is (found.verdict == "Probably not")
 
 
+@pytest.mark.parametrize("place", ["telemetry", "names"])
+def test_figures_that_cannot_be_read_stand_in_no_ones_way(visitor: Visitor, tasks: Tasks, place: str) -> None:
+    tasks.die(count=2)
+    client = tasks.yard.client
+    key = getattr(client.queue("billing"), place)
+    client.read(("DEL", key), ("SET", key, "x"))
+    page = text_of(visitor.text(f"/queues/billing/faults/{tasks.fingerprint()}"))
+    assert "Not known : the figures of this queue cannot be read" in page
+    assert "Retry 2 " in page
+
+
 def test_the_page_says_it_of_its_own_task(visitor: Visitor, tasks: Tasks) -> None:
     tasks.die(count=2)
     address = f"/queues/billing/faults/{tasks.fingerprint()}"
