@@ -32,6 +32,11 @@ PLACEHOLDERS = {
 }
 
 
+@pytest.fixture
+def settings(settings: ConsoleSettings) -> ConsoleSettings:
+    return replace(settings, demo_socket="/nowhere")  # so that the demo's routes are there, too
+
+
 def all_changing_routes(app: Flask) -> list[str]:
     adapter = app.url_map.bind("localhost")
     return [
