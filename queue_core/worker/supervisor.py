@@ -50,7 +50,8 @@ log = logging.getLogger("taskyard.worker")
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
 ALONE_SECONDS = 3.0
-"""When the server has been away for so long and no process has noticed, the supervisor alone has lost it."""
+"""When the server has been away for so long while all processes were answered, the supervisor alone has lost it."""
+ALONE_LOOK_SECONDS = 0.5
 OUTSTAYED_BEATS = 3
 """What is over is not given out anyway: it is seen to less often than leases are."""
 
@@ -90,6 +91,7 @@ class Supervisor:
         self._complaint = ""  # about the process that was started last
         self._has_trouble = False
         self._has_said_alone = False
+        self._answered_since = 0.0  # the processes, on the event loop's clock, as far as the supervisor has looked
         self._systemd = Systemd()
         self._is_ready = False
         self._exit_code = 0
@@ -316,18 +318,26 @@ class Supervisor:
 
     def _on_trouble(self, error: TaskyardError | None) -> None:
         """The processes say it where there are any, unless they do not notice."""
-        if error is not None and not self._has_trouble:
+        is_news, self._has_trouble = self._has_trouble != (error is not None), error is not None
+        if error is not None and is_news:
             if self._children():
-                asyncio.get_running_loop().call_later(ALONE_SECONDS, self._say_if_alone, error)
+                self._answered_since = asyncio.get_running_loop().time()
+                self._look_if_alone(error)
             else:
                 log.warning("%s. Trying again until that is over.", str(error).rstrip("."))
         elif error is None and self._has_said_alone:
             self._has_said_alone = False
             log.info("Redis answers the supervisor again")
-        self._has_trouble = error is not None
 
-    def _say_if_alone(self, error: TaskyardError) -> None:
-        is_alone = not any(child.table.read_header()[3] == leases.AWAY for child in self._children())
-        if self._has_trouble and is_alone and not self._has_said_alone:
+    def _look_if_alone(self, error: TaskyardError) -> None:
+        """Until it is answered: an outage that was everybody's may be over a little later here than there."""
+        if not self._has_trouble or self._has_said_alone:
+            return
+        loop = asyncio.get_running_loop()
+        if any(child.table.read_header()[3] == leases.AWAY for child in self._children()):
+            self._answered_since = loop.time()
+        if loop.time() - self._answered_since >= ALONE_SECONDS:
             self._has_said_alone = True
             log.warning("the supervisor alone is not answered: %s. Trying again until that is over.", error)
+        else:
+            loop.call_later(ALONE_LOOK_SECONDS, self._look_if_alone, error)
