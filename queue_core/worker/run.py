@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +27,7 @@ class Isolated:
 
 
 @dataclass(slots=True, eq=False)
-class Run:
+class Run(ABC):
     """`error` is what the handler raised, `seconds` how long it took. What else there is to it says a class of those
     who have it run."""
 
@@ -54,22 +55,22 @@ class Run:
     """Of one that runs in a child."""
     _context: Context | None = field(default=None, init=False)
 
+    @abstractmethod
     def on_begin(self) -> None:
         """Called just before its handler, by the thread that runs that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def on_end(self) -> None:
         """Called on the event loop."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make_context(self) -> Context:
         """With these `signals`."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def stored(self) -> bytes:
         """The envelope, for a child that runs it."""
-        raise NotImplementedError
 
     @property
     def context(self) -> Context:
