@@ -30,6 +30,7 @@ from redis.exceptions import (
 )
 from redis.retry import Retry
 
+from queue_core import lookup
 from queue_core.errors import (
     AccessDenied,
     ConfigurationError,
@@ -69,6 +70,11 @@ TRY_AGAIN = (
 _WHATEVER_THE_URL_SAYS = {"decode_responses": False}
 """Answers are bytes: an envelope may be anything."""
 
+_LOOKING_UP: dict[type, type] = {
+    redis.asyncio.Connection: lookup.Connection,
+    redis.asyncio.SSLConnection: lookup.SecureConnection,
+}
+
 WRONG_PASSWORD = AuthenticationError
 """Does not pass by itself: only a worker, which has tasks in hand, goes on trying."""
 
@@ -88,6 +94,7 @@ def async_pool(url: str, answer_seconds: float = ANSWER_SECONDS) -> redis.asynci
     with _naming(url):
         pool = redis.asyncio.ConnectionPool.from_url(url, **_options(answer_seconds), retry=AsyncRetry(NoBackoff(), 0))
         pool.connection_kwargs.update(_WHATEVER_THE_URL_SAYS)
+        pool.connection_class = _LOOKING_UP.get(pool.connection_class, pool.connection_class)
         pool.make_connection()  # type: ignore[no-untyped-call]
     return pool
 

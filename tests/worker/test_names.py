@@ -16,6 +16,8 @@ from tests.worker.test_outages import MOST_ATTEMPTS, OUTAGE_SECONDS, Scene, chec
 
 HOST = "redis.test"
 HERE, THERE = "127.0.0.1", "127.0.0.2"
+NOWHERE = "127.0.0.3"
+"""Nobody listens there: the next address is tried."""
 
 
 class Names:
@@ -66,7 +68,7 @@ def test_worker_goes_on_when_the_name_of_its_server_is_known_again(
         assert names.asked_since(time.monotonic() - OUTAGE_SECONDS / 2) < MOST_ATTEMPTS * OUTAGE_SECONDS / 2
         scene.wire.move(address)
         scene.wire.mend()
-        names.say(f"{HOST} {address}")
+        names.say(f"{HOST} {NOWHERE} {address}")
 
     lose_name.__name__ = f"{address}, after {line or 'no such name'}"
     what = lose_name.__name__
