@@ -54,6 +54,10 @@ def monthly_report(month: str) -> float:
     return figures["total"]
 
 
+yard.schedule("newsletter", email, every=20, arguments={"to": "readers@example.com", "subject": "What is new"})
+yard.schedule("month-end", monthly_report, cron="0 6 1 * *", time_zone="Europe/Vienna", arguments={"month": "2024-11"})
+
+
 async def _connect_to_warehouse() -> None:
     await asyncio.sleep(0.05)
     sign = os.environ.get(WAREHOUSE_SIGN)
