@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from functools import update_wrapper
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, overload
 from weakref import WeakKeyDictionary
 from zoneinfo import ZoneInfo
 
-from queue_core import protocol, results, settings, task, timetable
+from queue_core import protocol, settings, task, timetable
 from queue_core.aio import AsyncClient
-from queue_core.audit import MAX_REASON, check_text
 from queue_core.chain import Chain
-from queue_core.client import Client, Started
-from queue_core.consumer import Claim, process_name
+from queue_core.client import Client
 from queue_core.context import Context
-from queue_core.errors import DuplicateTaskName, InvalidArgument, TaskyardError, UnknownTask, shown
+from queue_core.errors import DuplicateTaskName, InvalidArgument, UnknownTask, shown
 from queue_core.ids import is_task_id
-from queue_core.keys import QueueKeys, check_name
-from queue_core.protocol import Acted, Call
+from queue_core.keys import check_name
 from queue_core.retry import RetryRules
 from queue_core.schedule import ONE
-from queue_core.snapshot import State, TaskDetail, TaskSummary
-from queue_core.task import DEFAULT_SENDING, Definition, Message, NewTask, Sending
+from queue_core.snapshot import State, TaskDetail
+from queue_core.task import Definition, Message, Sending
 from queue_core.timetable import Schedule
+from queue_core.yard.batches import Handles, batches_of, checked
+from queue_core.yard.declared import Declare, Task
+from queue_core.yard.handle import TaskHandle
+from queue_core.yard.queue import Queue
 
 if TYPE_CHECKING:  # what looks and acts is loaded when it is asked for: a worker's process starts sooner without
     from queue_core.control import Control
@@ -38,192 +36,6 @@ if TYPE_CHECKING:  # what looks and acts is loaded when it is asked for: a worke
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-class TaskHandle:
-    """A task that was enqueued, or met in the queue, so that none was made: `met` is its state.
-
-    `is_duplicate`: it was met by its unique key; `id` is that of the task that holds it, and `met` is `ended` where the
-    key outlives that task. Else it was met by its id.
-    """
-
-    __slots__ = ("_yard", "id", "is_duplicate", "met", "queue")
-
-    def __init__(
-        self, yard: Taskyard, task_id: str, queue: str, met: str | None = None, *, is_duplicate: bool = False
-    ) -> None:
-        self._yard = yard
-        self.id = task_id
-        self.queue = queue
-        self.met = met
-        self.is_duplicate = is_duplicate
-
-    @classmethod
-    def of(cls, yard: Taskyard, task_id: str, queue: str, met: str | None) -> TaskHandle:
-        """`met`: as `protocol.enqueue` answers."""
-        if not met:
-            return cls(yard, task_id, queue)
-        state, _, holder = met.partition(" ")
-        return cls(yard, holder or task_id, queue, state, is_duplicate=bool(holder))
-
-    @property
-    def is_new(self) -> bool:
-        return self.met is None
-
-    def status(self) -> State | None:
-        """Where the task is now; `None` once it has ended and left no record."""
-        try:
-            return self._yard.inspector.task(self.queue, self.id).state
-        except LookupError:
-            return None
-
-    def result(self, timeout: float | None = 10.0) -> Any:
-        """What the handler returned, as JSON gives it back; waits for it, at most `timeout` seconds (`None`: for ever).
-
-        The task's declaration has to say for how long it is kept: `result_ttl`. Raises `TaskFailed` for a dead letter,
-        `TaskCancelled`, `TaskExpired`, `ResultTimeout`, `ResultExpired`, `ResultUnavailable` where there is none and
-        will be none.
-        """
-        client = self._yard.client
-        return results.wait(client, client.queue(self.queue), self.id, timeout)
-
-    async def aresult(self, timeout: float | None = 10.0) -> Any:
-        """As `result`, without blocking the event loop. However many wait, they share one connection."""
-        client = self._yard.async_client
-        return await results.await_(client, client.queue(self.queue), self.id, timeout)
-
-    def cancel(self, reason: str = "") -> State | None:
-        """End the task before its time. Shape: its state now: `cancelled`; `running`, where it was asked to stop, which
-        its worker hears within seconds; `dead` or `trashed`, and then nothing was done; `None`: it has ended."""
-        client = self._yard.client
-        return _state_of(self.id, client.run(self._cancellation(client.queue(self.queue), reason)))
-
-    async def acancel(self, reason: str = "") -> State | None:
-        """As `cancel`, without blocking the event loop."""
-        client = self._yard.async_client
-        return _state_of(self.id, await client.run(self._cancellation(client.queue(self.queue), reason)))
-
-    def _cancellation(self, queue: QueueKeys, reason: str) -> Call[Acted]:
-        facts = {"by": process_name(), "reason": check_text("reason", reason, MAX_REASON)}
-        return protocol.cancel(queue, [self.id], facts)
-
-    def __repr__(self) -> str:
-        return f"<TaskHandle {self.id} in {self.queue}>"
-
-
-def _state_of(task_id: str, acted: Acted) -> State | None:
-    """Of a task after somebody wanted to cancel it."""
-    if task_id in acted.asked:
-        return State.RUNNING
-    left_alone = {"dead": State.DEAD, "in the trash": State.TRASHED, "gone": None}
-    return left_alone.get(acted.skipped[task_id]) if task_id in acted.skipped else State.CANCELLED
-
-
-class Task(Generic[P, R]):
-    """A declared task. Called, it runs its handler here and now; `enqueue` has a worker run it."""
-
-    def __init__(self, yard: Taskyard, definition: Definition, sending: Sending = DEFAULT_SENDING) -> None:
-        self._yard = yard
-        self._sending = sending
-        self.definition = definition
-        update_wrapper(self, definition.handler)
-
-    @property
-    def name(self) -> str:
-        return self.definition.name
-
-    @property
-    def queue(self) -> str:
-        return self.definition.queue
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        given: tuple[object, ...] = (*args, *kwargs.values())
-        if self.definition.context_parameter is None or any(isinstance(value, Context) for value in given):
-            return cast(R, self.definition.handler(*args, **kwargs))
-        return cast(R, self.definition.invoke(args, kwargs, Context("", self.name, self.queue, attempt=1, fence=0)))
-
-    def message(self, *args: P.args, **kwargs: P.kwargs) -> Message:
-        """The task with these arguments, not yet enqueued. Raises `InvalidPayload`, `PayloadTooLarge`."""
-        return self.definition.message(self._sending, args, kwargs)
-
-    def enqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
-        """Have a worker run the handler with these arguments. Once this returns, the task is in the queue.
-
-        Raises `InvalidPayload`, `PayloadTooLarge`, `QueueFull`, `RateLimited`, `ServerUnavailable`, `ServerFull`.
-        """
-        return self._yard.enqueue(self.definition.message(self._sending, args, kwargs))
-
-    def delay(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
-        """The short form of `enqueue` that Celery's users expect."""
-        return self.enqueue(*args, **kwargs)
-
-    async def aenqueue(self, *args: P.args, **kwargs: P.kwargs) -> TaskHandle:
-        """As `enqueue`, without blocking the event loop."""
-        return (await self._yard.aenqueue_many([self.message(*args, **kwargs)]))[0]
-
-    def options(
-        self,
-        *,
-        priority: int | None = None,
-        delay: float | timedelta | None = None,
-        eta: datetime | None = None,
-        max_retries: int | None = None,
-        task_id: str | None = None,
-        unique_key: str | None = None,
-        unique_for: float | timedelta | None = None,
-        expires: float | timedelta | None = None,
-    ) -> Task[P, R]:
-        """The same task with other options for what is enqueued through it.
-
-        `priority`: larger is sooner, ±2,000, default 0. `delay`: seconds or a timedelta; `eta`: a time with its zone.
-        `task_id`: 1 to 128 letters, digits, _ and -; while a task of that id is in the queue, no second one is made.
-        `unique_key`: 1 to 200 printable characters; while a task of the queue has that key no second one is made, until
-        it ends or is a dead letter, or with `unique_for` for so long from the enqueue, whatever becomes of it.
-        `expires`: seconds or a timedelta from the enqueue; a run that has not begun by then never does.
-        """
-        changes: dict[str, Any] = {
-            "priority": priority,
-            "delay": None if delay is None else task.seconds_of(delay),
-            "eta": eta,
-            "max_retries": max_retries,
-            "task_id": task_id,
-            "unique_key": unique_key,
-            "unique_for": None if unique_for is None else task.seconds_of(unique_for),
-            "expires": None if expires is None else task.seconds_of(expires),
-        }
-        given = {name: value for name, value in changes.items() if value is not None}
-        return Task(self._yard, self.definition, task.with_changes(self._sending, given))
-
-    def __repr__(self) -> str:
-        return f"<Task {self.name} in {self.queue}>"
-
-
-class Queue:
-    """One queue, by hand."""
-
-    def __init__(self, yard: Taskyard, name: str) -> None:
-        self._yard = yard
-        self.name = check_name("queue", name)
-
-    def claim(
-        self, limit: int = 1, lease_seconds: float = settings.LEASE_SECONDS, worker_id: str | None = None
-    ) -> Claim:
-        """Lease up to `limit` tasks (1 to 256), for a `with` block. What is not settled in it is released."""
-        client = self._yard.client
-        return Claim(client, client.queue(self.name), limit, lease_seconds, worker_id, self._yard.version)
-
-    def peek(self, count: int = 10) -> tuple[TaskSummary, ...]:
-        """The next ready tasks, in the order in which they will be given out. Changes nothing."""
-        return self._yard.inspector.peek(self.name, count)
-
-    def explain(self) -> tuple[Explanation, ...]:
-        """What the queue waits for, worst first. Raises `UnknownQueue`."""
-        from queue_core.explain import explain_queue
-
-        return explain_queue(self._yard.inspector, self.name)
-
-    def __repr__(self) -> str:
-        return f"<Queue {self.name}>"
 
 
 class Taskyard:
@@ -433,7 +245,7 @@ class Taskyard:
 
     def enqueue(self, message: Message) -> TaskHandle:
         """Enqueue one message, in one round trip."""
-        queue, new_task = self.chain.pass_on(_checked(message))
+        queue, new_task = self.chain.pass_on(checked(message))
         client = self.client
         client.register(queue)
         met = client.run(protocol.enqueue(client.queue(queue), [new_task]))
@@ -444,9 +256,9 @@ class Taskyard:
 
         A batch enters whole or not at all. An error carries `enqueued`: how many messages had entered before.
         """
-        client, handles = self.client, _Handles(self)
+        client, handles = self.client, Handles(self)
         with handles.counting_errors():
-            for queue, batch in _batches(self.chain.pass_all_on(messages)):
+            for queue, batch in batches_of(self.chain.pass_all_on(messages)):
                 client.register(queue)
                 handles.settle()
                 call = protocol.enqueue(client.queue(queue), [new for _, new in batch])
@@ -455,9 +267,9 @@ class Taskyard:
 
     async def aenqueue_many(self, messages: Iterable[Message]) -> list[TaskHandle]:
         """As `enqueue_many`, without blocking the event loop."""
-        client, handles = self.async_client, _Handles(self)
+        client, handles = self.async_client, Handles(self)
         with handles.counting_errors():
-            for queue, batch in _batches(self.chain.pass_all_on(messages)):
+            for queue, batch in batches_of(self.chain.pass_all_on(messages)):
                 await client.register(queue)
                 met = await client.run(protocol.enqueue(client.queue(queue), [new for _, new in batch]))
                 handles.add(queue, batch, met)
@@ -581,81 +393,6 @@ class Taskyard:
 
     def __repr__(self) -> str:
         return f"<Taskyard {settings.mask_url(self.url)} {self.namespace}: {len(self.tasks)} tasks>"
-
-
-class Declare(Protocol):
-    """What `@yard.task(…)` does with a function, as type checkers see it."""
-
-    @overload
-    def __call__(self, handler: Callable[Concatenate[Context, P], R], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, handler: Callable[P, R], /) -> Task[P, R]: ...
-
-
-Batch = list[tuple[int, NewTask]]
-"""Tasks of one queue with their places among the messages."""
-
-
-def _checked(message: Message) -> Message:
-    if isinstance(message, Message):
-        return message
-    raise InvalidArgument(f"{shown(message, 80)} cannot be enqueued: pass what task.message(…) returns")
-
-
-def _batches(messages: Iterable[Message]) -> Iterator[tuple[str, Batch]]:
-    """Batches of messages for the same queue, as large as one call takes."""
-    open_batches: dict[str, Batch] = {}
-    sizes: dict[str, int] = {}
-    for index, message in enumerate(messages):
-        queue, new_task = _checked(message)
-        length = len(new_task.envelope)
-        batch = open_batches.setdefault(queue, [])
-        size = sizes.get(queue, 0) + length
-        if batch and (len(batch) == settings.MAX_BATCH or size > settings.MAX_PAYLOAD_BYTES):
-            yield queue, batch
-            batch = open_batches[queue] = []
-            size = length
-        batch.append((index, new_task))
-        sizes[queue] = size
-    yield from ((queue, batch) for queue, batch in open_batches.items() if batch)
-
-
-class _Handles:
-    """Collects the handles of several batches; an error is told how many tasks had entered before it."""
-
-    def __init__(self, yard: Taskyard) -> None:
-        self._yard = yard
-        self._handles: list[tuple[int, TaskHandle]] = []
-        self._under_way: tuple[str, Batch, Started[dict[str, str]]] | None = None
-
-    def add(self, queue: str, batch: Batch, met: Mapping[str, str]) -> None:
-        yard = self._yard
-        self._handles += [(index, TaskHandle.of(yard, new.id, queue, met.get(new.id))) for index, new in batch]
-
-    def expect(self, queue: str, batch: Batch, started: Started[dict[str, str]]) -> None:
-        """The batch is under way: `settle` reads what came of it."""
-        self._under_way = queue, batch, started
-
-    def settle(self) -> None:
-        under_way, self._under_way = self._under_way, None
-        if under_way:
-            queue, batch, started = under_way
-            self.add(queue, batch, started.finish())
-
-    @contextmanager
-    def counting_errors(self) -> Iterator[None]:
-        try:
-            try:
-                yield
-            finally:
-                self.settle()
-        except TaskyardError as error:
-            error.enqueued = len(self._handles)
-            raise
-
-    def in_order(self) -> list[TaskHandle]:
-        self._handles.sort(key=itemgetter(0))
-        return [handle for _, handle in self._handles]
 
 
 def _where(function: Callable[..., Any]) -> str:
