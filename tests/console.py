@@ -126,8 +126,7 @@ class Visitor:
 
     def said(self) -> str:
         """The toasts of the next page, as a reader sees them."""
-        page = self.client.get("/workers").text.partition('<form id="act"')[0]
-        return " ".join(text_of(found) for found in re.findall(r'<div class="toast".*?</p>', page, re.S))
+        return toasts_of(self.client.get("/workers").text)
 
 
 def field(page: str, name: str) -> str:
@@ -138,3 +137,8 @@ def field(page: str, name: str) -> str:
 
 def text_of(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", html)).split())
+
+
+def toasts_of(page: str) -> str:
+    toasts = re.findall(r'<div class="toast".*?</p>', page.partition('<form id="act"')[0], re.S)
+    return " ".join(text_of(toast) for toast in toasts)

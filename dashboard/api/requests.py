@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import secrets
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -19,6 +20,7 @@ KEY_HEADER = "Idempotency-Key"
 MOST_KEY = 200
 KEY_PATTERN = "^[!-~]+$"
 _KEY = re.compile(KEY_PATTERN)
+_WHOLE_NUMBER = re.compile("[0-9]{1,15}")
 JSON = "application/json"
 
 Q = TypeVar("Q", bound=Query)
@@ -57,10 +59,27 @@ def read_query(kind: type[Q]) -> Q:
         if len(values) > 1:
             raise BadRequest(f"The parameter {name} was given {len(values)} times.")
         found[name] = values[0]
+    for name, (least, most) in _whole_numbers(kind).items():
+        text = found.get(name)
+        if text is not None and not (_WHOLE_NUMBER.fullmatch(text) and least <= int(text) <= most):
+            raise BadRequest(f"{name} is {text!r:.80}; it must be a whole number from {least:,} to {most:,}.")
     try:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadRequest(_sentence(str(error))) from None
+
+
+@cache
+def _whole_numbers(kind: type[Query]) -> dict[str, tuple[int, int]]:
+    """Parameter → least and most. Looked at here, as msgspec also takes `1e2` and `5.0` in a text for numbers."""
+    found: dict[str, tuple[int, int]] = {}
+    for field in msgspec.inspect.type_info(kind).fields:  # type: ignore[attr-defined]
+        kind_of = field.type.type if isinstance(field.type, msgspec.inspect.Metadata) else field.type
+        if isinstance(kind_of, msgspec.inspect.IntType):
+            assert kind_of.ge is not None
+            assert kind_of.le is not None
+            found[field.encode_name] = (int(kind_of.ge), int(kind_of.le))
+    return found
 
 
 def read_body(kind: type[B]) -> B:

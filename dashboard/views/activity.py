@@ -18,6 +18,7 @@ from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.toasts import say
 from dashboard.wording import VERBS, act, outcome, tasks, title
+from queue_core.errors import OperationEnded
 from queue_core.inspector import MAX_ROWS
 from queue_core.operations import VERBS as STATES_OF
 from queue_core.operations import operation_id as id_of
@@ -28,6 +29,7 @@ blueprint = Blueprint("activity", __name__)
 _ONE_TASK = re.compile(r"task ([A-Za-z0-9_-]{1,128})\Z")
 _OF_OPERATION = re.compile(r"operation ([0-9a-f]{12})\Z")
 _TIME = re.compile(r"(?<=\b(?:since|until) )\d{13}\b")
+_AUDIT_ID = re.compile("([0-9]{1,15})-([0-9]{1,15})")
 _OF_FAULT = re.compile(r"fault ([A-Za-z0-9]{1,64})\Z")
 
 
@@ -237,11 +239,12 @@ def _operation(operation_id: str) -> Operation:
 
 def _steer(operation_id: str, verb: str, sentence: str) -> Response:
     found = _operation(operation_id)
-    if found.has_ended:
+    steer = getattr(parts().operations, verb)
+    try:
+        steered = steer(found.id, found.bound.queue, by=actor(), action_id=action_id(verb), reason=reason())
+    except OperationEnded:
         say("It has ended already, so nothing was changed.", kind="warn")
         return done(to=page_of(found))
-    steer = getattr(parts().operations, verb)
-    steered = steer(found.id, found.bound.queue, by=actor(), action_id=action_id(verb), reason=reason())
     parts().tender.wake()
     say(sentence)
     return done(to=page_of(steered))
@@ -330,5 +333,5 @@ def _is_newer(entry_id: str, known: str) -> bool:
 
 
 def _position(entry_id: str) -> tuple[int, int]:
-    at, _, number = entry_id.partition("-")
-    return (int(at), int(number)) if at.isdigit() and number.isdigit() else (0, 0)
+    found = _AUDIT_ID.fullmatch(entry_id)
+    return (int(found[1]), int(found[2])) if found else (0, 0)

@@ -14,12 +14,10 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from dashboard.actions import action_id, done, reason, say_outcome, whole_number
 from dashboard.editing import Change, difference, dumps, merge, read_json
-from dashboard.filters import short_id
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, current_user, needs
 from dashboard.parts import parts
 from dashboard.redacting import unguarded
-from dashboard.toasts import say
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import State, TaskDetail
 from queue_core.task import MAX_ALLOWED_RETRIES, MAX_PRIORITY
@@ -118,11 +116,8 @@ def edit(name: str, task_id: str) -> Response:
     task = unguarded(parts().inspector).task(name, task_id)
     if not _is_signed(task, wanted):
         return _page(task, wanted, wrong="This is not what was shown. Look at the difference again.", status=409)
-    if _refusal(task) or task.at != wanted.died_at:
-        say(f"Nothing edited. {short_id(task_id)} was retried, edited or purged meanwhile.", kind="warn")
-        return done(to=target)
     try:
-        made = _edit(task, wanted)
+        made = _edit(task, wanted) if _is_as_shown(task, wanted) else _unchanged(task)
     except InvalidArgument as error:
         return _page(task, wanted, wrong=str(error), status=422)
     outcome = parts().control.edit(
@@ -188,6 +183,16 @@ def _edit(task: TaskDetail, wanted: Wanted) -> Edit:
     except ValueError as error:
         raise InvalidArgument(f"The payload cannot be stored: {error}.") from error
     return Edit(payload, priority, max_retries, tuple(changes))
+
+
+def _is_as_shown(task: TaskDetail, wanted: Wanted) -> bool:
+    return not _refusal(task) and task.at == wanted.died_at
+
+
+def _unchanged(task: TaskDetail) -> Edit:
+    """For one that is not the dead letter any more that was shown: it is left alone, or this form has edited it, which
+    is said once more. What is stored would be stored."""
+    return Edit(task.payload_json, task.priority, task.max_retries, ())
 
 
 def _number(text: str, what: str, least: int, most: int) -> int:

@@ -155,6 +155,7 @@ def test_form_sent_twice_edits_once(visitor: Visitor, tasks: Tasks, letter: str)
     shown = preview(visitor, f"{path}/edit", priority="5")
     for _ in range(2):
         assert visitor.post(f"{path}/edit", confirm_of(shown.text)).location == path
+        assert "1 dead letter edited and retried" in visitor.said()
     assert len([entry for entry in tasks.inspector.audit().rows if entry.verb == "edit"]) == 1
     assert tasks.inspector.queue("billing").counts.total == 1
 
@@ -195,7 +196,7 @@ def test_letter_that_was_retried_meanwhile_is_not_edited(visitor: Visitor, tasks
     shown = preview(visitor, f"{path}/edit", priority="5")
     tasks.control.requeue("billing", [(letter, tasks.died_at(letter))], by="bo", action_id="b1")
     assert visitor.post(f"{path}/edit", confirm_of(shown.text)).location == path
-    assert "meanwhile" in visitor.said()
+    assert "Nothing edited and retried" in visitor.said()
     assert tasks.inspector.task("billing", letter).priority == 0
     assert "cannot be edited" in visitor.text(f"{path}/edit")
 

@@ -1,0 +1,185 @@
+"""Whatever is asked with and whatever is sent: a page that says what is wrong, never an error of ours.
+
+The parameters are not listed here: a request notes under which names a view looks for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import unescape
+from types import MappingProxyType
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import pytest
+from flask import Flask, Request
+from werkzeug.datastructures import ImmutableMultiDict
+from werkzeug.test import TestResponse
+
+from tests.console import PARTIAL, Tasks, Visitor
+from tests.engine import Engine
+from tests.forms import forms_of
+from tests.places import Place, Places
+
+BAD = [
+    "word",
+    "1e2",
+    "\u00b2",
+    "\u00b2-1",
+    "9" * 5_000,
+    "a" * 10_000,
+    "billing/x/\u00b2",
+    "2026-02-30T25:61",
+    "0001-01-01T00:00:00+14:00",
+    "\x00\r\nSet-Cookie: evil=1",
+    "//evil.example/<script>alert(1)</script>",
+    "\u202e\u200b\ufdd0\U0010ffff",
+]
+NAMES = ["..", "a b", "\u00b2", "a" * 5_000, "\x00", "<script>alert(1)</script>", "billing\u202e"]
+"""In the place of what a path names."""
+TOKENS = {"csrf_token", "action_id"}
+
+
+class Noted(ImmutableMultiDict[str, str]):
+    names: ClassVar[set[str]] = set()
+
+    def get(self, key: str, *args: Any, **options: Any) -> Any:
+        self.names.add(key)
+        return super().get(key, *args, **options)
+
+    def getlist(self, key: str, *args: Any, **options: Any) -> Any:
+        self.names.add(key)
+        return super().getlist(key, *args, **options)
+
+
+class NotingRequest(Request):
+    parameter_storage_class = Noted
+
+
+@pytest.fixture
+def app(app: Flask) -> Flask:
+    """As it is served: what breaks in it becomes a page."""
+    app.testing = False
+    app.request_class = NotingRequest
+    return app
+
+
+@pytest.fixture
+def places(tasks: Tasks, engine: Engine) -> Places:
+    return Places(tasks, engine)
+
+
+class Asking:
+    """A browser that notes which parameters are looked for."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self._client, self._token, self._forms = visitor.client, visitor.token(), 0
+
+    def ask(self, place: Place, given: Mapping[str, str], headers: Mapping[str, str] | None = None) -> TestResponse:
+        if not place.changes:
+            return self._client.get(place.path, query_string=given, headers=headers)
+        self._forms += 1
+        form = {"csrf_token": self._token, "action_id": str(self._forms), **given}
+        return self._client.post(place.path, data=form, headers=headers)
+
+    def names(
+        self,
+        place: Place,
+        filled_in: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] | None = None,
+    ) -> set[str]:
+        """What it looks for; some only once there is something under another name."""
+        found: set[str] = set()
+        for _ in range(3):
+            Noted.names.clear()
+            self.ask(place, {**dict.fromkeys(found - TOKENS, "x"), **filled_in}, headers)
+            found |= Noted.names
+        return found - TOKENS
+
+    def filled_in(self, place: Place) -> dict[str, str]:
+        """As the page of the same address has it, where there is one."""
+        page = self._client.get(place.path)
+        forms = forms_of(page.text, place.path) if page.status_code == 200 else []
+        found = next((form.fields for form in forms if form.action.partition("?")[0] == place.path), {})
+        return {name: text for name, text in found.items() if name not in TOKENS}
+
+
+def check(answer: TestResponse, accepted: set[int]) -> None:
+    what = f"{answer.request.method} {answer.request.path[:80]} {answer.request.query_string[:80]!r}"
+    assert answer.status_code in accepted, what
+    assert "Something broke" not in answer.text, what
+    assert "console's last start" not in unescape(answer.text), what  # it was this form that was looked at
+    assert "<script>alert" not in answer.text, what
+    if answer.location:
+        assert answer.location.startswith("/"), what
+        assert not answer.location.startswith("//"), what
+    elif answer.status_code != 200 and "HX-Request-Type" not in answer.request.headers:
+        assert answer.text.startswith("<!doctype html>"), what
+        assert "<h1" in answer.text, what
+
+
+def pages(app: Flask, places: Places) -> Iterator[Place]:
+    return (place for place in places.every(app) if not place.is_for_programs)
+
+
+def test_no_parameter_of_a_page_breaks_it(app: Flask, visitor: Visitor, places: Places) -> None:
+    asking, looked_for = Asking(visitor), set()
+    for place in pages(app, places):
+        if place.changes:
+            continue
+        names = asking.names(place)
+        for headers, some in ((None, names), (PARTIAL, asking.names(place, headers=PARTIAL) - names - {"held"})):
+            for name in sorted(some):
+                for text in BAD:
+                    check(asking.ask(place, {name: text}, headers), {200, 303, 400, 404})
+        looked_for |= names
+    assert {"queue", "state", "cursor", "sort", "page", "since", "until", "letter", "q", "id", "span"} <= looked_for
+
+
+def test_no_field_of_a_form_breaks_it(app: Flask, visitor: Visitor, places: Places) -> None:
+    asking, looked_for = Asking(visitor), set()
+    for place in pages(app, places):
+        if not place.changes or place.endpoint.startswith("sign_in."):
+            continue
+        filled_in = asking.filled_in(place)
+        names = asking.names(place, filled_in)
+        for name in sorted(names):
+            for text in BAD:
+                check(asking.ask(place, {**filled_in, name: text}), {200, 303, 400, 404, 409, 422})
+        looked_for |= names
+    assert {"reason", "letter", "died_at", "lane", "task", "choice", "selection", "pace", "max_length"} <= looked_for
+
+
+def test_no_name_in_a_path_breaks_a_page(app: Flask, visitor: Visitor, places: Places) -> None:
+    asking = Asking(visitor)
+    for name in sorted(places.values.keys() - {"filename"}):
+        for text in NAMES:
+            for place in places.every(app, **{name: text}):
+                if name in place.arguments and not place.is_for_programs:
+                    check(asking.ask(place, {}), {200, 303, 400, 404, 405, 409, 422})
+
+
+@pytest.mark.parametrize("name", ["time", "zone", "theme", "keys", "seen", "session"])
+def test_no_cookie_breaks_a_page(app: Flask, name: str) -> None:
+    for text in [*BAD, "America", "../UTC", "leapseconds"]:
+        for value in (quote(text), text.encode().decode("latin-1").replace("\x00\r\n", "")):
+            check(app.test_client().get("/workers", headers={"Cookie": f"taskyard_{name}={value}"}), {200})
+
+
+@pytest.mark.parametrize(
+    "name", ["HX-Current-URL", "If-None-Match", "HX-Request-Type", "Accept", "Authorization", "Range"]
+)
+def test_no_header_breaks_a_page(app: Flask, visitor: Visitor, name: str) -> None:
+    token = visitor.token()
+    for text in ["", "x", "\u00b2", "http://[", "a" * 10_000, "bytes=9-1", '"', ";q=x,*/*;q=9"]:
+        check(visitor.get("/workers", **{name: text}), {200})
+        form = {"csrf_token": token, "action_id": "1", "reason": "why", "next": "/workers"}
+        for headers in ({name: text}, {**PARTIAL, name: text}):
+            check(visitor.client.post("/queues/billing/pause", data=form, headers=headers), {200, 303, 404})
+
+
+def test_a_form_that_is_too_large_is_said(app: Flask, visitor: Visitor, tasks: Tasks) -> None:
+    tasks.enqueue()
+    answer = visitor.client.post("/queues/billing/pause", data={"reason": "x" * 2_000_000})
+    check(answer, {413})
+    assert "The form is too large" in answer.text
