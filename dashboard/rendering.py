@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from flask import Flask, g, request, url_for
+from flask.globals import request_ctx
 from markupsafe import Markup
 
 from dashboard import charts, filters, wording
@@ -95,8 +96,21 @@ def with_query(**changes: str | int | None) -> str:
 
 
 def here() -> str:
-    """The address to come back to after an action: path and query of the page that is shown."""
-    return request.full_path.rstrip("?") if request.method == "GET" else request.path
+    """The address to come back to after an action: path and query of the page that is shown.
+
+    A page that answers a POST may stand where there is nothing to get: then the nearest above it.
+    """
+    if request.method == "GET" or _can_be_got(request.path):
+        return request.full_path.rstrip("?")
+    above = request.path
+    while above and not _can_be_got(above):
+        above = above.rpartition("/")[0]
+    return above or "/"
+
+
+def _can_be_got(path: str) -> bool:
+    adapter = request_ctx.url_adapter
+    return adapter is not None and adapter.test(path, "GET")
 
 
 def _finalize(value: object) -> object:

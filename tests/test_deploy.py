@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import click
@@ -55,3 +58,19 @@ def test_compose_publishes_on_loopback_alone_as_it_has_no_sign_in() -> None:
 def test_server_of_compose_keeps_what_it_has() -> None:
     (command,) = re.findall(r"command: valkey-server (.*)", COMPOSE)
     assert command == "--appendonly yes --maxmemory-policy noeviction"
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+def test_units_are_such_as_systemd_takes(tmp_path: Path) -> None:
+    """Also an older one: what it does not know it ignores, with a word."""
+    for unit in UNITS:
+        text = re.sub(r"^ExecStart=\S+", f"ExecStart={sys.executable}", unit.read_text(), flags=re.M)
+        (tmp_path / unit.name).write_text(text)
+    command = ["systemd-analyze", "verify", *(str(tmp_path / unit.name) for unit in UNITS)]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert [line for line in checked.stderr.splitlines() if any(unit.name in line for unit in UNITS)] == []
+
+
+def test_containers_of_compose_write_nothing_but_their_volumes() -> None:
+    shared = COMPOSE.partition("x-taskyard:")[2].partition("\nservices:")[0]
+    assert {"read_only: true", "tmpfs: [/tmp]", "cap_drop: [ALL]"} <= {line.strip() for line in shared.splitlines()}

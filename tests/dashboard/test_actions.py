@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
+
 from queue_core.snapshot import State
-from tests.console import PARTIAL, Tasks, Visitor
+from tests.console import PARTIAL, Tasks, Visitor, field
 
 
 def test_a_dead_letter_is_retried_and_the_page_comes_back(visitor: Visitor, tasks: Tasks) -> None:
@@ -204,3 +206,21 @@ def test_an_address_that_is_none_is_no_current_page(visitor: Visitor, tasks: Tas
     headers = {**PARTIAL, "HX-Current-URL": "http://["}
     response = visitor.post(f"/queues/billing/tasks/{task_id}/trash", next="/", headers=headers)
     assert (response.status_code, response.headers["HX-Redirect"]) == (200, "/")
+
+
+@pytest.mark.parametrize("answer", ["unmask", "edit/preview", "promote"])
+def test_a_page_that_answers_a_form_leads_back_to_one_that_can_be_got(
+    visitor: Visitor, tasks: Tasks, answer: str
+) -> None:
+    """Its header's menus send their `next` on, and its refreshes ask where something is."""
+    (task_id,) = tasks.die()
+    path = f"/queues/billing/tasks/{task_id}"
+    form = {"payload": "{}", "priority": "0", "max_retries": "0", "died_at": "1"}
+    page = visitor.post(f"{path}/{answer}", form if answer == "edit/preview" else None, action_id="").text
+    assert "<h1" in page
+    back = field(page, "next")
+    assert back == (f"{path}/edit" if answer == "edit/preview" else path)
+    assert set(re.findall(r'hx-get="([^"]*)"', page)) <= {back}
+    chosen = visitor.post("/preferences", theme="dark", next=back)
+    assert (chosen.status_code, chosen.location) == (303, back)
+    visitor.text(back)

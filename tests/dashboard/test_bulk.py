@@ -204,6 +204,22 @@ def test_an_old_preview_is_shown_again_with_what_differs(visitor: Visitor, tasks
     assert again.status_code == 303
 
 
+def test_what_is_shown_again_is_still_of_what_was_chosen(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.die()
+    (fault,) = (fault.fingerprint for fault in tasks.inspector.faults("billing"))
+    tasks.die(error="another")
+    chosen = f"{RETRY}?fault={fault}&next=/dead"
+    page = visitor.text(chosen)
+    assert "Retry 1 dead letter" in text_of(page)
+    for _ in range(2):
+        action = unescape(re.findall(r'class="sheet wide" method="post" action="([^"]*)"', page)[0])
+        assert action == chosen
+        response = visitor.post(action, selection="nonsense")
+        assert response.status_code == 409
+        page = response.text
+        assert "Retry 1 dead letter" in text_of(page)
+
+
 def test_somebody_elses_preview_is_shown_again(visitor: Visitor, tasks: Tasks, app: Flask) -> None:
     tasks.die()
     names = ["ada", "bo", "bo"]  # of the one who previews it; of the one who opens a page for its token, and sends it
