@@ -234,7 +234,10 @@ class QueueKeys:
     def faults(self) -> str:
         """HASH, for each fingerprint f: `f` → JSON (task, class, message, frame, first), `f:attempts`, `f:retrying`,
         `f:trashed` (were dead or retrying) → numbers, `f:versions` → application versions, newest last, `f:frames` and
-        `f:traceback` of the newest."""
+        `f:traceback` of the newest, `f:recent` → attempts by time, newest first: `minute count`, then for each earlier
+        minute how many before that it was, and its count, 7 h long and by 5 min where it lies more than an hour back;
+        `f:mute` → JSON object (by, reason, at, until, attempts), `f:notes` → at most 10 of them (by, text, at), a line
+        each, newest first."""
         return self._prefix + "faults"
 
     @cached_property

@@ -245,6 +245,13 @@ class Engine:
             assert self.trash(held.id) == {}
         return held.id
 
+    def fault(self) -> str:
+        """The fingerprint of the only fault, which is that of a dead letter where there is none yet."""
+        if not self.redis.exists(self.queue.faults_seen):
+            self.seed("dead")
+        (fault,) = self.redis.zrange(self.queue.faults_seen, 0, -1)
+        return str(fault.decode())
+
     def trash(self, *task_ids: str) -> dict[str, str]:
         return self.run(protocol.trash(self.queue, task_ids, KEEP_MS, "ada", "test")).skipped
 

@@ -222,6 +222,13 @@ def test_facts_are_one_line_of_json_with_something_in_it(facts: dict[str, object
         (protocol.delete(QUEUE), [b"5", 3], Acted(5, {}, count=3)),
         (protocol.promote(QUEUE, []), [b"5"], Acted(5, {})),
         (protocol.resume(QUEUE), [b"5", 1], Switched(5, True)),
+        (
+            protocol.mute_fault(QUEUE, "f", 7, None, "", ""),
+            [b"5", b"f", b"no such fault"],
+            Acted(5, {"f": "no such fault"}),
+        ),
+        (protocol.unmute_fault(QUEUE, "f"), [b"5", 0], Switched(5, False)),
+        (protocol.note_fault(QUEUE, "f", "", "hm"), [b"5"], Acted(5, {})),
         (protocol.enqueue(QUEUE, []), [b"a", b"ready"], {"a": "ready"}),
     ],
 )

@@ -4,7 +4,8 @@ What somebody is about to do is written into the audit stream first, or it is no
 The calls that it takes are numbered under it, so that the same form sent again within ten minutes gets the same answers
 from the server and changes nothing more.
 
-`control` is what others call. Apart from it: `letters` requeues all of a fault, `commanding` tells workers what to do,
+`control` is what others call. Apart from it: `letters` requeues all of a fault, `faults` is
+what is said of one, `commanding` tells workers what to do,
 `given` checks what operators give, for operations too.
 """
 

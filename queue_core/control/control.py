@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from queue_core import audit, codec, connection, decoding, limits, protocol, reading, settings
+from queue_core import audit, codec, connection, decoding, limits, protocol, settings
 from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.control.commanding import command_workers
+from queue_core.control.faults import check_fingerprint, mute_fault, note_fault, unmute_fault
 from queue_core.control.given import check_keep_seconds, check_ms, edit_facts, facts_of
 from queue_core.control.letters import Letters, requeue_letters
 from queue_core.errors import (
@@ -205,8 +206,7 @@ class Control:
         if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_IDS:
             raise InvalidArgument(f"limit {shown(limit, 20)} is not accepted: 1 to {MAX_IDS:,} letters")
         keys = self._client.queue(queue)
-        if not reading.is_fingerprint(fingerprint):
-            raise UnknownFault(f"there is no fault {shown(fingerprint, 80)} in {queue}: no fingerprint looks like that")
+        check_fingerprint(queue, fingerprint)
         letters = Letters(keys, fingerprint, until)
         exists, stored, is_known, count = self._read(
             ("EXISTS", keys.control),
@@ -221,6 +221,33 @@ class Control:
         if stored is None:
             audit.record(self._client, queue, act, f"fault {fingerprint}", min(count, limit))
         return requeue_letters(self._client, keys, letters, act, limit)
+
+    def mute_fault(
+        self,
+        queue: str,
+        fingerprint: str,
+        *,
+        until: int | None = None,
+        attempts: int | None = None,
+        by: str,
+        action_id: str,
+        reason: str = "",
+    ) -> Outcome:
+        """The fault is no problem until then, or until so many `attempts` more have failed, whichever is first; it
+        counts on all the same. Skipped: `that time is over`, `no such fault` (any more). Raises `UnknownFault`."""
+        act = Act.check("mute_fault", by, action_id, reason)
+        return mute_fault(self._client, act, queue, fingerprint, until, attempts)
+
+    def unmute_fault(self, queue: str, fingerprint: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """The fault is a problem again, where it is one. Skipped: `not muted`. Raises `UnknownFault`."""
+        return unmute_fault(self._client, Act.check("unmute_fault", by, action_id, reason), queue, fingerprint)
+
+    def note_fault(
+        self, queue: str, fingerprint: str, text: str, *, by: str, action_id: str, reason: str = ""
+    ) -> Outcome:
+        """The words stand beside the fault, for whoever looks next; it keeps the newest ten. Skipped: `no such fault`
+        (any more). Raises `UnknownFault`."""
+        return note_fault(self._client, Act.check("note_fault", by, action_id, reason), queue, fingerprint, text)
 
     # The queue.
 

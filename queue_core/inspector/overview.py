@@ -33,7 +33,7 @@ def take_snapshot(reader: Reader) -> Snapshot:
     noted = Noted(reader, schedules)
     queues = [client.queue(name) for name in names]
     calls: list[Call[Any]] = [reading.observe(queue) for queue in queues]
-    calls += [reading.list_faults(queue, SNAPSHOT_FAULTS) for queue in queues]
+    calls += [reading.list_faults(queue, SNAPSHOT_FAULTS, with_recent=True) for queue in queues]
     answers: list[Any]
     answers, (records, *notes) = reader.ask(calls, workers.records(reader, seen), *noted.commands())
     found = workers.described(seen, records)

@@ -29,6 +29,7 @@ from queue_core.protocol.actions import (
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, pack, packed_with_text, with_text
 from queue_core.protocol.directory import command_worker, describe_worker, note_worker, register
+from queue_core.protocol.faults import mute_fault, note_fault, unmute_fault
 from queue_core.protocol.moving import (
     TOO_LATE,
     Exported,
@@ -133,6 +134,8 @@ __all__ = [
     "import_",
     "limit",
     "measure",
+    "mute_fault",
+    "note_fault",
     "note_worker",
     "open_lane",
     "pack",
@@ -154,5 +157,6 @@ __all__ = [
     "start_operation",
     "switch_operation",
     "trash",
+    "unmute_fault",
     "with_text",
 ]

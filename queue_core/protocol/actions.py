@@ -61,7 +61,7 @@ def requeue(
         return _chunk("requeue", queue, arguments, chunk)
     for task_id, died_at in letters:
         arguments += (task_id, died_at)
-    return Call(scripts.load("requeue"), queue, arguments, _read_acted)
+    return Call(scripts.load("requeue"), queue, arguments, read_acted)
 
 
 def edit(queue: QueueKeys, task_id: str, died_at: int, envelope: bytes, facts: Mapping[str, object]) -> Call[Acted]:
@@ -70,7 +70,7 @@ def edit(queue: QueueKeys, task_id: str, died_at: int, envelope: bytes, facts: M
     Skipped: `changed` (it died again since, or the envelope is of another task), `not dead`, `its unique key is held by
     <id>`. Source: edit.lua.
     """
-    return Call(scripts.load("edit"), queue, (to_json({"by": "", **facts}), task_id, died_at, envelope), _read_acted)
+    return Call(scripts.load("edit"), queue, (to_json({"by": "", **facts}), task_id, died_at, envelope), read_acted)
 
 
 def trash(
@@ -125,7 +125,7 @@ def restore(queue: QueueKeys, ids: Sequence[str], chunk: Chunk | None = None) ->
     check_batch(ids)
     if chunk:
         return _chunk("restore", queue, (), chunk)
-    return Call(scripts.load("restore"), queue, tuple(ids), _read_acted)
+    return Call(scripts.load("restore"), queue, tuple(ids), read_acted)
 
 
 def delete(queue: QueueKeys, ids: Sequence[str] = (), *, due_limit: int = 0, chunk: Chunk | None = None) -> Call[Acted]:
@@ -147,7 +147,7 @@ def promote(queue: QueueKeys, ids: Sequence[str], chunk: Chunk | None = None) ->
     check_batch(ids)
     if chunk:
         return _chunk("promote", queue, (), chunk)
-    return Call(scripts.load("promote"), queue, tuple(ids), _read_acted)
+    return Call(scripts.load("promote"), queue, tuple(ids), read_acted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,7 +247,7 @@ def read_chunk(answer: list[Any]) -> ChunkDone:
     return ChunkDone(text(word), int(next_ms) if next_ms else None, int(done), tuple(texts(ids)))
 
 
-def _read_acted(answer: list[Any]) -> Acted:
+def read_acted(answer: list[Any]) -> Acted:
     return Acted(int(answer[0]), pairs(answer[1:]))
 
 

@@ -58,14 +58,19 @@ def _lane(name: bytes, said: bytes, held: int) -> Lane:
     )
 
 
-def list_faults(queue: QueueKeys, limit: int, fingerprint: str = "") -> Call[tuple[Fault, ...]]:
-    """Faults, last seen first, or the one of that fingerprint. Source: list_faults.lua."""
+def list_faults(
+    queue: QueueKeys, limit: int, fingerprint: str = "", *, with_recent: bool = False
+) -> Call[tuple[Fault, ...]]:
+    """Faults, last seen first; or the one of that fingerprint, in full. `with_recent`: with the attempts by time of
+    those that were seen in the last hour. Source: list_faults.lua."""
 
     def read(answer: list[Any]) -> tuple[Fault, ...]:
         faults = (decoding.fault(queue.queue, parts) for parts in answer[1:])
         return tuple(fault for fault in faults if fault is not None)
 
-    return Call(scripts.load("list_faults"), queue, (limit, fingerprint), read, has_session=False)
+    return Call(
+        scripts.load("list_faults"), queue, (limit, fingerprint, "1" if with_recent else ""), read, has_session=False
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ All times are Unix milliseconds by the Redis server's clock; a field that ends i
 from __future__ import annotations
 
 from queue_core.snapshot.actions import AuditEntry, AuditPage, Outcome
-from queue_core.snapshot.faults import Fault
+from queue_core.snapshot.faults import Fault, Mute, Note
 from queue_core.snapshot.operations import Bound, FaultShare, Operation, Preview
 from queue_core.snapshot.overview import ServerSnapshot, Snapshot
 from queue_core.snapshot.queues import (
@@ -56,7 +56,9 @@ __all__ = [
     "Lane",
     "Limits",
     "Minutes",
+    "Mute",
     "NameStatistics",
+    "Note",
     "Operation",
     "Outcome",
     "Page",

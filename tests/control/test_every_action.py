@@ -25,14 +25,17 @@ from tests.control.harness import Act, at_once, pressed_before
 from tests.engine import START_MS, Engine
 
 
+def fault_of(engine: Engine) -> str:
+    return next((name for name in engine.state().get("faults", {}) if ":" not in name), "abc")
+
+
 def requeue(control: Control, engine: Engine, queue: str) -> Outcome:
     letters = [(row, START_MS) for row in engine.state().get("dead", {})] or [("gone", 1)]
     return control.requeue(queue, letters, by="ada", action_id="a1", reason="repaired")
 
 
 def requeue_fault(control: Control, engine: Engine, queue: str) -> Outcome:
-    faults = [name for name in engine.state().get("faults", {}) if ":" not in name] or ["abc"]
-    return control.requeue_fault(queue, faults[0], until=engine.now, by="ada", action_id="a1")
+    return control.requeue_fault(queue, fault_of(engine), until=engine.now, by="ada", action_id="a1")
 
 
 def trash(control: Control, engine: Engine, queue: str) -> Outcome:
@@ -71,6 +74,18 @@ def limit(control: Control, engine: Engine, queue: str) -> Outcome:
     return control.limit(queue, max_length=1_000, claim_rate=(100, 60), by="ada", action_id="a1")
 
 
+def mute_fault(control: Control, engine: Engine, queue: str) -> Outcome:
+    return control.mute_fault(queue, fault_of(engine), until=START_MS + 3_600_000, attempts=9, by="ada", action_id="a1")
+
+
+def unmute_fault(control: Control, engine: Engine, queue: str) -> Outcome:
+    return control.unmute_fault(queue, fault_of(engine), by="ada", action_id="a1")
+
+
+def note_fault(control: Control, engine: Engine, queue: str) -> Outcome:
+    return control.note_fault(queue, fault_of(engine), "see #4411", by="ada", action_id="a1")
+
+
 ACTIONS: list[Act] = [
     requeue,
     requeue_fault,
@@ -83,6 +98,9 @@ ACTIONS: list[Act] = [
     close_lane,
     open_lane,
     limit,
+    mute_fault,
+    unmute_fault,
+    note_fault,
 ]
 every_action = pytest.mark.parametrize("act", ACTIONS, ids=lambda act: act.__name__)
 
@@ -93,6 +111,8 @@ def seed(engine: Engine, act: Act) -> None:
         engine.seed(place)
     if act is resume:
         engine.run(protocol.pause(engine.queue, "bob", "test"))
+    if act is unmute_fault:
+        engine.run(protocol.mute_fault(engine.queue, engine.fault(), None, 9, "bob", "test"))
 
 
 @every_action
@@ -182,6 +202,9 @@ NEEDED = {
     "resume": "ready",
     "close_lane": "closed",
     "open_lane": "held",
+    "mute_fault": "faults",
+    "unmute_fault": "faults",
+    "note_fault": "faults",
 }
 
 

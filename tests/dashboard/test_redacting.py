@@ -59,6 +59,9 @@ def leaky(redis_url: str, namespace: str, tasks: Tasks) -> str:
                 task_id = lease.id
     control = yard.control
     control.pause("billing", by="ada", action_id="p1", reason=f"password is password={SECRET}")
+    fault = tasks.fingerprint()
+    control.mute_fault("billing", fault, attempts=9, by="ada", action_id="p2", reason=f"token={SECRET}")
+    control.note_fault("billing", fault, f"try {TOKEN}, password={SECRET}", by="ada", action_id="p3")
     return task_id
 
 

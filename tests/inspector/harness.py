@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from queue_core.client import Client
-from queue_core.snapshot import Page, State
+from queue_core.snapshot import Fault, Page, State
 from tests.engine import Engine
 
 PLACES = {
@@ -28,6 +29,11 @@ def seed_everywhere(engine: Engine) -> dict[str, str]:
     tasks["running"] = engine.lease().id
     tasks |= {place: engine.seed(place) for place in ("prioritized", "ready")}
     return tasks
+
+
+def in_short(*faults: Fault) -> tuple[Fault, ...]:
+    """As a list has them: without what is read of one alone, or for the overview."""
+    return tuple(replace(fault, recent=None, notes=None, next_retry_at=None) for fault in faults)
 
 
 def ids_of(page: Page) -> list[str]:

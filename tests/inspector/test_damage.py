@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from queue_core import protocol
+from queue_core import decoding, protocol
 from queue_core.errors import UnknownTask
 from queue_core.inspector import Inspector
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 from tests.engine import START_MS, Engine
+from tests.inspector.harness import in_short
 
 HOSTILE = [
     b"",
@@ -125,21 +126,47 @@ def test_letter_without_a_task_is_shown_and_says_so(engine: Engine, inspector: I
     assert inspector.task("email", task_id).unreadable == "it stands in dead, and nothing is stored for it"
 
 
+@pytest.mark.parametrize("said", [b"\xff\n{", b'{"until": "x", "attempts": -1, "text": 7}', b'{"until": 1}'])
 @pytest.mark.parametrize("info", [b"", b"\xff", b"[]", b'{"first": "long ago", "class": ["x"], "task": 7}'])
-def test_fault_may_hold_anything(engine: Engine, inspector: Inspector, info: bytes) -> None:
+def test_fault_may_hold_anything(engine: Engine, inspector: Inspector, info: bytes, said: bytes) -> None:
     engine.seed("dead")
     (fault,) = inspector.faults("email")
     engine.redis.hset(engine.queue.faults, fault.fingerprint, info)
     engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:attempts", b"\xff")
     engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:versions", b"\xff\n\n" + b"9" * 900)
     engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:traceback", b"\xfftrace")
+    for name in ("recent", "mute", "notes"):
+        engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:{name}", said)
     found = inspector.faults("email")
     if not info:
         assert found == ()
         return
     assert (found[0].dead, found[0].first_seen_at, found[0].last_seen_at) == (1, START_MS, START_MS)
-    assert inspector.fault("email", fault.fingerprint) == (found[0], r"\xfftrace")
-    check_is_shown(found[0])
+    whole, traceback = inspector.fault("email", fault.fingerprint)
+    assert (in_short(whole), traceback) == (found, r"\xfftrace")
+    for value in (*found, whole, *inspector.snapshot().faults):
+        check_is_shown(value)
+        assert not value.is_muted(START_MS)
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        (b"", ()),
+        (b"29396166 3", ((1_763_769_960_000, 3),)),
+        (b"29396166 3 1 2 60 7", ((1_763_769_960_000, 3), (1_763_769_900_000, 2), (1_763_766_300_000, 7))),
+        (b"29396166 3 1", ((1_763_769_960_000, 3),)),
+        (b"29396166 3 -1 2", ()),
+        (b"29396166 3 99999999 2", ((1_763_769_960_000, 3),)),
+        (b"9" * 18 + b" 1", ()),
+        (b"\xff", ()),
+    ],
+)
+def test_attempts_by_time_are_read_as_far_as_they_can_be(stored: bytes, read: object) -> None:
+    parts = [b"abc", b"1", 0, b"{}", b"", b"", b"", b"", stored, b"", b""]
+    found = decoding.fault("email", parts)
+    assert found is not None
+    assert found.recent == read
 
 
 @pytest.mark.parametrize("state", [b"", b"dead", b"\xff", b"flying"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from itertools import accumulate
 from typing import Any
 
 from queue_core import ids
@@ -54,6 +56,15 @@ def seen(state: State, now: int) -> dict[str, Any]:
         "books": {name: int(n) for name, n in state.get("stats", {}).items() if name not in ("wait", "run")},
         "faults": {name: int(state["faults"].get(f"{name}:attempts", 0)) for name in state.get("faults_seen", {})},
         "faults seen": state.get("faults_seen", {}),
+        "attempts by minute": {name: _minutes_of(text) for name, text in _about_faults(state, "recent").items()},
+        "mutes": {
+            name: tuple(json.loads(text).get(what) for what in ("by", "reason", "at", "until", "attempts"))
+            for name, text in _about_faults(state, "mute").items()
+        },
+        "notes": {
+            name: [tuple(json.loads(line)[what] for what in ("by", "text", "at")) for line in text.split("\n")]
+            for name, text in _about_faults(state, "notes").items()
+        },
         "histories": {task_id: text.split("\n")[0] for task_id, text in histories.items()},
         "last events": {task_id: _kinds(text)[-2:] for task_id, text in histories.items()},
         "records": {
@@ -94,6 +105,9 @@ def expected(model: Model) -> dict[str, Any]:
         "books": dict(model.books),
         "faults": dict(model.faults),
         "faults seen": model.seen_faults,
+        "attempts by minute": {name: dict(minutes) for name, minutes in model.attempts_by_minute.items()},
+        "mutes": model.mutes,
+        "notes": model.fault_notes,
         "histories": {
             i: f"{c.attempts} {c.crashes} {c.releases} {c.attempts_before} {c.fingerprint} {c.operation}".rstrip()
             for i, c in lines.items()
@@ -113,6 +127,19 @@ def expected(model: Model) -> dict[str, Any]:
 def _keys_of(keys: dict[str, tuple[str, int]], now: int) -> dict[str, tuple[str, int]]:
     """Without those whose time is over: they are swept at leisure."""
     return {key: (holder, until) for key, (holder, until) in keys.items() if not until or until > now}
+
+
+def _about_faults(state: State, what: str) -> dict[str, str]:
+    """Fault → what stands beside it under that word."""
+    fields: dict[str, str] = state.get("faults", {})
+    return {name.removesuffix(f":{what}"): text for name, text in fields.items() if name.endswith(f":{what}")}
+
+
+def _minutes_of(text: str) -> dict[int, int]:
+    """Minute → failed attempts. A life is too short for more than minutes."""
+    numbers = list(map(int, text.split()))
+    minutes = accumulate(numbers[2::2], lambda minute, gap: minute - gap, initial=numbers[0])
+    return dict(zip(minutes, numbers[1::2], strict=True))
 
 
 def _kinds(history: str) -> list[str]:

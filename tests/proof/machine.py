@@ -420,6 +420,23 @@ class QueueMachine(RuleBasedStateMachine):
         lane = chance.choice(sorted(self.model.lanes))
         self.do(chance, protocol.open_lane(self.queue, lane, "ada"), lambda: self.model.open_lane(lane))
 
+    @precondition(lambda self: self.model.faults)
+    @rule(chance=chances)
+    def say_of_fault(self, chance: Chance) -> None:
+        fault, by = chance.choice([*self.model.seen_faults, "gone"]), chance.choice(ACTORS)
+        verb = chance.choice(("mute", "mute", "unmute", "note"))
+        if verb == "mute":
+            until = chance.choice((None, self.engine.now, self.engine.now + 60_000))
+            attempts = chance.choice((2, None)) if until else 3
+            call = protocol.mute_fault(self.queue, fault, until, attempts, by, "test")
+            self.do(chance, call, lambda: self.model.mute_fault(fault, until, attempts, by, "test"))
+        elif verb == "unmute":
+            self.do(chance, protocol.unmute_fault(self.queue, fault), lambda: self.model.unmute_fault(fault))
+        else:
+            text = f"note {self.steps}"
+            call = protocol.note_fault(self.queue, fault, by, text)
+            self.do(chance, call, lambda: self.model.note_fault(fault, by, text))
+
     # What else happens.
 
     @rule(chance=chances)

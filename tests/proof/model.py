@@ -33,6 +33,7 @@ MAX_CRASHES = 3
 FAIR_EVERY = 20
 OVER = math.inf
 PUT_OFF_MS = 10_000
+MAX_NOTES = 10
 LEVELS = 16
 """Priorities that the fair turn looks at, from the lowest."""
 
@@ -109,6 +110,12 @@ class Model:
         self.faults: Counter[str] = Counter()
         """Fault → failed attempts."""
         self.seen_faults: dict[str, int] = {}
+        self.attempts_by_minute: dict[str, Counter[int]] = {}
+        """Fault → minute → failed attempts."""
+        self.mutes: dict[str, tuple[str, str, int, int | None, int | None]] = {}
+        """Fault → by whom, why, when, until when, until how many failed attempts in all."""
+        self.fault_notes: dict[str, list[tuple[str, str, int]]] = {}
+        """Fault → by whom, what, when; the newest first."""
         self.records: dict[str, str] = {}
         self.limits = Limits()
         self.is_paused = False
@@ -523,6 +530,25 @@ class Model:
             del self.lanes[lane]
         return Switched(self.now, was == "closed")
 
+    def mute_fault(self, fault: str, until: int | None, attempts: int | None, by: str, reason: str) -> Acted:
+        refusal = self._refusal_of(fault) or ("that time is over" if until is not None and until <= self.now else "")
+        if not refusal:
+            total = None if attempts is None else self.faults[fault] + attempts
+            self.mutes[fault] = (by, reason, self.now, until, total)
+        return Acted(self.now, {fault: refusal} if refusal else {})
+
+    def unmute_fault(self, fault: str) -> Switched:
+        return Switched(self.now, self.mutes.pop(fault, None) is not None)
+
+    def note_fault(self, fault: str, by: str, text: str) -> Acted:
+        refusal = self._refusal_of(fault)
+        if not refusal:
+            self.fault_notes[fault] = [(by, text, self.now), *self.fault_notes.get(fault, [])][:MAX_NOTES]
+        return Acted(self.now, {fault: refusal} if refusal else {})
+
+    def _refusal_of(self, fault: str) -> str:
+        return "" if fault in self.seen_faults else "no such fault"
+
     # What can be said of it.
 
     def ready(self) -> list[str]:
@@ -681,6 +707,7 @@ class Model:
         task.events.append(event)
         self.faults[fault] += 1
         self.seen_faults[fault] = self.now
+        self.attempts_by_minute.setdefault(fault, Counter())[self.now // 60_000] += 1
 
     def _lanes_of(self, can_run: Collection[str]) -> tuple[list[str], set[str]]:
         """Lanes that give out to a worker, and those that are shut to it. What no worker knew waits on where its name

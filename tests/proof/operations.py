@@ -353,6 +353,21 @@ def requeue_fault(engine: Engine) -> Doing:
     return run
 
 
+def say_of_fault(engine: Engine) -> Doing:
+    fault = engine.fault()
+
+    def run(client: Client) -> Any:
+        control = Control(client=client)
+        said = [
+            control.mute_fault("email", fault, attempts=9, **ACT),
+            control.unmute_fault("email", fault, **{**ACT, "action_id": "form-2"}),
+            control.note_fault("email", fault, "see #4411", **{**ACT, "action_id": "form-3"}),
+        ]
+        return said, client.read(("HGETALL", client.queue("email").faults))
+
+    return run
+
+
 def act(verb: str, *more: Any, count: int = 260) -> Operation:
     """An action on tasks in every place, and on more than one batch of them."""
 
@@ -467,6 +482,7 @@ OPERATIONS: dict[str, Operation] = {
     "schedules": steer_schedule,
     "fsck --repair": repair,
     "requeue_fault": requeue_fault,
+    "mute, unmute, note": say_of_fault,
     **{verb: act(verb) for verb in ("requeue", "trash", "cancel", "restore", "delete", "promote")},
     "move": act("move", "images", count=BATCH),
     "call back": call_back,

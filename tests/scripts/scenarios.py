@@ -225,6 +225,19 @@ def open_lane(engine: Engine) -> Call[Any]:
     return protocol.open_lane(engine.queue, "unknown:resize", "ada")
 
 
+def mute_fault(engine: Engine) -> Call[Any]:
+    return protocol.mute_fault(engine.queue, engine.fault(), engine.now + 60_000, 10, "ada", "test")
+
+
+def unmute_fault(engine: Engine) -> Call[Any]:
+    engine.run(mute_fault(engine))
+    return protocol.unmute_fault(engine.queue, engine.fault())
+
+
+def note_fault(engine: Engine) -> Call[Any]:
+    return protocol.note_fault(engine.queue, engine.fault(), "ada", "the provider is down")
+
+
 def start_operation(engine: Engine) -> Call[Any]:
     engine.seed("dead")
     return protocol.start_operation(engine.queue, OPERATION, TO_REQUEUE, counts_outcome=True)
@@ -240,7 +253,7 @@ SCENARIOS: dict[str, Scenario] = {
     for scenario in (
         enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue, edit,
         trash, cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause,
-        resume, close_lane, open_lane, start_operation, switch_operation,
+        resume, close_lane, open_lane, mute_fault, unmute_fault, note_fault, start_operation, switch_operation,
     )
 }  # fmt: skip
 

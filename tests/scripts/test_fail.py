@@ -22,12 +22,13 @@ SUMMARY = json.dumps(
     separators=(",", ":"),
 )
 ENTRY = f'failed {{"error":"ValueError: no answer","worker":"w1","attempt":1,"fault":"{FAULT}"}}\n'
+MINUTE = START_MS // 60_000
 SETTLED: State = {"leases": lease_of(expires_at=0), "running": running_of(fence=0, at=0)}
 COUNTED: State = {"faults_seen": {FAULT: START_MS}}
 
 
 def faults_of(attempts: int = 1, retrying: int = 0, **more: str) -> dict[str, str]:
-    more = {f"{FAULT}:{name}": value for name, value in more.items()}
+    more = {f"{FAULT}:{name}": value for name, value in {"recent": f"{MINUTE} {attempts}", **more}.items()}
     return {FAULT: SUMMARY, f"{FAULT}:attempts": str(attempts), f"{FAULT}:retrying": str(retrying), **more}
 
 
@@ -228,6 +229,70 @@ def test_strange_messages_stay_one_line_of_json(engine: Engine, message: str) ->
     assert len(facts["error"]) <= 200
     (fault,) = state["faults_seen"]
     assert json.loads(state["faults"][fault])["message"] is not None
+
+
+# Attempts by time.
+
+
+def recent_of(engine: Engine) -> str:
+    return str(engine.state()["faults"][f"{FAULT}:recent"])
+
+
+def fail_once(engine: Engine, ms_later: int = 0) -> None:
+    engine.later(ms_later)
+    engine.fail(engine.lease(), DISCARD)
+
+
+def test_attempts_of_a_minute_are_one_figure_and_an_earlier_one_follows_with_its_distance(engine: Engine) -> None:
+    for minutes in (0, 0, 1, 0, 3):
+        fail_once(engine, minutes * 60_000)
+    assert recent_of(engine) == f"{MINUTE + 4} 1 3 2 1 2"
+    engine.check_books()
+
+
+@pytest.mark.parametrize(
+    ("back_ms", "recent"),
+    [(59 * 60_000, f"{MINUTE} 3"), (60 * 60_000, f"{MINUTE - 60} 1"), (30 * 86_400_000, f"{MINUTE - 43_200} 1")],
+)
+def test_clock_that_goes_back_stays_in_its_minute_or_begins_anew(engine: Engine, back_ms: int, recent: str) -> None:
+    fail_once(engine)
+    fail_once(engine)
+    fail_once(engine, -back_ms)
+    assert recent_of(engine) == recent
+
+
+def test_hours_of_failures_take_little_and_none_is_lost(engine: Engine) -> None:
+    """By the minute for an hour at least, then by five."""
+    fail_once(engine)
+    before = 280
+    engine.redis.hset(engine.queue.faults, f"{FAULT}:recent", f"{MINUTE} 1" + " 1 1" * (before - 1))
+    for minute in range(1, 200):
+        fail_once(engine, 60_000)
+        stored = engine.redis.hget(engine.queue.faults, f"{FAULT}:recent")
+        newest, *numbers = map(int, stored.split())
+        counts, gaps = numbers[::2], numbers[1::2]
+        slots = [newest - sum(gaps[:i]) for i in range(len(counts))]
+        assert len(stored) <= 1_200
+        assert slots[:60] == [MINUTE + minute - i for i in range(60)]
+        assert sum(counts) >= min(before + minute, 420 - 4)
+    assert (counts[:60], max(counts)) == ([1] * 60, 5)
+
+
+def test_what_lies_seven_hours_back_goes(engine: Engine) -> None:
+    fail_once(engine)
+    engine.redis.hset(engine.queue.faults, f"{FAULT}:recent", f"{MINUTE} 1" + " 1 1" * 300 + " 200 77")
+    fail_once(engine, 60_000)
+    counts = list(map(int, recent_of(engine).split()))[1::2]
+    assert (sum(counts), max(counts)) == (302, 5)
+
+
+@pytest.mark.parametrize("stored", ["", "x", "7", "-1 -1", "9" * 400 + " 1", "1 " + "9" * 400, f"{MINUTE} 1 x 7"])
+def test_what_stands_there_may_be_anything(engine: Engine, stored: str) -> None:
+    fail_once(engine)
+    engine.redis.hset(engine.queue.faults, f"{FAULT}:recent", stored)
+    fail_once(engine)
+    fail_once(engine, 60_000)
+    assert recent_of(engine).startswith(f"{MINUTE + 1} ")
 
 
 # Versions and tracebacks of faults.

@@ -27,7 +27,13 @@ def entry(crash: int, evidence: str = '"evidence":"its lease ran out"') -> str:
 
 
 def faults_of(state: State, attempts: int, retrying: int) -> dict[str, str]:
-    return {FAULT: state["faults"][FAULT], f"{FAULT}:attempts": str(attempts), f"{FAULT}:retrying": str(retrying)}
+    minute = int(state["faults_seen"][FAULT]) // 60_000
+    return {
+        FAULT: state["faults"][FAULT],
+        f"{FAULT}:attempts": str(attempts),
+        f"{FAULT}:retrying": str(retrying),
+        f"{FAULT}:recent": f"{minute} {attempts}",
+    }
 
 
 @pytest.mark.parametrize("is_named", [True, False])

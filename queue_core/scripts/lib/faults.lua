@@ -1,11 +1,13 @@
 -- Failures with the same fingerprint, and the dead letters that belong to them. Needs retries.lua, and the names
 -- `faults`, `faults_seen`, `dead`, `dead_by_fault`, `expiring` of the script's keys.
 local MAX_FAULTS, MAX_OVERFLOWS, MAX_VERSIONS = 1000, 100, 8
+local HOUR, RECENT, SLOT, MAX_RECENT = 60, 420, 5, 1200 -- minutes; characters
 
 local function forget_fault(fingerprint)
   call('ZREM', faults_seen, fingerprint)
   call('HDEL', faults, fingerprint, fingerprint .. ':attempts', fingerprint .. ':retrying', fingerprint .. ':trashed',
-    fingerprint .. ':versions', fingerprint .. ':frames', fingerprint .. ':traceback')
+    fingerprint .. ':versions', fingerprint .. ':frames', fingerprint .. ':traceback', fingerprint .. ':recent',
+    fingerprint .. ':mute', fingerprint .. ':notes')
 end
 
 -- Make room for one more: the longest unseen fault without letters and retries, also in the trash, goes. Each is looked at once a call:
@@ -39,6 +41,35 @@ local function choose_fault(fingerprint, overflow)
   return 'overflow', true
 end
 
+-- Attempts by time, with what lies more than an hour back by five minutes, and nothing that lies seven hours back.
+local function folded(text, minute)
+  local slots, counts, parts, at = {}, {}, {}, nil
+  for gap, count in string.gmatch(text, '(%d+) (%d+)') do
+    at = at and at - gap or tonumber(gap)
+    if at <= minute - RECENT then break end
+    local slot, last = at > minute - HOUR and at or at - at % SLOT, #slots
+    if slots[last] == slot then
+      counts[last] = counts[last] + count
+    else
+      slots[last + 1], counts[last + 1] = slot, tonumber(count)
+    end
+  end
+  for i, slot in ipairs(slots) do parts[i] = fmt('%.0f %.0f', i == 1 and slot or slots[i - 1] - slot, counts[i]) end
+  return table.concat(parts, ' ')
+end
+
+-- The same with one more of now. Newest first: its minute, how many, then for each earlier minute with any how many
+-- minutes before that it was, and how many. A clock that goes back by less than an hour stays in the newest minute.
+local function with_one_more(text)
+  local minute = floor(now / 60000)
+  local newest, count, older = match(text, '^(%d+) (%d+)(.*)$')
+  newest = tonumber(newest)
+  if newest and newest >= minute and newest < minute + HOUR then return fmt('%.0f %.0f%s', newest, count + 1, older) end
+  if not newest or newest > minute then return fmt('%.0f 1', minute) end
+  text = fmt('%.0f 1 %.0f %s%s', minute, minute - newest, count, older)
+  return #text > MAX_RECENT and folded(text, minute) or text
+end
+
 -- Count one failed attempt. `info`: JSON object task, class, message, frame. Returns the fault's fingerprint and
 -- whether the newest traceback is that of other frames than this fault's.
 local function count_failure(fingerprint, overflow, info, version, frames, traceback)
@@ -50,23 +81,27 @@ local function count_failure(fingerprint, overflow, info, version, frames, trace
   end
   count_in_fault(fault, 'attempts', 1)
   call('ZADD', faults_seen, now, fault)
+  local versions_field, frames_field, recent_field = fault .. ':versions', fault .. ':frames', fault .. ':recent'
+  local known_of = call('HMGET', faults, versions_field, frames_field, recent_field)
+  local changes = {recent_field, with_one_more(known_of[3] or '')}
   if version ~= '' then
-    local versions = call('HGET', faults, fault .. ':versions') or ''
+    local versions = known_of[1] or ''
     if not find('\n' .. versions .. '\n', '\n' .. version .. '\n', 1, true) then
       versions = versions == '' and version or versions .. '\n' .. version
       local _, breaks = string.gsub(versions, '\n', '')
       if breaks >= MAX_VERSIONS then versions = match(versions, '\n(.*)$') end
-      call('HSET', faults, fault .. ':versions', versions)
+      changes[3], changes[4] = versions_field, versions
     end
   end
   local has_own_frames = false
   if traceback ~= '' then
-    local known_frames = call('HGET', faults, fault .. ':frames')
-    has_own_frames = is_overflow or (known_frames and known_frames ~= frames) or false
+    has_own_frames = is_overflow or (known_of[2] and known_of[2] ~= frames) or false
     if not has_own_frames then
-      call('HSET', faults, fault .. ':frames', frames, fault .. ':traceback', traceback)
+      local n = #changes
+      changes[n + 1], changes[n + 2], changes[n + 3], changes[n + 4] = frames_field, frames, fault .. ':traceback', traceback
     end
   end
+  call('HSET', faults, unpack(changes))
   return fault, has_own_frames
 end
 
