@@ -15,6 +15,7 @@ from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
 from dashboard.compression import compress_static
 from dashboard.filters import clock
+from dashboard.known_faults import KnownFaults
 from dashboard.live import Live
 from dashboard.memory import Memory
 from dashboard.metrics_address import at_own_address
@@ -103,6 +104,7 @@ def create_app(
         doors,
         Refusals(control, wall),
         Trends(inspector),
+        KnownFaults(inspector),
         memory,
     )
     rendering.register(app, settings)

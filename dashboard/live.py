@@ -30,7 +30,8 @@ RETRY_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a page knows about the whole. `snapshot` is `None` until the server has answered once.
+    """What a page knows about the whole. `snapshot` is `None` until the server has answered once; `problems` are those
+    that it shows.
 
     `now_ms` is the server's time now, estimated from the last snapshot and the time since; `away_since` is when the
     server stopped answering, `None` while it answers.
@@ -59,6 +60,7 @@ class View:
 @dataclass(frozen=True, slots=True)
 class _Held:
     snapshot: Snapshot
+    problems: tuple[Problem, ...]
     observations: Observations
     taken: float
     """By the monotonic clock."""
@@ -123,8 +125,9 @@ class Live:
         except TaskyardError as error:
             self._fail(f"{REFUSED}: {error}", error)
         else:
-            before = self._held.observations if self._held else Observations()
-            self._held = _Held(snapshot, before.after(snapshot), self._clock())
+            seen = (self._held.observations if self._held else Observations()).after(snapshot)
+            problems = find_problems(snapshot, seen, snapshot.taken_at)
+            self._held = _Held(snapshot, problems, seen, self._clock())
             self._failed_at = self._away_since = None
             self._error = ""
 
@@ -141,7 +144,4 @@ class Live:
         away_since = None if away is None else now_ms - int((self._clock() - away) * 1000)
         if held is None:
             return View(None, (), now_ms, away_since, self._error)
-        # While the server is away nothing new is known: what is wrong is told as of the last snapshot.
-        told_at = held.snapshot.taken_at if away_since is not None else now_ms
-        problems = find_problems(held.snapshot, held.observations, told_at)
-        return View(held.snapshot, problems, now_ms, away_since, self._error)
+        return View(held.snapshot, held.problems, now_ms, away_since, self._error)

@@ -18,7 +18,7 @@ from prometheus_client.core import (
 )
 
 from dashboard.live import View
-from dashboard.problems import Kind, live_workers, shown_workers, worker_condition
+from dashboard.problems import Kind, live_by_queue, shown_workers, worker_condition
 from queue_core import __version__
 from queue_core.histogram import BOUNDS_MS, Histogram
 from queue_core.snapshot import Figures, Operation, QueueSnapshot, Snapshot, State, is_live
@@ -113,10 +113,11 @@ def _queues(snapshot: Snapshot, now_ms: int) -> Iterator[Metric]:
         (queue.limits.wait_target for queue in queues),
     )
     yield gauge("taskyard_queue_paused", "Whether the whole queue is paused.", (bool(queue.pause) for queue in queues))
+    live = live_by_queue(snapshot.workers, now_ms)
     yield gauge(
         "taskyard_queue_workers",
         "Live workers that would be given tasks of the queue.",
-        (len(live_workers(snapshot, queue.name, now_ms)) for queue in queues),
+        (len(live.get(queue.name, ())) for queue in queues),
     )
     yield gauge("taskyard_queue_faults", "Faults that are known.", (queue.fault_count for queue in queues))
     yield gauge(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 Row = TypeVar("Row")
@@ -72,6 +73,6 @@ class Order:
 
     def apply(self, rows: Sequence[Row], key: Callable[[Row], Any]) -> tuple[Row, ...]:
         """Rows without a value (`None`) come last in both directions."""
-        known = [row for row in rows if key(row) is not None]
-        unknown = [row for row in rows if key(row) is None]
-        return (*sorted(known, key=key, reverse=self.descending), *unknown)
+        keyed = [(key(row), row) for row in rows]
+        known = sorted((pair for pair in keyed if pair[0] is not None), key=itemgetter(0), reverse=self.descending)
+        return tuple(row for _, row in (*known, *(pair for pair in keyed if pair[0] is None)))

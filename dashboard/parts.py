@@ -10,6 +10,7 @@ from flask import current_app, g
 
 if TYPE_CHECKING:
     from dashboard.access import Access
+    from dashboard.known_faults import KnownFaults
     from dashboard.live import Live
     from dashboard.memory import Memory
     from dashboard.redaction import Redactor
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from queue_core.inspector import Inspector
     from queue_core.operations import Operations
     from queue_core.schedules import Schedules
+    from queue_core.snapshot import Fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Parts:
     access: Access
     refusals: Refusals
     trends: Trends
+    faults: KnownFaults
     memory: Memory
 
 
@@ -55,3 +58,8 @@ def trends() -> Mapping[str, Trend]:
     if snapshot is None or g.view.is_away:
         return found.last
     return found.of((queue.name for queue in snapshot.queues), g.view.now_ms)
+
+
+def known_faults(queue: str | None = None) -> tuple[Fault, ...]:
+    """Of one queue or of all, last seen first, as they are in the page's snapshot."""
+    return parts().faults.of(g.view, queue or None)

@@ -174,6 +174,21 @@ def live_workers(snapshot: Snapshot, queue: str, now_ms: int) -> tuple[WorkerSna
     return tuple(worker for worker in snapshot.workers if takes(worker, queue) and is_live(worker, now_ms))
 
 
+def workers_by_queue(workers: Iterable[WorkerSnapshot]) -> dict[str, list[WorkerSnapshot]]:
+    """Each queue's own, whatever they do at present: whoever looks at many queues goes through the workers once."""
+    found: dict[str, list[WorkerSnapshot]] = {}
+    for worker in workers:
+        for queue in worker.queues:
+            found.setdefault(queue, []).append(worker)
+    return found
+
+
+def live_by_queue(workers: Iterable[WorkerSnapshot], now_ms: int) -> dict[str, list[WorkerSnapshot]]:
+    """As `live_workers`, of every queue that has any."""
+    found = workers_by_queue(worker for worker in workers if is_live(worker, now_ms))
+    return {queue: [worker for worker in of if takes(worker, queue)] for queue, of in found.items()}
+
+
 def known_names(workers: Iterable[WorkerSnapshot]) -> tuple[str, ...]:
     """The names of the tasks that these workers can run."""
     return tuple(sorted({name for worker in workers for name in worker.task_names}))
@@ -236,10 +251,11 @@ def _new_faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
 
 
 def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
+    workers = workers_by_queue(snapshot.workers)
     for queue in snapshot.queues:
         if not queue.counts.ready or queue.pause:
             continue
-        assigned = [worker for worker in snapshot.workers if queue.name in worker.queues]
+        assigned = workers.get(queue.name, [])
         if any(takes(worker, queue.name) and is_live(worker, now_ms) for worker in assigned):
             continue
         known = [queue.oldest_ready_at] if queue.oldest_ready_at is not None else []

@@ -48,14 +48,17 @@ class QueueHead:
 
 def queue_head(view: View, queue: QueueSnapshot, trend: Trend, state: State | None) -> QueueHead:
     assigned = [w for w in view.snapshot.workers if takes(w, queue.name)] if view.snapshot else []
-    live = tuple(worker for worker in assigned if is_live(worker, view.now_ms))
+    live: list[WorkerSnapshot] = []
+    silent: list[WorkerSnapshot] = []
+    for worker in assigned:
+        (live if is_live(worker, view.now_ms) else silent).append(worker)
     return QueueHead(
         queue=queue,
         state=state,
         tabs=_tabs(queue, state),
         problems=tuple(problem for problem in view.problems if any(q.name == queue.name for q in problem.queues)),
-        workers=live,
-        silent=tuple(worker for worker in assigned if worker not in live and worker.state != "stopped"),
+        workers=tuple(live),
+        silent=tuple(silent),
         slots=sum(worker.concurrency for worker in live),
         held=held_tasks(queue),
         known=known_names(live),

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from dashboard.live import View
 from dashboard.pagination import Order, Part, part_of
-from dashboard.problems import Kind, Problem
+from dashboard.problems import Kind, Problem, live_by_queue
 from dashboard.trends import UNKNOWN, Trend
-from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot, is_live, takes
+from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot
 
 MANY = 20
 """Above this there are a filter box, groups and pages, and quiet queues are folded."""
-
-COLUMNS = (
-    "trouble", "name", "ready", "wait", "running", "scheduled", "retrying", "dead", "done", "hour", "failed", "p95",
-    "clears", "workers",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +95,37 @@ class QueueTable:
         return self.total > MANY
 
 
+KEYS: Mapping[str, Callable[[QueueRow], object]] = {
+    "trouble": lambda row: (row.rank, row.is_quiet, row.name),
+    "name": lambda row: row.name,
+    "ready": lambda row: row.counts.ready,
+    "wait": lambda row: (
+        -row.queue.oldest_ready_at if row.queue.oldest_ready_at is not None and row.counts.ready else None
+    ),
+    "running": lambda row: row.counts.running,
+    "scheduled": lambda row: row.counts.scheduled,
+    "retrying": lambda row: row.counts.retrying,
+    "dead": lambda row: row.counts.dead,
+    "done": lambda row: row.trend.completed_per_minute,
+    "hour": lambda row: row.trend.attempts or None,
+    "failed": lambda row: row.trend.failed / row.trend.attempts if row.trend.attempts else None,
+    "p95": lambda row: row.trend.p95_run_ms,
+    "clears": lambda row: math.inf if row.why_stuck else row.clears_in_ms,
+    "workers": lambda row: row.workers,
+}
+"""What a table is sorted by, by column."""
+COLUMNS = tuple(KEYS)
+
+
 def queue_rows(view: View, trends: Mapping[str, Trend]) -> tuple[QueueRow, ...]:
     if view.snapshot is None:
         return ()
     troubles = _troubles(view.problems)
-    live = [worker for worker in view.snapshot.workers if is_live(worker, view.now_ms)]
-    return tuple(_row(queue, troubles, live, trends.get(queue.name, UNKNOWN)) for queue in view.snapshot.queues)
+    live = live_by_queue(view.snapshot.workers, view.now_ms)
+    return tuple(
+        _row(queue, troubles.get(queue.name), live.get(queue.name, ()), trends.get(queue.name, UNKNOWN))
+        for queue in view.snapshot.queues
+    )
 
 
 def queue_table(
@@ -119,9 +139,7 @@ def queue_table(
 ) -> QueueTable:
     every = queue_rows(view, trends)
     total = len(every)
-    rows = order.apply([row for row in every if text.lower() in row.name.lower()], lambda row: _key(row, order.column))
-    if order.column == "trouble":
-        rows = tuple(sorted(rows, key=lambda row: (row.rank, row.is_quiet, row.name)))
+    rows = order.apply([row for row in every if text.lower() in row.name.lower()], KEYS[order.column])
     folded = 0
     if total > MANY and not shows_quiet and not text:
         folded = sum(row.is_quiet for row in rows)
@@ -139,9 +157,7 @@ def group_name(queue: str) -> str:
     return queue
 
 
-def _row(queue: QueueSnapshot, troubles: dict[str, Kind], live: Sequence[WorkerSnapshot], trend: Trend) -> QueueRow:
-    assigned = [worker for worker in live if takes(worker, queue.name)]
-    kind = troubles.get(queue.name)
+def _row(queue: QueueSnapshot, kind: Kind | None, assigned: Sequence[WorkerSnapshot], trend: Trend) -> QueueRow:
     mark, note = "good", ""
     if kind is Kind.NO_WORKER:
         mark, note = "bad", "no worker"
@@ -179,27 +195,6 @@ def _troubles(problems: Iterable[Problem]) -> dict[str, Kind]:
             if problem.kind is Kind.NO_WORKER or name not in found:
                 found[name] = problem.kind
     return found
-
-
-def _key(row: QueueRow, column: str) -> object:
-    counts, trend = row.counts, row.trend
-    values: dict[str, object] = {
-        "trouble": row.name,
-        "name": row.name,
-        "ready": counts.ready,
-        "wait": -row.queue.oldest_ready_at if row.queue.oldest_ready_at is not None and counts.ready else None,
-        "running": counts.running,
-        "scheduled": counts.scheduled,
-        "retrying": counts.retrying,
-        "dead": counts.dead,
-        "done": trend.completed_per_minute,
-        "hour": trend.attempts or None,
-        "failed": trend.failed / trend.attempts if trend.attempts else None,
-        "p95": trend.p95_run_ms,
-        "clears": math.inf if row.why_stuck else row.clears_in_ms,
-        "workers": row.workers,
-    }
-    return values[column]
 
 
 def _groups(rows: Sequence[QueueRow], every: Sequence[QueueRow]) -> tuple[Group, ...]:

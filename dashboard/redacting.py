@@ -135,7 +135,8 @@ def _changes(value: Any, redactor: Redactor) -> dict[str, Any]:
 
 def _text(value: Any, redactor: Redactor) -> Any:
     if isinstance(value, str):
-        return redactor.text(value, is_cut=value.endswith("…")).text
+        found = redactor.text(value, is_cut=value.endswith("…")).text
+        return value if found == value else found  # the very same, so that nothing is made anew for it
     if isinstance(value, Mapping):
         return {name: _text(item, redactor) for name, item in value.items()}
     return value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +18,9 @@ from dashboard.navigation import ENTRIES, FIRST, SYSTEM
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
+
+SPARKLINES = 1_000
+"""That are kept: each is shown until its queue's minutes are read again."""
 
 
 def viewer() -> Viewer:
@@ -60,7 +63,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         plural=filters.plural,
         share=filters.share,
         plausible=filters.plausible,
-        sparkline=charts.sparkline,
+        sparkline=lru_cache(maxsize=SPARKLINES)(charts.sparkline),
         time_to_clear=filters.time_to_clear,
         settings=settings,
         static=lambda name: _static_url(app, name),

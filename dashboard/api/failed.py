@@ -19,7 +19,7 @@ from dashboard.api.values import (
     Value,
     at,
 )
-from dashboard.parts import parts
+from dashboard.parts import known_faults, parts
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Fault, TaskSummary
 
@@ -119,7 +119,7 @@ def failed(query: FailedQuery) -> Failed:
         raise InvalidArgument("fault is not accepted without its queue")
     inspector = parts().inspector
     page = inspector.letters(queue, fingerprint=fault, cursor=query.cursor or None, limit=query.limit)
-    faults = [inspector.fault(queue, fault)[0]] if queue and fault else inspector.faults(queue)
+    faults = [inspector.fault(queue, fault)[0]] if queue and fault else known_faults(queue)
     return Failed(
         total=page.total,
         older=page.older,

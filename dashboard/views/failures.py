@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
 from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
-from dashboard.parts import parts
+from dashboard.parts import known_faults, parts
 from dashboard.rendering import viewer
 from dashboard.toasts import say
 from dashboard.wording import VERBS, Words
@@ -28,7 +28,16 @@ blueprint = Blueprint("failures", __name__)
 
 MOST_TICKED = 200
 """By one press: it happens inside of the request."""
-COLUMNS = ("fault", "queue", "dead", "retrying", "attempts", "first", "last")
+KEYS: Mapping[str, Callable[[Fault], object]] = {
+    "fault": lambda fault: fault.title.lower(),
+    "queue": lambda fault: (fault.queue, fault.task_name),
+    "dead": lambda fault: fault.dead,
+    "retrying": lambda fault: fault.retrying,
+    "attempts": lambda fault: fault.attempts,
+    "first": lambda fault: fault.first_seen_at,
+    "last": lambda fault: fault.last_seen_at,
+}
+"""What the table of faults is sorted by, by column."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +101,8 @@ def index() -> Response:
     if _is_local():
         return _with_zones(chosen)
     found = _faults(chosen)
-    order = Order.read(request.args.get("sort"), COLUMNS, "-last")
-    rows = order.apply(found, lambda fault: _key(fault, order.column))
+    order = Order.read(request.args.get("sort"), tuple(KEYS), "-last")
+    rows = order.apply(found, KEYS[order.column])
     if "sort" not in request.args:
         rows = tuple(sorted(rows, key=_is_over))
     dead = sum(fault.dead for fault in found)
@@ -120,7 +129,7 @@ def letters() -> Response:
     if not (chosen.chooses or chosen.is_timed):
         page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE)
         return _letters(page, State.DEAD, chosen, _queues_with("dead", chosen.queue))
-    found = [fault for fault in chosen.of(inspector.faults(chosen.queue or None)) if fault.dead]
+    found = [fault for fault in chosen.of(known_faults(chosen.queue)) if fault.dead]
     named = [(fault.queue, fault.fingerprint) for fault in found]
     page = inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
     return _letters(page, State.DEAD, chosen, {fault.queue for fault in found}, faults=len(found))
@@ -276,12 +285,11 @@ def _with_zones(chosen: FaultFilter) -> Response:
 
 def _faults(chosen: FaultFilter) -> tuple[Fault, ...]:
     """Those of the filter; with a range of time those with letters that died then, and how many."""
-    inspector = parts().inspector
-    found = chosen.of(inspector.faults(chosen.queue or None))
+    found = chosen.of(known_faults(chosen.queue))
     if not chosen.is_timed:
         return found
     named = [(fault.queue, fault.fingerprint) for fault in found if fault.dead]
-    counts = inspector.count_letters(named, since=chosen.since, until=chosen.until)
+    counts = parts().inspector.count_letters(named, since=chosen.since, until=chosen.until)
     return tuple(
         replace(fault, dead=count) for fault in found if (count := counts.get((fault.queue, fault.fingerprint), 0))
     )
@@ -329,16 +337,3 @@ def _tabs(
 def _is_over(fault: Fault) -> bool:
     """Nothing of it is dead or waits for another attempt: it stands below the others."""
     return not (fault.dead or fault.retrying)
-
-
-def _key(fault: Fault, column: str) -> object:
-    values: dict[str, object] = {
-        "fault": fault.title.lower(),
-        "queue": (fault.queue, fault.task_name),
-        "dead": fault.dead,
-        "retrying": fault.retrying,
-        "attempts": fault.attempts,
-        "first": fault.first_seen_at,
-        "last": fault.last_seen_at,
-    }
-    return values[column]

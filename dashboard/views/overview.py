@@ -12,7 +12,7 @@ from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
 from dashboard.parts import parts, trends
-from dashboard.problems import MOST_LINES, Problem, live_workers
+from dashboard.problems import MOST_LINES, Problem, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.trends import Trend
 from dashboard.worker_table import WorkerRow, worker_rows
@@ -90,11 +90,8 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
 
 
 def _unattended(snapshot: Snapshot, now_ms: int) -> int:
-    return sum(
-        queue.counts.waiting + queue.counts.retrying
-        for queue in snapshot.queues
-        if not live_workers(snapshot, queue.name, now_ms)
-    )
+    live = live_by_queue(snapshot.workers, now_ms)
+    return sum(queue.counts.waiting + queue.counts.retrying for queue in snapshot.queues if not live.get(queue.name))
 
 
 @blueprint.get("/")

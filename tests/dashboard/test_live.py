@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 from dashboard.live import Live
+from dashboard.problems import Kind
 from queue_core.errors import ServerUnavailable
 from queue_core.inspector import Inspector
 from queue_core.snapshot import ServerSnapshot, Snapshot
@@ -22,6 +24,7 @@ class Source:
         self.taken_at = 1_000_000
         self.seconds = 50.0
         self.is_away = False
+        self.server = SERVER
         self.before_answer: Callable[[], object] = lambda: None
 
     def snapshot(self) -> Snapshot:
@@ -29,7 +32,7 @@ class Source:
         self.before_answer()
         if self.is_away:
             raise ServerUnavailable
-        return Snapshot(self.taken_at, SERVER, (), (), ())
+        return Snapshot(self.taken_at, self.server, (), (), ())
 
     def live(self) -> Live:
         return Live(cast(Inspector, cast(Any, self)), clock=lambda: self.seconds, wall=lambda: 900.0)
@@ -44,6 +47,16 @@ def test_within_a_second_all_get_the_same_snapshot() -> None:
     source.seconds += 1.0
     live.view()
     assert source.asked == 2
+
+
+def test_what_is_wrong_is_found_once_for_a_snapshot() -> None:
+    source = Source()
+    source.server = replace(SERVER, eviction_policy="allkeys-lru")
+    live = source.live()
+    first = live.view()
+    source.seconds += 0.9
+    assert [problem.kind for problem in first.problems] == [Kind.REDIS_UNSAFE]
+    assert live.view().problems is first.problems
 
 
 def test_nothing_is_asked_while_nobody_looks() -> None:

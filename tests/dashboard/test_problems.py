@@ -13,11 +13,14 @@ from dashboard.problems import (
     Observations,
     find_problems,
     held_tasks,
+    live_by_queue,
+    live_workers,
     shown_workers,
     unsafe_settings,
     worker_condition,
 )
 from queue_core.snapshot import (
+    STALE_MS,
     Books,
     Counts,
     Fault,
@@ -333,3 +336,18 @@ def test_schedules_that_nobody_enqueues_are_one_line() -> None:
     others = (ScheduleSnapshot("full", overdue_since=NOW - HOUR),)
     (problem,) = find_problems(replace(snapshot(), overdue=others), Observations(), NOW)
     assert problem.server == ("full", "not enqueued, although a worker is alive")
+
+
+def test_live_workers_of_all_queues_are_those_of_each() -> None:
+    workers = [
+        worker("a", queues=("billing", "images")),
+        worker("b", queues=("billing",), state="quiet"),
+        worker("c", queues=("images", "email"), silent_ms=STALE_MS),
+        worker("d", queues=("email",), state="stopped"),
+        worker("e", queues=("images",)),
+    ]
+    taken = snapshot(workers=workers)
+    found = live_by_queue(workers, NOW)
+    for name in ("billing", "images", "email", "nobody"):
+        assert tuple(found.get(name, ())) == live_workers(taken, name, NOW)
+    assert [known.id for known in found["images"]] == ["a", "e"]
