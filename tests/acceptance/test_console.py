@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -18,6 +19,7 @@ from tests.acceptance.harness import ROOT, Console, wait_until
 from tests.conftest import PageFaults
 from tests.console import Tasks
 from tests.engine import Engine
+from tests.hostile import ALL_AT_ONCE, TEXTS, add_strangers
 from tests.workers import put_worker
 
 pytestmark = pytest.mark.browser
@@ -394,16 +396,24 @@ PAGES = [
     "PREVIEW",
     "/nowhere",
 ]
+HOSTILE = [
+    "HOSTILE FAULT",
+    "HOSTILE TASK",
+    "HOSTILE EDIT",
+    "HOSTILE WORKER",
+    "HOSTILE FILTER",
+    "/queues/hostile",
+    "/queues/hostile/bulk/requeue",
+]
 
 
 @pytest.fixture
 def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -> list[str]:
-    """Each with something on it."""
+    """Each with something on it, hostile texts among it."""
     engine, now_ms = Engine(redis_url, namespace), tasks.inspector.server_ms()
     runs = {"queue": "billing", "task_id": "a1", "task_name": "charge", "started_at": now_ms}
     put_worker(engine, "web-1:7", now_ms + 300_000, running=[runs], busy=1, version="1.9.0", state="quiet")
     put_worker(engine, "web-2:7", now_ms - 300_000, running=[runs], version="1.8.4")
-    engine.close()
     for number in range(25):
         name = "nightly-report" if number == 0 else f"tenant-{number}"
         tasks.yard.schedules.add(name, "report", cron="0 3 * * *", by="ada", action_id=name)
@@ -422,7 +432,18 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
         for queue in ("email", long)
     )
     operations.pause(paused.id, long, by="ada", action_id="p", reason="too fast")
+    hostile = "".join(TEXTS[:4])[:150]
+    (worst,) = tasks.die("hostile", name="send", error=RuntimeError(ALL_AT_ONCE))
+    tasks.control.pause("hostile", by=hostile, reason=hostile, action_id="h")
+    engine.redis.hset(f"{namespace}:{{hostile}}:tasks", worst, f"send\n{json.dumps({ALL_AT_ONCE: ALL_AT_ONCE})}")
+    add_strangers(engine.redis, namespace)
+    engine.close()
     special = {
+        "HOSTILE FAULT": f"/queues/hostile/faults/{tasks.fingerprint('hostile')}",
+        "HOSTILE TASK": f"/queues/hostile/tasks/{worst}",
+        "HOSTILE EDIT": f"/queues/hostile/tasks/{worst}/edit",
+        "HOSTILE WORKER": f"/workers/{quote(ALL_AT_ONCE, safe='')}",
+        "HOSTILE FILTER": f"/dead/letters?q={quote(ALL_AT_ONCE)}&task={quote(ALL_AT_ONCE)}",
         "OPERATION": f"/activity/{ended.id}",
         "PAUSED OPERATION": f"/activity/{paused.id}?queue={long}",
         "BULK PREVIEW": f"/queues/{long}/bulk/requeue?seen=9",
@@ -433,7 +454,7 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
         "TASK": f"/queues/billing/tasks/{dead[1]}",
         "PREVIEW": f"/dead/requeue?letter={tasks.letters([dead[1]])[0]}",
     }
-    return [console.url + special.get(path, path) for path in PAGES]
+    return [console.url + special.get(path, path) for path in (*PAGES, *HOSTILE)]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -447,7 +468,7 @@ def test_axe_finds_nothing(
     page_faults.allow("status of 404")
     page = new_page(color_scheme=scheme)
     found = []
-    for url in every_page:
+    for url in every_page[: len(PAGES)]:
         page.goto(url)
         found += [f"{url}: {violation}" for violation in axe(page)]
     assert found == []

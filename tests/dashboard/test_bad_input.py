@@ -5,6 +5,7 @@ The parameters are not listed here: a request notes under which names a view loo
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from html import unescape
 from types import MappingProxyType
@@ -19,6 +20,7 @@ from werkzeug.test import TestResponse
 from tests.console import PARTIAL, Tasks, Visitor
 from tests.engine import Engine
 from tests.forms import forms_of
+from tests.hostile import UNSEEN
 from tests.places import Place, Places
 
 BAD = [
@@ -110,6 +112,7 @@ def check(answer: TestResponse, accepted: set[int]) -> None:
     assert "Something broke" not in answer.text, what
     assert "console's last start" not in unescape(answer.text), what  # it was this form that was looked at
     assert "<script>alert" not in answer.text, what
+    assert not re.search(UNSEEN, answer.text), what
     if answer.location:
         assert answer.location.startswith("/"), what
         assert not answer.location.startswith("//"), what

@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import pytest
 from flask import Flask
@@ -18,37 +17,7 @@ from queue_core.embedded import EmbeddedServer
 from queue_core.ids import new_id
 from queue_core.snapshot import State
 from tests.console import Tasks, Visitor, text_of
-
-HOSTILE = [
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'-alert(1)-'",
-    "</title></textarea></style><svg onload=alert(1)>",
-    "{{ 7 * 7 }}{% raw %}",
-    "javascript:alert(1)",
-    "<hx-partial hx-target='body'>gone</hx-partial>",
-    "<div hx-get='/x' hx-trigger='load'>",
-    "\u202egnp.exe\u202c",
-    "zero\u200bwidth\ufeff",
-    "\x00\x1b[31mred\x07",
-    "&lt;b&gt; &amp;",
-    "a" * 5_000,
-    "\ud83d",
-]
-
-
-class Elements(HTMLParser):
-    """Tags and attributes that a browser would see; text is dropped."""
-
-    def __init__(self, page: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str]] = []
-        self.feed(page)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += [(name, value or "") for name, value in attrs]
+from tests.hostile import TEXTS, Elements
 
 
 def pages_of(tasks: Tasks, task_id: str) -> Iterator[str]:
@@ -59,7 +28,7 @@ def pages_of(tasks: Tasks, task_id: str) -> Iterator[str]:
     yield f"/dead/requeue?letter=billing/{task_id}/{tasks.died_at(task_id)}"
 
 
-@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("text", TEXTS)
 def test_hostile_text_stays_text_on_every_page(
     visitor: Visitor, tasks: Tasks, redis_client: Redis, namespace: str, text: str
 ) -> None:
@@ -393,7 +362,7 @@ def test_a_server_that_never_answered_is_said(make_app: Callable[[str], Flask]) 
     assert "Nothing has been read yet from redis://127.0.0.1:1/0" in shown
 
 
-@pytest.mark.parametrize("text", [*HOSTILE, "plain"])
+@pytest.mark.parametrize("text", [*TEXTS, "plain"])
 def test_result_progress_and_who_cancelled_are_shown_as_text(visitor: Visitor, tasks: Tasks, text: str) -> None:
     task = tasks.yard.task(queue="billing", name="keep", result_ttl=60)(lambda: None)
     kept, asked = task.enqueue(), task.enqueue()
