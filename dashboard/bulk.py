@@ -14,8 +14,9 @@ from dashboard.identity import actor
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
+from dashboard.toasts import say
 from dashboard.wording import act, effect
-from queue_core.errors import InvalidArgument, UnknownOperation
+from queue_core.errors import InvalidArgument, TooManyOperations, UnknownOperation, UnknownQueue
 from queue_core.operations import CANARY_FROM, DRIPPING, operation_id
 from queue_core.settings import TRASH_SECONDS
 from queue_core.snapshot import Bound, Operation, State
@@ -24,6 +25,9 @@ FIRST = 5
 """How many go first where nobody chose another number."""
 PER_MINUTE = 60
 MOST_PER_MINUTE = 6_000_000
+MOST_QUEUES = 300
+"""In which one form begins something."""
+MOST_TOLD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +39,9 @@ class Pace:
     per_minute: float = PER_MINUTE
 
     @classmethod
-    def usual(cls, bound: Bound) -> Pace:
+    def usual(cls, verb: str, count: int) -> Pace:
         """Of many retries a few go first."""
-        return cls("first" if bound.verb == "requeue" and bound.count > CANARY_FROM else "all")
+        return cls("first" if verb == "requeue" and count > CANARY_FROM else "all")
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Pace:
@@ -73,24 +77,31 @@ class Link:
 
 
 VERBS_OF: Mapping[State, tuple[str, ...]] = {
-    State.DEAD: ("requeue", "trash"),
+    State.DEAD: ("requeue", "trash", "move"),
     State.TRASHED: ("restore", "delete"),
-    State.SCHEDULED: ("promote", "trash", "cancel"),
-    State.RETRYING: ("promote", "trash", "cancel"),
-    State.READY: ("trash", "cancel"),
-    State.HELD: ("trash", "cancel"),
+    State.SCHEDULED: ("promote", "trash", "cancel", "move"),
+    State.RETRYING: ("promote", "trash", "cancel", "move"),
+    State.READY: ("trash", "cancel", "move"),
+    State.HELD: ("trash", "cancel", "move"),
 }
 """What can be done to all tasks of a state, the likeliest first."""
 
 
 def links(queue: str, state: State, count: int, chosen: Mapping[str, Any] | None = None) -> tuple[Link, ...]:
-    """`Retry 1,204…`, `Purge 1,204…`; none where there is nothing. `chosen`: which of them, as an address says it."""
+    """`Retry 1,204…`, `Purge 1,204…`; none where there is nothing. `queue`: "" for all; `chosen`: which of the tasks,
+    as an address says it."""
     query = {**(chosen or {}), "seen": count, "next": request.full_path.rstrip("?")}
     if state not in (State.DEAD, State.TRASHED):
         query["state"] = state.value
+    verbs = VERBS_OF.get(state, ()) if count else ()
+    if not queue:
+        return tuple(
+            Link(f"{act(verb)} {exact(count)}…", url_for("bulk_together.preview", verb=verb, **query))
+            for verb in verbs
+            if verb != "move"
+        )
     return tuple(
-        Link(f"{act(verb)} {exact(count)}…", url_for("bulk.preview", name=queue, verb=verb, **query))
-        for verb in (VERBS_OF.get(state, ()) if count else ())
+        Link(f"{act(verb)} {exact(count)}…", url_for("bulk.preview", name=queue, verb=verb, **query)) for verb in verbs
     )
 
 
@@ -115,6 +126,38 @@ def begin(selection: Selection, pace: Pace) -> Response:
     return done(operation.began_at, to=page_of(operation))
 
 
+def begin_together(selection: Selection, pace: Pace) -> Response:
+    """As `begin`, of several queues: an operation in each, of one form. A queue in which none can be begun is left out
+    and named."""
+    form, operations, why_not = form_id(*selection.bounds), parts().operations, []
+    began_at = 0
+    for bound in selection.bounds:
+        try:
+            begun = operations.start(
+                bound, by=actor(), action_id=form, reason=reason(), drip=pace.drip, canary=pace.canary
+            )
+            began_at = max(began_at, begun.began_at)
+        except (TooManyOperations, UnknownQueue) as error:
+            why_not.append(f"{bound.queue} is left out: {error}.")
+    parts().tender.wake()
+    for text in why_not[:MOST_TOLD]:
+        say(text, kind="warn")
+    if not began_at:
+        return done(to=f"{request.script_root}{request.full_path.rstrip('?')}")
+    return done(began_at, to=together_page(selection))
+
+
+def begun_together(selection: Selection) -> bool:
+    """Whether this form has begun anything before."""
+    form = form_id(*selection.bounds)
+    places = [(bound.queue, operation_id(bound.queue, form)) for bound in selection.bounds]
+    return bool(parts().inspector.operations_named(places))
+
+
+def together_page(selection: Selection) -> str:
+    return url_for("together.show", form=form_id(*selection.bounds))
+
+
 def begun(bound: Bound) -> Operation | None:
     """What this form has begun before."""
     try:
@@ -123,13 +166,25 @@ def begun(bound: Bound) -> Operation | None:
         return None
 
 
-def form_id(bound: Bound) -> str:
-    return action_id(bound.verb, bound.taken_at)
+def form_id(*bounds: Bound) -> str:
+    return action_id(bounds[0].verb, bounds[0].taken_at)
 
 
-def page_of(operation: Operation) -> str:
-    """Its queue is named, or all queues would be asked for it with each refresh."""
-    return url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue)
+def page_of(operation: Operation, endpoint: str = "show") -> str:
+    """Of an operation, or of the sum of those that one form has begun: its page, or by another endpoint what steers it.
+    Its queue is named, or all queues would be asked for it with each refresh."""
+    if not operation.bound.queue:
+        return url_for(f"together.{endpoint}", form=operation.id)
+    return url_for(f"activity.{endpoint}", operation_id=operation.id, queue=operation.bound.queue)
+
+
+def begin_undo(purge: Operation) -> Operation:
+    """What it purged is restored, as an operation of its own."""
+    keep_ms, ended_at = purge.keep_ms or 0, purge.ended_at or g.now_ms
+    bound = parts().operations.undoing(
+        purge.bound.queue, purge.id, purge.done, since=purge.began_at + keep_ms, until=ended_at + keep_ms
+    )
+    return parts().operations.start(bound, by=actor(), action_id=undo_form(purge.id), reason=reason())
 
 
 def undo_form(act: str) -> str:

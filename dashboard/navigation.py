@@ -26,10 +26,10 @@ class Entry:
 ENTRIES = (
     Entry("overview.index", "Overview", "overview", "o", ("overview",)),
     Entry("queues.index", "Queues", "queues", "q", ("queues", "figures", "limits", "tasks", "bulk")),
-    Entry("failures.index", "Failures", "dead", "f", ("failures", "faults"), badge="nav-dead"),
+    Entry("failures.index", "Failures", "dead", "f", ("failures", "faults", "bulk_together"), badge="nav-dead"),
     Entry("workers.index", "Workers", "workers", "w", ("workers",)),
     Entry("schedules.index", "Schedules", "schedules", "s", ("schedules",)),
-    Entry("activity.index", "Activity", "activity", "a", ("activity",)),
+    Entry("activity.index", "Activity", "activity", "a", ("activity", "together")),
 )
 SYSTEM = Entry("system.index", "System", "system", "y", ("system",))
 """In the menu, and under "More" in a narrow window."""

@@ -16,25 +16,36 @@ FRESH_MS = 15 * 60_000
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """`by`: who previewed it."""
+    """`bounds`: of each queue what was shown of it, all at the same moment. `by`: who previewed it."""
 
-    bound: Bound
+    bounds: tuple[Bound, ...]
     by: str
 
+    @property
+    def bound(self) -> Bound:
+        """Of the one queue, or the first of several."""
+        return self.bounds[0]
+
+    @property
+    def count(self) -> int:
+        return sum(bound.count for bound in self.bounds)
+
     def sign(self) -> str:
-        return _serializer().dumps([{**asdict(self.bound), "state": self.bound.state.value}, self.by])
+        return _serializer().dumps([[{**asdict(one), "state": one.state.value} for one in self.bounds], self.by])
 
     @classmethod
     def read(cls, text: str) -> Selection | None:
         """`None` of what this console did not sign."""
         try:
             found, by = _serializer().loads(text)
-            return cls(_bound(found), by)
+            bounds = tuple(map(_bound, found))
         except (BadData, TypeError, ValueError, KeyError):
             return None
+        return cls(bounds, by) if bounds else None
 
-    def is_of(self, queue: str, verb: str) -> bool:
-        return (self.bound.queue, self.bound.verb) == (queue, verb)
+    def is_of(self, verb: str, queue: str = "") -> bool:
+        """`queue`: "" for several."""
+        return self.bound.verb == verb and (not queue or [bound.queue for bound in self.bounds] == [queue])
 
     def age_ms(self, now_ms: int) -> int:
         return max(0, now_ms - self.bound.taken_at)

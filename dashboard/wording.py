@@ -27,7 +27,9 @@ VERBS: Mapping[str, Words] = {
     "delete": Words("Delete for good", "deleted for good", "Nothing is kept of {them}. There is no way back."),
     "promote": Words("Run now", "made ready", "{It} {is} ready at once, whatever time {it} {waits} for."),
     "cancel": Words("Cancel", "cancelled", "{It} {ends} here and {does} not run. There is no way back."),
-    "move": Words("Move", "moved"),
+    "move": Words(
+        "Move", "moved", "{It} {goes} there as {it} {is}: dead letters stay dead, what is due later is due then."
+    ),
 }
 """What is done to many tasks. Of a purge it depends on when what becomes of them."""
 
@@ -95,8 +97,9 @@ SKIPPED = {
 }
 
 
-def skipped(why: str) -> str:
-    return SKIPPED.get(why, why)
+def skipped(why: str, bound: Bound) -> str:
+    """Of an undo those are gone that had left the trash before."""
+    return "restored or deleted already" if bound.undoes and why == "gone" else SKIPPED.get(why, why)
 
 
 def outcome(operation: Operation) -> str:

@@ -11,11 +11,10 @@ import math
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from queue_core import audit, connection, decoding, ids, keys, protocol, reading, settings
+from queue_core import audit, connection, decoding, keys, protocol, settings
 from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.control import check_keep_seconds, check_ms, history_facts
@@ -26,35 +25,22 @@ from queue_core.errors import (
     TaskyardError,
     UnknownOperation,
     UnknownQueue,
-    check_several,
     shown,
 )
 from queue_core.inspector import Inspector, is_operation_id
 from queue_core.keys import QueueKeys
 from queue_core.moving import Move
+from queue_core.previews import Previews, check_target, check_way
 from queue_core.protocol import Acted, Argument, Call, Chunk, ChunkDone, Session
 from queue_core.protocol.operations import MAX_UNDER_WAY
-from queue_core.snapshot import Bound, Fault, FaultShare, Operation, Preview, State, TaskSummary
+from queue_core.snapshot import Bound, Operation, Preview, State
 
-VERBS: dict[str, frozenset[State]] = {
-    "requeue": frozenset({State.DEAD}),
-    "trash": frozenset({State.DEAD, State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
-    "restore": frozenset({State.TRASHED}),
-    "delete": frozenset({State.TRASHED}),
-    "promote": frozenset({State.SCHEDULED, State.RETRYING}),
-    "cancel": frozenset({State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
-    "move": frozenset({State.DEAD, State.READY, State.SCHEDULED, State.RETRYING, State.HELD}),
-}
-"""What can be done to a whole state."""
 DRIPPING = frozenset({"requeue", "restore", "promote", "move"})
 """Verbs that give workers something to do."""
-MAX_FAULTS = 1_200
-"""Of one operation; a queue has no more."""
 MIN_DRIP, MAX_DRIP = 0.01, 100_000.0
 """Tasks per second."""
 MAX_CANARY = 1_000
 CANARY, CANARY_FROM = 10, 1_000
-SAMPLES = 5
 MAX_QUEUES = 1_000
 """That are looked at for operations that nobody runs."""
 HINT_MS = 8 * 86_400_000
@@ -87,6 +73,7 @@ class Operations:
     ) -> None:
         self._client = client or Client(url, namespace, patience_seconds=patience_seconds)
         self._inspector = Inspector(client=self._client)
+        self._previews = Previews(self._client, self._inspector)
         self._runner = secrets.token_urlsafe(9)
         self._is_closing = threading.Event()
 
@@ -109,66 +96,22 @@ class Operations:
         to_queue: str = "",
     ) -> Preview:
         """What the operation would act on: a whole state, or the dead letters of some faults (none named: of all) that
-        died from `since` to `until`; `to_queue`: where a move takes them. Three or four round trips, each as long as
-        what is shown."""
-        _check_target(verb, state, faults, since, until)
-        _check_way(verb, queue, to_queue)
-        known = self._client.queue(queue)
-        now = self._inspector.server_ms()  # first: what arrives while this looks is later, though it may be counted
-        seen = self._inspector.queue(queue)
-        if state is State.DEAD:
-            shown = self._preview_letters(known, verb, tuple(sorted(set(faults))), since, min(now, until or now), now)
-            return replace(shown, bound=replace(shown.bound, to_queue=to_queue))
-        first, last = self._ends(known, state)
-        bound = Bound(queue, verb, state, now, int(getattr(seen.counts, state.value)), highest=last, to_queue=to_queue)
-        by_fault: tuple[FaultShare, ...] = ()
-        if state is State.RETRYING:
-            faults_of = self._inspector.faults(queue)
-            by_fault = tuple(_share(fault.fingerprint, fault.retrying, fault) for fault in faults_of if fault.retrying)
-        oldest = seen.oldest_ready_at if state is State.READY else first
-        return Preview(bound, by_fault, oldest, last, self._inspector.tasks(queue, state, limit=SAMPLES).rows)
+        died from `since` to `until`; `to_queue`: where a move takes them. At most six round trips, each as long as what
+        is shown."""
+        return self._previews.one(queue, verb, state, faults, since, until, to_queue)
 
-    def _preview_letters(
-        self, queue: QueueKeys, verb: str, faults: tuple[str, ...], since: int | None, until: int, now: int
-    ) -> Preview:
-        known = {fault.fingerprint: fault for fault in self._inspector.faults(queue.queue)}
-        names = faults or tuple(name for name, fault in known.items() if fault.dead)
-        commands: list[Sequence[Argument]] = []
-        for name in names:
-            first, last = f"[{name}:{since or 0:013}", b"[%b:%013d:\xff" % (name.encode(), until)
-            commands += [
-                ("ZLEXCOUNT", queue.dead_by_fault, first, last),
-                ("ZRANGEBYLEX", queue.dead_by_fault, first, last, "LIMIT", 0, SAMPLES),
-                ("ZREVRANGEBYLEX", queue.dead_by_fault, last, first, "LIMIT", 0, 1),
-            ]
-        answers = self._read(*commands) if commands else []
-        counts, heads, tails = answers[::3], answers[1::3], answers[2::3]
-        found = sorted(_read_letter(member) for head in heads for member in head)
-        newest = [_read_letter(member)[0] for tail in tails for member in tail]
-        shares = [_share(name, count, known.get(name)) for name, count in zip(names, counts, strict=True) if count]
-        return Preview(
-            bound=Bound(queue.queue, verb, State.DEAD, now, sum(counts), faults, since, until),
-            by_fault=tuple(sorted(shares, key=lambda share: (-share.count, share.fingerprint))),
-            oldest_at=found[0][0] if found else None,
-            newest_at=max(newest, default=None),
-            samples=self._samples(queue.queue, [task_id for _, task_id in found]),
-        )
-
-    def _samples(self, queue: str, found: Sequence[str]) -> tuple[TaskSummary, ...]:
-        return self._inspector.summaries(queue, found[:SAMPLES]) if found else ()
-
-    def _ends(self, queue: QueueKeys, state: State) -> tuple[int | None, int | None]:
-        """The first and the last of a state's own times."""
-        if state is State.HELD:
-            return None, None
-        if state is State.READY:
-            (tail,) = self._read(("LRANGE", queue.ready, -1, -1))
-            task_id, at = ids.read_ready_element(decoding.text(tail[0])) if tail else ("", None)
-            return None, at if at is not None else ids.id_time_ms(task_id)
-        place = {State.SCHEDULED: queue.scheduled, State.RETRYING: queue.retrying}.get(state, queue.trash)
-        ends = self._read(("ZRANGE", place, 0, 0, "WITHSCORES"), ("ZRANGE", place, -1, -1, "WITHSCORES"))
-        first, last = (decoding.moment(end[0][1]) if end else None for end in ends)
-        return first, last
+    def preview_several(
+        self,
+        verb: str,
+        queues: Mapping[str, Sequence[str]],
+        *,
+        state: State = State.DEAD,
+        since: int | None = None,
+        until: int | None = None,
+    ) -> tuple[Preview, ...]:
+        """Of several queues at once, of each with its faults (none named: all); only of dead and trashed tasks. Each is
+        begun as an operation of its own. Those in which there is nothing to do are missing. At most six round trips."""
+        return self._previews.several(verb, queues, state, since, until)
 
     def undoing(self, queue: str, act: str, count: int, *, since: int, until: int) -> Bound:
         """What restores those of `count` tasks that one act has put into the trash and that are there still: an
@@ -384,19 +327,6 @@ def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_
     return protocol.requeue(queue, (), about, chunk)
 
 
-def _share(fingerprint: str, count: int, fault: Fault | None) -> FaultShare:
-    """One that was forgotten has nothing but its fingerprint."""
-    if fault is None:
-        return FaultShare(fingerprint, count, "", "")
-    return FaultShare(fingerprint, count, fault.error_class, fault.message, fault.task_name)
-
-
-def _read_letter(member: bytes) -> tuple[int, str]:
-    """Time of death and id, of a member of `dead_by_fault`."""
-    before, _, task_id = member.rpartition(b":")
-    return decoding.number(before.rpartition(b":")[2]), decoding.text(task_id)
-
-
 def _describe(bound: Bound) -> str:
     to = f" to {bound.to_queue}" if bound.to_queue else ""
     if bound.undoes:
@@ -408,39 +338,12 @@ def _describe(bound: Bound) -> str:
     return f"dead letters {faults if bound.faults else 'of all faults'}{since} until {bound.until}{to}"
 
 
-def _check_target(verb: str, state: State, faults: Sequence[str], since: int | None, until: int | None) -> None:
-    if not isinstance(verb, str) or verb not in VERBS:
-        raise InvalidArgument(f"verb {shown(verb)} is not accepted: it is one of {', '.join(VERBS)}")
-    if not isinstance(state, State) or state not in VERBS[verb]:
-        states = ", ".join(sorted(VERBS[verb]))
-        given = shown(str(state) if isinstance(state, State) else state)
-        raise InvalidArgument(f"state {given} is not accepted: {verb} is for {states} tasks")
-    check_several("faults", faults)
-    if state is not State.DEAD and (faults or since is not None or until is not None):
-        raise InvalidArgument("faults and times are accepted for dead letters only")
-    if len(faults) > MAX_FAULTS:
-        raise InvalidArgument(f"{len(faults):,} faults are not accepted: at most {MAX_FAULTS:,}")
-    for fault in faults:
-        if not reading.is_fingerprint(fault):
-            raise InvalidArgument(f"fault {shown(fault, 80)} is not accepted: no fingerprint looks like that")
-    for what, ms in (("since", since), ("until", until)):
-        if ms is not None:
-            check_ms(what, ms)
-
-
-def _check_way(verb: str, queue: str, to_queue: str) -> None:
-    if verb != "move" and to_queue:
-        raise InvalidArgument(f"to_queue {to_queue!r:.80} is not accepted: {verb} takes tasks to no other queue")
-    if verb == "move" and keys.check_name("queue", to_queue) == queue:
-        raise InvalidArgument(f"tasks of {queue} cannot be moved to {to_queue}: it is the same queue")
-
-
 def _check_bound(bound: Bound) -> dict[str, Argument]:
     """The facts of an operation's HASH, as operation.lua reads them."""
-    _check_target(bound.verb, bound.state, bound.faults, None if bound.undoes else bound.since, bound.until)
+    check_target(bound.verb, bound.state, bound.faults, None if bound.undoes else bound.since, bound.until)
     if bound.undoes:
         _check_undoing(bound)
-    _check_way(bound.verb, bound.queue, bound.to_queue)
+    check_way(bound.verb, bound.queue, bound.to_queue)
     for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
         if ms is not None or what == "taken_at":
             check_ms(what, ms)

@@ -31,7 +31,8 @@ from dashboard.identity import actor
 from dashboard.parts import parts
 from dashboard.selections import FRESH_MS, Selection
 from queue_core.errors import InvalidArgument, UnknownOperation
-from queue_core.operations import MAX_CANARY, MAX_DRIP, MIN_DRIP, VERBS, operation_id
+from queue_core.operations import MAX_CANARY, MAX_DRIP, MIN_DRIP, operation_id
+from queue_core.previews import VERBS
 from queue_core.snapshot import Bound, FaultShare, Operation, State
 
 Verb = Literal["requeue", "trash", "restore", "delete", "promote", "cancel", "move"]
@@ -79,13 +80,14 @@ class ShareOut(Value, frozen=True):
 
 class PreviewOut(Value, frozen=True):
     """`selection`: what the operation is begun with, for 15 minutes and by the same token; `null`: there is nothing to
-    do. `oldest_at`, `newest_at`: the state's own times."""
+    do. `oldest_at`, `newest_at`: the state's own times. `about_bytes`: of the server's memory, an estimate."""
 
     bound: BoundOut
     by_fault: list[ShareOut]
     oldest_at: Time | None
     newest_at: Time | None
     samples: list[TaskOut]
+    about_bytes: int | None
     selection: str | None
 
 
@@ -210,7 +212,8 @@ def preview(name: str, query: PreviewQuery) -> PreviewOut:
         oldest_at=at(found.oldest_at),
         newest_at=at(found.newest_at),
         samples=[TaskOut.of(task) for task in found.samples],
-        selection=Selection(found.bound, actor()).sign() if found.bound.count else None,
+        about_bytes=found.size,
+        selection=Selection((found.bound,), actor()).sign() if found.bound.count else None,
     )
 
 
@@ -230,7 +233,7 @@ def operation(operation_id: str, query: OperationQuery) -> OperationOut:
 def start(body: StartIn, act: Act) -> OperationOut:
     """Begin what was previewed. It goes on by itself; 409 where the preview is too old, or not this token's."""
     selection = Selection.read(body.selection)
-    if selection is None:
+    if selection is None or len(selection.bounds) != 1:
         raise UnprocessableEntity("selection: it is none that this console has given.")
     bound = selection.bound
     if begun := _begun(bound, act):

@@ -25,6 +25,7 @@ from dashboard.views import (
     sign_in,
     system,
     tasks,
+    together,
     workers,
 )
 
@@ -43,6 +44,7 @@ def register_views(app: Flask, settings: ConsoleSettings) -> None:
         workers,
         schedules,
         activity,
+        together,
         system,
         find,
         preferences,
@@ -52,5 +54,6 @@ def register_views(app: Flask, settings: ConsoleSettings) -> None:
         metrics,
     ):
         app.register_blueprint(module.blueprint)
+    app.register_blueprint(bulk.together)
     if settings.demo_socket:
         app.register_blueprint(demo.blueprint)

@@ -1,35 +1,49 @@
-"""What is done to all that match: a page that shows what it would be, and the form on it that begins it."""
+"""What is done to all that match: a page that shows what it would be, and the form on it that begins it; in one queue,
+or in several at once."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flask import Blueprint, Response, abort, g, request, url_for
 
 from dashboard.actions import done, is_path
-from dashboard.bulk import Pace, begin, begun, effect_of, page_of, ways
+from dashboard.bulk import (
+    MOST_QUEUES,
+    Pace,
+    begin,
+    begin_together,
+    begun,
+    begun_together,
+    effect_of,
+    page_of,
+    together_page,
+    ways,
+)
 from dashboard.fault_filter import FaultFilter
-from dashboard.filters import clock, duration, exact, plural
+from dashboard.filters import ago, duration, exact, size
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
-from dashboard.wording import VERBS, Words, act, tasks
+from dashboard.targets import Target, target_of, wrong_target
+from dashboard.wording import VERBS, Words, tasks
 from queue_core.errors import InvalidArgument
-from queue_core.operations import VERBS as STATES_OF
-from queue_core.snapshot import AuditEntry, Bound, FaultShare, Preview, State
+from queue_core.previews import VERBS as STATES_OF
+from queue_core.snapshot import AuditEntry, Bound, Preview, State, TaskSummary
 
 blueprint = Blueprint("bulk", __name__)
+together = Blueprint("bulk_together", __name__)
 
 MOST_LINES = 5
 """Of a list of what they are."""
 LOOK_BACK = 50
 """Entries of the audit among which is looked for who was quicker."""
-MOVED_ELSEWHERE = ("move",)
-"""Verbs that need more than this page asks for."""
+QUICK_MS = 15 * 60_000
+IN_SEVERAL = ("requeue", "trash", "restore", "delete")
 TIMES = {
     State.DEAD: "Died",
     State.READY: "Ready since",
@@ -47,27 +61,32 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class BulkPage:
-    """`seen`: how many the page before had shown. `notices`: what differs from what was shown before. `wrong`: what has
-    to be changed in the form; `given`: what was typed into it."""
+    """`previews`: of each queue; `bound`: of the first, or, where nothing is there, what was asked for. `notices`: what
+    differs from what was shown before. `wrong`: what has to be changed in the form; `given`: what was typed into it.
+    `memory`: how much they take, where that is worth telling."""
 
-    preview: Preview
+    bound: Bound
+    count: int
     words: Words
     title: str
     effect: str
     selection: str
+    by_queue: tuple[Share, ...]
     by_task: tuple[Share, ...]
     by_error: tuple[Share, ...]
+    oldest_at: int | None
+    newest_at: int | None
+    samples: tuple[TaskSummary, ...]
     times: str
+    memory: str
     ways: tuple[str, ...]
     pace: Pace
     back: str
+    in_several: bool
+    target: Target | None = None
     notices: tuple[str, ...] = ()
     wrong: str = ""
     given: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def bound(self) -> Bound:
-        return self.preview.bound
 
     @property
     def is_typed(self) -> bool:
@@ -78,51 +97,119 @@ class BulkPage:
 @blueprint.get("/queues/<name>/bulk/<verb>")
 def preview(name: str, verb: str) -> Response:
     """Changes nothing."""
-    found = _preview(name, verb)
-    seen = request.args.get("seen", "")
-    notices = _missing(found.bound, int(seen)) if seen.isascii() and seen.isdigit() and len(seen) < 13 else ()
-    return _show(found, notices)
+    return _first_look(_preview(name, verb))
+
+
+@together.get("/bulk/<verb>", endpoint="preview")
+def preview_together(verb: str) -> Response:
+    """Of all queues in which something matches. Changes nothing."""
+    return _first_look(_preview_together(verb))
 
 
 @blueprint.post("/queues/<name>/bulk/<verb>")
 @needs(Role.OPERATOR)
 def start(name: str, verb: str) -> Response:
     """Bound to the form's selection. One that is too old, or somebody else's, is shown again."""
+    return _start(verb, name, lambda: _preview(name, verb))
+
+
+@together.post("/bulk/<verb>", endpoint="start")
+@needs(Role.OPERATOR)
+def start_together(verb: str) -> Response:
+    """As `start`: an operation in each of the queues."""
+    return _start(verb, "", lambda: _preview_together(verb))
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What was looked at. `asked`: what for, where nothing is there."""
+
+    previews: tuple[Preview, ...]
+    asked: Bound
+    in_several: bool = False
+    wrong: str = ""
+
+    @property
+    def bounds(self) -> tuple[Bound, ...]:
+        return tuple(preview.bound for preview in self.previews)
+
+    @property
+    def count(self) -> int:
+        return sum(preview.count for preview in self.previews)
+
+
+def _first_look(found: _Found) -> Response:
+    seen = request.args.get("seen", "")
+    is_number = seen.isascii() and seen.isdigit() and len(seen) < 13
+    return _show(found, _missing(found, int(seen)) if is_number else ())
+
+
+def _start(verb: str, name: str, look: Callable[[], _Found]) -> Response:
     selection = Selection.read(request.form.get("selection", ""))
-    if selection is None or not selection.is_of(name, verb):
-        return _show(_preview(name, verb), ("What this form was made of is not known any more.",), status=409)
-    operation = begun(selection.bound)
-    if operation:
-        return done(operation.began_at, to=page_of(operation))
+    if selection is None or not selection.is_of(verb, name):
+        return _show(look(), ("What this form was made of is not known any more.",), status=409)
+    before = begun(selection.bound) if name else None
+    if before:
+        return done(before.began_at, to=page_of(before))
+    if not name and not selection.is_fresh(g.now_ms) and begun_together(selection):
+        return done(to=together_page(selection))
     why_again = _why_again(selection)
     if why_again:
-        found = _preview(name, verb)
-        return _show(found, (why_again, *_differences(selection.bound, found.bound)), status=409)
+        found = look()
+        return _show(found, (why_again, *_differences(selection, found)), status=409)
     try:
         pace = Pace.read(request.form)
-        _check_typed(selection.bound)
-        return begin(selection, pace)
+        _check_typed(selection)
+        return begin(selection, pace) if name else begin_together(selection, pace)
     except InvalidArgument as error:
-        found = _preview(name, verb)
-        return _show(found, _differences(selection.bound, found.bound), wrong=str(error), status=422)
+        found = look()
+        return _show(found, _differences(selection, found), wrong=str(error), status=422)
 
 
-def _preview(queue: str, verb: str) -> Preview:
+def _preview(queue: str, verb: str) -> _Found:
     """What the address names: a state of the queue, or of its dead letters those of some faults and a range of time."""
-    if verb not in VERBS or verb in MOVED_ELSEWHERE:
+    if verb not in VERBS:
         abort(404)
-    state = _state(verb, request.args.get("state", ""))
+    state, to_queue = _state(verb, request.args.get("state", "")), request.args.get("to", "").strip()
     chosen, faults = FaultFilter.read(request.args, viewer().zone), tuple(request.args.getlist("fault"))
-    operations = parts().operations
+    operations, nothing = parts().operations, Bound(queue, verb, state, g.now_ms, 0, to_queue=to_queue)
+    if verb == "move" and (wrong := wrong_target(queue, to_queue)) is not None:
+        parts().inspector.queue(queue)
+        return _Found((), Bound(queue, verb, state, g.now_ms, 0), wrong=wrong)
     if state is not State.DEAD:
-        return operations.preview(queue, verb, state=state)
+        return _of_one(operations.preview(queue, verb, state=state, to_queue=to_queue))
     if chosen.chooses:
         known = chosen.within(queue).of(parts().inspector.faults(queue))
         matching = tuple(fault.fingerprint for fault in known if not faults or fault.fingerprint in faults)
         if not matching:
-            return Preview(Bound(queue, verb, state, g.now_ms, 0), (), None, None, ())
+            return _Found((), nothing)
         faults = matching
-    return operations.preview(queue, verb, faults=faults, since=chosen.since, until=chosen.until)
+    return _of_one(
+        operations.preview(queue, verb, faults=faults, since=chosen.since, until=chosen.until, to_queue=to_queue)
+    )
+
+
+def _of_one(found: Preview) -> _Found:
+    return _Found((found,) if found.count else (), found.bound)
+
+
+def _preview_together(verb: str) -> _Found:
+    """What the address names, in whatever queues it is."""
+    if verb not in IN_SEVERAL:
+        abort(404)
+    state, chosen = _state(verb, request.args.get("state", "")), FaultFilter.read(request.args, viewer().zone)
+    counts = {queue.name: queue.counts for queue in g.view.snapshot.queues} if g.view.snapshot else {}
+    queues: dict[str, list[str]] = {}
+    if state is State.DEAD and chosen.chooses:
+        for fault in chosen.of(parts().inspector.faults(chosen.queue or None)):
+            if fault.dead:
+                queues.setdefault(fault.queue, []).append(fault.fingerprint)
+    else:
+        queues = {name: [] for name in counts if getattr(counts[name], state.value) and chosen.queue in ("", name)}
+    if len(queues) > MOST_QUEUES:
+        raise InvalidArgument(f"{len(queues):,} queues at once are not accepted: {MOST_QUEUES} are the most.")
+    found = parts().operations.preview_several(verb, queues, state=state, since=chosen.since, until=chosen.until)
+    return _Found(found, Bound("", verb, state, g.now_ms, 0), in_several=True)
 
 
 def _state(verb: str, text: str) -> State:
@@ -134,34 +221,45 @@ def _state(verb: str, text: str) -> State:
     return State(text)
 
 
-def _show(found: Preview, notices: Iterable[str] = (), *, wrong: str = "", status: int = 200) -> Response:
-    bound = found.bound
-    words = VERBS[bound.verb]
-    pace = Pace.usual(bound)
+def _show(found: _Found, notices: Iterable[str] = (), *, wrong: str = "", status: int = 200) -> Response:
+    bound = found.bounds[0] if found.previews else found.asked
+    words, count = VERBS[bound.verb], found.count
+    pace = Pace.usual(bound.verb, count)
+    shares = [share for preview in found.previews for share in preview.by_fault]
+    number = len(found.previews)
+    to = f" to {bound.to_queue}" if bound.to_queue else ""
     page = BulkPage(
-        preview=found,
+        bound=bound,
+        count=count,
         words=words,
-        title=f"{words.name} {tasks(bound.count, bound.state)}",
-        effect=effect_of(bound.verb, bound.count),
-        selection=Selection(bound, actor()).sign() if bound.count else "",
-        by_task=_shares(found.by_fault, lambda share: share.task_name),
-        by_error=_shares(found.by_fault, lambda share: share.error_class),
+        title=f"{words.name} {tasks(count, bound.state)}{to}{f' in {number:,} queues' if number > 1 else ''}",
+        effect=effect_of(bound.verb, count),
+        selection=Selection(found.bounds, actor()).sign() if count else "",
+        by_queue=_shares((preview.bound.queue, preview.count) for preview in found.previews),
+        by_task=_shares((share.task_name, share.count) for share in shares),
+        by_error=_shares((share.error_class, share.count) for share in shares),
+        oldest_at=min((one.oldest_at for one in found.previews if one.oldest_at is not None), default=None),
+        newest_at=max((one.newest_at for one in found.previews if one.newest_at is not None), default=None),
+        samples=tuple(task for preview in found.previews for task in preview.samples),
         times=TIMES.get(bound.state, ""),
+        memory=_memory(bound.verb, found.previews),
         ways=ways(bound.verb),
         pace=pace,
-        back=_back(bound),
+        back=_back(found),
+        in_several=found.in_several,
+        target=target_of(bound.queue, bound.to_queue) if bound.verb == "move" else None,
         notices=tuple(notices),
-        wrong=wrong,
+        wrong=wrong or found.wrong,
         given=request.form,
     )
     return render_page("bulk/show.html", {}, page, status=status)
 
 
-def _shares(found: Iterable[FaultShare], name_of: Callable[[FaultShare], str]) -> tuple[Share, ...]:
+def _shares(found: Iterable[tuple[str, int]]) -> tuple[Share, ...]:
     """Most first; what is behind the fifth is one line."""
     counts: Counter[str] = Counter()
-    for share in found:
-        counts[name_of(share) or "not known any more"] += share.count
+    for name, count in found:
+        counts[name or "not known any more"] += count
     ordered = counts.most_common()
     shown = [Share(name, count) for name, count in ordered[:MOST_LINES]]
     rest = ordered[MOST_LINES:]
@@ -170,11 +268,20 @@ def _shares(found: Iterable[FaultShare], name_of: Callable[[FaultShare], str]) -
     return tuple(shown)
 
 
-def _back(bound: Bound) -> str:
-    target = request.args.get("next", "")
-    if is_path(target):
-        return f"{request.script_root}{target}"
-    return url_for("queues.show", name=bound.queue, state=bound.state.value)
+def _memory(verb: str, previews: Sequence[Preview]) -> str:
+    """`about 1.4 MiB, freed when deleted for good`: of what leaves; "" where the server does not tell."""
+    freed = {"trash": "freed when deleted for good", "delete": "freed", "cancel": "freed"}.get(verb)
+    sizes = [preview.size for preview in previews if preview.size is not None]
+    return f"about {size(sum(sizes))}, {freed}" if freed and sizes and len(sizes) == len(previews) else ""
+
+
+def _back(found: _Found) -> str:
+    address = request.args.get("next", "")
+    if is_path(address):
+        return f"{request.script_root}{address}"
+    if found.in_several:
+        return url_for("failures.trash" if found.asked.state is State.TRASHED else "failures.index")
+    return url_for("queues.show", name=found.asked.queue, state=found.asked.state.value)
 
 
 # What differs from what was shown before.
@@ -189,36 +296,48 @@ def _why_again(selection: Selection) -> str:
     return ""
 
 
-def _differences(before: Bound, now: Bound) -> tuple[str, ...]:
-    if before.count == now.count:
-        return ()
-    return (f"It was {tasks(before.count, before.state)}, now it is {exact(now.count)}.",)
+def _differences(before: Selection, now: _Found) -> tuple[str, ...]:
+    found = []
+    if before.count != now.count:
+        found.append(f"It was {tasks(before.count, before.bound.state)}, now it is {exact(now.count)}.")
+    counts = {bound.queue: bound.count for bound in now.bounds}
+    changed = [bound for bound in before.bounds if counts.get(bound.queue, 0) != bound.count]
+    if len(before.bounds) > 1:
+        found += [
+            f"{bound.queue}: it was {exact(bound.count)}, now it is {exact(counts.get(bound.queue, 0))}."
+            for bound in changed[:MOST_LINES]
+        ]
+    return tuple(found)
 
 
-def _missing(bound: Bound, seen: int) -> tuple[str, ...]:
+def _missing(found: _Found, seen: int) -> tuple[str, ...]:
     """Fewer than the page before had shown: how many, and who was quicker, as far as the audit knows."""
-    left_out = seen - bound.count
+    left_out = seen - found.count
     if left_out <= 0:
         return ()
-    what = f"{exact(left_out)} of the {exact(seen)} that you saw"
-    quicker = _quicker(bound)
+    what, is_one = f"{exact(left_out)} of the {exact(seen)} that you saw", left_out == 1
+    quicker = _quicker(found)
     if quicker is None:
-        return (f"{what} {'is' if left_out == 1 else 'are'} not there any more and left out.",)
-    when = clock(quicker.at, g.now_ms, viewer().zone)
-    more = "" if quicker.count == left_out else f" ({plural(quicker.count, 'task')})"
-    are = "is" if left_out == 1 else "are"
-    return (f"{what} {are} left out: {quicker.by} pressed {act(quicker.verb)} at {when}{more}.",)
+        return (f"{what} {'is' if is_one else 'are'} not there any more and left out.",)
+    how = f"{VERBS[quicker.verb].done} by {quicker.by} {ago(quicker.at, g.now_ms)}"
+    if quicker.count < left_out:
+        return (f"{what} are left out: {exact(quicker.count)} {'was' if quicker.count == 1 else 'were'} {how}.",)
+    return (f"{what} {'was' if is_one else 'were'} {how} and {'is' if is_one else 'are'} left out.",)
 
 
-def _quicker(bound: Bound) -> AuditEntry | None:
-    entries = parts().inspector.audit(LOOK_BACK).rows
-    takes = [entry for entry in entries if entry.queue == bound.queue and bound.state in STATES_OF.get(entry.verb, ())]
-    return takes[0] if takes and g.now_ms - takes[0].at < 15 * 60_000 else None
+def _quicker(found: _Found) -> AuditEntry | None:
+    queues = {bound.queue for bound in (*found.bounds, found.asked)} - {""}
+    takes = [
+        entry
+        for entry in parts().inspector.audit(LOOK_BACK).rows
+        if found.asked.state in STATES_OF.get(entry.verb, ()) and (found.in_several or entry.queue in queues)
+    ]
+    return takes[0] if takes and g.now_ms - takes[0].at < QUICK_MS else None
 
 
-def _check_typed(bound: Bound) -> None:
-    if bound.verb != "delete":
+def _check_typed(selection: Selection) -> None:
+    if selection.bound.verb != "delete":
         return
     typed = "".join(character for character in request.form.get("typed", "") if character not in " ,.\u202f\u00a0")
-    if typed != str(bound.count):
-        raise InvalidArgument(f"Type the number of tasks, {exact(bound.count)}, to delete them for good.")
+    if typed != str(selection.count):
+        raise InvalidArgument(f"Type the number of tasks, {exact(selection.count)}, to delete them for good.")

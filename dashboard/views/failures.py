@@ -10,7 +10,7 @@ from flask import Blueprint, Response, g, make_response, redirect, request, url_
 from werkzeug.exceptions import BadRequest
 
 from dashboard.actions import Letter, action_id, by_queue, done, read_letters, reason, say_outcome, whole_number
-from dashboard.bulk import Link, effect_of, links, undo_form
+from dashboard.bulk import MOST_QUEUES, Link, effect_of, links, undo_form
 from dashboard.fault_filter import FaultFilter, is_local
 from dashboard.filters import clock, plural
 from dashboard.htmx import fresh, render_page
@@ -50,8 +50,8 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """`links`: what can be done to all letters of these faults, where they are of one queue; else `queue_count` says of
-    how many, so that one can be chosen."""
+    """`links`: what can be done to all letters of these faults; without any where they are of too many queues, of which
+    `queue_count` says how many."""
 
     tabs: tuple[Tab, ...]
     part: Part[Fault]
@@ -296,10 +296,11 @@ def _faults(chosen: FaultFilter) -> tuple[Fault, ...]:
 
 
 def _links(queues: Set[str], state: State, count: int, chosen: FaultFilter) -> tuple[Link, ...]:
-    """An operation is on one queue."""
-    if len(queues) != 1:
+    """Of one queue, or of several at once."""
+    if len(queues) > MOST_QUEUES:
         return ()
-    return links(next(iter(queues)), state, count, chosen.query(with_queue=False))
+    queue = next(iter(queues)) if len(queues) == 1 else ""
+    return links(queue, state, count, chosen.query(with_queue=False)) if queues else ()
 
 
 def _queues_with(place: str, chosen: str) -> Set[str]:

@@ -13,12 +13,12 @@ from dashboard.filters import clock, duration
 from dashboard.htmx import render_page
 from dashboard.identity import actor
 from dashboard.listing import Listing, listing
+from dashboard.operation_page import OperationPage, operation_page
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.tracebacks import Traceback, parse_traceback
-from dashboard.views.activity import OperationPage, operation_page
 from queue_core.errors import CorruptQueue
 from queue_core.snapshot import Bound, Fault, Operation, State, WorkerSnapshot, is_live, takes
 
@@ -124,11 +124,11 @@ def _box(fault: Fault) -> RetryBox | None:
     chosen = {"fault": fault.fingerprint}
     return RetryBox(
         bound=bound,
-        selection=Selection(bound, actor()).sign(),
+        selection=Selection((bound,), actor()).sign(),
         oldest_at=oldest,
         newest_at=newest,
         ways=ways("requeue"),
-        pace=Pace.usual(bound),
+        pace=Pace.usual(bound.verb, bound.count),
         given=request.args,
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, chosen) if "/trash" in link.href),

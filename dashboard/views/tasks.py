@@ -14,6 +14,7 @@ from dashboard.parts import parts
 from dashboard.payload import MOST_SHOWN, Copies, copies, pretty
 from dashboard.redacting import unguarded
 from dashboard.rendering import viewer
+from dashboard.targets import Target, target_of, wrong_target
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import UnknownFault
@@ -61,6 +62,10 @@ class TaskPage:
 
     @property
     def can_trash(self) -> bool:
+        return self.task.state in TRASHABLE
+
+    @property
+    def can_move(self) -> bool:
         return self.task.state in TRASHABLE
 
     @property
@@ -169,6 +174,43 @@ def cancel(name: str, task_id: str) -> Response:
     else:
         say_outcome([outcome], "task", "cancelled")
     return done(outcome.server_ms, to=url_for("tasks.show", name=name, task_id=task_id))
+
+
+@dataclass(frozen=True, slots=True)
+class MoveForm:
+    task: TaskDetail
+    can_move: bool
+    target: Target
+    wrong: str = ""
+
+
+@blueprint.get("/queues/<name>/tasks/<task_id>/move")
+@needs(Role.OPERATOR)
+def move_form(name: str, task_id: str) -> Response:
+    return _move_form(name, task_id)
+
+
+@blueprint.post("/queues/<name>/tasks/<task_id>/move")
+@needs(Role.OPERATOR)
+def move(name: str, task_id: str) -> Response:
+    """Whether the queue is one that somebody meant is asked where there is none of that name."""
+    to_queue = request.form.get("to", "").strip()
+    wrong = wrong_target(name, to_queue)
+    if wrong is not None:
+        return _move_form(name, task_id, wrong or "Name a queue.")
+    if target_of(name, to_queue).is_new and request.form.get("new") != to_queue:
+        return _move_form(name, task_id, to_queue=to_queue)
+    outcome = parts().control.move(
+        name, [task_id], to_queue, by=actor(), reason=reason(), action_id=action_id(to_queue)
+    )
+    say_outcome([outcome], "task", f"moved to {to_queue}", many="tasks")
+    return done(outcome.server_ms, to=url_for("tasks.show", name=to_queue if outcome.done else name, task_id=task_id))
+
+
+def _move_form(name: str, task_id: str, wrong: str = "", *, to_queue: str = "") -> Response:
+    task = parts().inspector.task(name, task_id)
+    form = MoveForm(task, task.state in TRASHABLE, target_of(name, to_queue), wrong)
+    return render_page("tasks/move.html", {}, form, status=422 if wrong or to_queue else 200)
 
 
 @blueprint.get("/queues/<name>/tasks/<task_id>/payload")

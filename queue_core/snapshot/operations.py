@@ -47,13 +47,15 @@ class FaultShare:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What an operation would act on. `oldest_at` and `newest_at` are the state's own times: died, ready, due, deleted
-    for good; `None` where it has none. `samples`: at most five."""
+    for good; `None` where it has none. `samples`: at most five. `size`: about how many bytes of the server's memory
+    they take; `None` where it does not tell."""
 
     bound: Bound
     by_fault: tuple[FaultShare, ...]
     oldest_at: int | None
     newest_at: int | None
     samples: tuple[TaskSummary, ...]
+    size: int | None = None
 
     @property
     def count(self) -> int:

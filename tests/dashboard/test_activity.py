@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from flask import Flask
 
+from dashboard.audit_rows import target_page
 from dashboard.parts import Parts
 from dashboard.speeds import MOST, Speeds
 from dashboard.wording import ACTS, outcome
-from queue_core.operations import VERBS
 from queue_core.operations import Operations as Engine
-from queue_core.snapshot import Bound, Operation, State
+from queue_core.previews import VERBS
+from queue_core.snapshot import AuditEntry, Bound, Operation, State
 from tests.console import Tasks, Visitor, text_of
 
 ACT = {"by": "ada", "action_id": "form"}
@@ -110,6 +112,83 @@ def test_hostile_entries_are_text(visitor: Visitor, tasks: Tasks) -> None:
 
 def test_every_verb_of_operations_has_a_word() -> None:
     assert set(VERBS) <= set(ACTS)
+
+
+@pytest.mark.parametrize(
+    ("query", "verbs"),
+    [
+        ("queue=billing", ["Pause", "Purge"]),
+        ("by=BO", ["Resume", "Pause"]),
+        ("what=Pause", ["Pause", "Pause"]),
+        ("what=Pause&queue=email", ["Pause"]),
+        ("by=bo&what=Purge", []),
+        ("queue=nowhere", []),
+    ],
+)
+def test_entries_are_chosen_by_queue_person_and_what_was_done(
+    visitor: Visitor, tasks: Tasks, query: str, verbs: list[str]
+) -> None:
+    tasks.enqueue("email", name="send")
+    ids = tasks.die()
+    tasks.control.trash("billing", ids, by="ada", action_id="t")
+    tasks.control.pause("billing", by="ada", action_id="p")
+    tasks.control.pause("email", by="bo", action_id="q")
+    tasks.control.resume("email", by="bo", action_id="r")
+    page = visitor.text(f"/activity?{query}")
+    assert [re.sub(r"^(now|\d+\ss ago) (\w+) .*", r"\2", row) for row in rows(page)] == verbs
+    assert ("Nothing that was done matches" in main(page)) is (not verbs)
+    assert ('value="BO" placeholder="Who"' in page) is ("BO" in query)
+
+
+def test_a_page_of_chosen_entries_goes_on_where_its_look_ended(
+    visitor: Visitor, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tasks.enqueue()
+    tasks.control.pause("billing", by="ada", action_id="first")
+    for number in range(8):
+        tasks.control.resume("billing", by="bo", action_id=f"r{number}")
+    monkeypatch.setattr("dashboard.views.activity.MAX_ROWS", 3)
+    monkeypatch.setattr("dashboard.views.activity.LOOK_AT_MOST", 6)
+    page = visitor.text("/activity?by=ada")
+    assert rows(page) == []
+    (older,) = re.findall(r'href="([^"]*)" rel="next">Look before', page)
+    assert ["Pause the queue" in row for row in rows(visitor.text(unescape(older)))] == [True]
+    monkeypatch.setattr("dashboard.views.activity.PAGE_SIZE", 5)
+    page = visitor.text("/activity?by=bo")
+    assert len(rows(page)) == 5
+    (older,) = re.findall(r'href="([^"]*)" rel="next">Older', page)
+    assert len(rows(visitor.text(unescape(older)))) == 3
+    known = re.findall(r'name="known" value="([^"]*)"', page)[0]
+    tasks.control.pause("billing", by="ada", action_id="unseen")
+    tasks.control.resume("billing", by="bo", action_id="seen")
+    refreshed = visitor.fragment(f"/activity?by=bo&known={known}").text
+    assert "1 new entry · show" in refreshed
+
+
+@pytest.mark.parametrize(
+    ("target", "queue", "verb", "href"),
+    [
+        ("task order-5", "billing", "trash", "/queues/billing/tasks/order-5"),
+        ("task order-5: priority 0 → 5", "billing", "edit", "/queues/billing/tasks/order-5"),
+        ("task order-5 to email", "billing", "move", "/queues/billing/tasks/order-5"),
+        ("dead letters of fault 0a1b until 1763770000000", "billing", "requeue", "/queues/billing/faults/0a1b"),
+        ("fault 0a1b", "billing", "mute", "/queues/billing/faults/0a1b"),
+        ("schedule night.ly: every day at 03:00, UTC", "billing", "pause_schedule", "/schedules/night.ly"),
+        ("schedule nightly", "billing", "run_schedule", "/schedules/nightly"),
+        ("schedule nightly", "billing", "remove_schedule", ""),
+        ("worker web-3:41", "", "stop", "/workers/web-3:41"),
+        ("3 workers, web-3:41 the first", "", "stop", ""),
+        ("operation 0123456789ab", "billing", "pause_operation", "/activity/0123456789ab?queue=billing"),
+        ("the queue", "billing", "pause", "/queues/billing"),
+        ("lane name:charge", "billing", "close_lane", "/queues/billing"),
+        ("all ready tasks", "billing", "trash", "/queues/billing"),
+        ("the queue", "billing", "delete_queue", ""),
+        ("/system", "", "refuse", ""),
+    ],
+)
+def test_an_entry_leads_to_what_it_was_done_to(app: Flask, target: str, queue: str, verb: str, href: str) -> None:
+    with app.test_request_context():
+        assert target_page(AuditEntry("1-0", 1, "ada", verb, queue, target, 1, "", "form")) == href
 
 
 # One operation.
@@ -226,6 +305,18 @@ def test_a_purge_is_undone_as_an_operation_and_only_once(visitor: Visitor, tasks
     page = visitor.text(path)
     assert "Undo: restore" not in page
     assert "Undone by console: 2 restored." in main(page)
+
+
+def test_what_was_restored_before_an_undo_is_said_so(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    ids = tasks.die(count=3)
+    operation = started(operations, "trash")
+    operations.tend()
+    tasks.control.restore("billing", ids[:1], by="bo", action_id="quick")
+    undone = visitor.post(f"/activity/{operation.id}/undo").location
+    operations.tend()
+    shown = main(visitor.text(undone))
+    assert "2 restored, 1 skipped." in shown
+    assert "1 restored or deleted already" in shown
 
 
 def test_what_is_no_purge_cannot_be_undone(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:

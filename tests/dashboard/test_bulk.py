@@ -85,7 +85,16 @@ def test_every_verb_has_its_preview(visitor: Visitor, tasks: Tasks, path: str, t
     ("path", "status"),
     [
         ("/queues/billing/bulk/destroy", 404),
-        ("/queues/billing/bulk/move", 404),
+        ("/queues/billing/bulk/move", 200),
+        ("/queues/billing/bulk/move?to=billing", 200),
+        ("/queues/billing/bulk/move?to=%7B", 200),
+        ("/queues/nowhere/bulk/move", 404),
+        ("/bulk/move", 404),
+        ("/bulk/promote", 404),
+        ("/bulk/destroy", 404),
+        ("/bulk/requeue?state=ready", 400),
+        ("/bulk/requeue?since=yesterday", 400),
+        ("/bulk/trash?queue=nowhere&task=x", 404),
         ("/queues/nowhere/bulk/requeue", 404),
         ("/queues/billing/bulk/requeue?state=ready", 400),
         ("/queues/billing/bulk/trash?state=running", 400),
@@ -126,7 +135,7 @@ def test_a_preview_says_who_was_quicker(visitor: Visitor, tasks: Tasks) -> None:
     letters = [(task_id, tasks.died_at(task_id)) for task_id in tasks.die(count=5)]
     tasks.control.requeue("billing", letters[:2], by="bo", action_id="quick")
     shown = text_of(visitor.text(f"{RETRY}?seen=5"))
-    assert "2 of the 5 that you saw are left out: bo pressed Retry at" in shown
+    assert "2 of the 5 that you saw were retried by bo now and are left out." in shown
     assert "Retry 3 dead letters" in shown
 
 
@@ -190,7 +199,9 @@ def test_an_old_preview_is_shown_again_with_what_differs(visitor: Visitor, tasks
     with app.app_context():
         selection = Selection.read(field(page, "selection"))
         assert selection
-        old = replace(selection, bound=replace(selection.bound, taken_at=selection.bound.taken_at - FRESH_MS - 1_000))
+        old = replace(
+            selection, bounds=(replace(selection.bound, taken_at=selection.bound.taken_at - FRESH_MS - 1_000),)
+        )
         signed = old.sign()
     tasks.control.requeue("billing", letters[:1], by="bo", action_id="quick")
     response = visitor.post(RETRY, selection=signed, reason="typed before")
@@ -288,9 +299,9 @@ def test_a_pace_that_cannot_be_is_refused(form: dict[str, str]) -> None:
 
 
 def test_above_a_thousand_a_few_go_first_unless_chosen_otherwise() -> None:
-    assert Pace.usual(replace(BOUND, count=1_000)).way == "all"
-    assert Pace.usual(replace(BOUND, count=1_001)).way == "first"
-    assert Pace.usual(replace(BOUND, count=1_001, verb="trash")).way == "all"
+    assert Pace.usual("requeue", 1_000).way == "all"
+    assert Pace.usual("requeue", 1_001).way == "first"
+    assert Pace.usual("trash", 1_001).way == "all"
 
 
 def test_a_few_go_first_and_are_waited_for(visitor: Visitor, tasks: Tasks, run: Callable[[], Operation]) -> None:
@@ -322,23 +333,23 @@ def test_purging_offers_no_pace(visitor: Visitor, tasks: Tasks) -> None:
 
 def test_a_selection_comes_back_as_it_was_signed(app: Flask) -> None:
     with app.app_context():
-        selection = Selection(BOUND, "ada")
+        selection = Selection((BOUND,), "ada")
         signed = selection.sign()
         assert Selection.read(signed) == selection
         assert Selection.read(signed.replace(signed[20], "-" if signed[20] != "-" else "x", 1)) is None
         many = replace(BOUND, faults=tuple(f"{number:012x}" for number in range(1_200)))
-        assert Selection.read(Selection(many, "ada").sign()) == Selection(many, "ada")
+        assert Selection.read(Selection((many, BOUND), "ada").sign()) == Selection((many, BOUND), "ada")
 
 
 def test_a_selection_of_another_key_is_none_of_ours(app: Flask, settings: object) -> None:
     with app.app_context():
-        signed = Selection(BOUND, "ada").sign()
+        signed = Selection((BOUND,), "ada").sign()
         app.secret_key = "another one"
         assert Selection.read(signed) is None
 
 
 def test_a_selection_is_fresh_for_a_quarter_of_an_hour() -> None:
-    selection = Selection(BOUND, "ada")
+    selection = Selection((BOUND,), "ada")
     assert selection.is_fresh(BOUND.taken_at + FRESH_MS)
     assert not selection.is_fresh(BOUND.taken_at + FRESH_MS + 1)
     assert selection.is_fresh(BOUND.taken_at - 5)
@@ -350,9 +361,9 @@ def test_a_selection_is_fresh_for_a_quarter_of_an_hour() -> None:
 @pytest.mark.parametrize(
     ("state", "labels"),
     [
-        ("dead", ["Retry 2…", "Purge 2…"]),
-        ("ready", ["Purge 3…", "Cancel 3…"]),
-        ("scheduled", ["Run now 1…", "Purge 1…", "Cancel 1…"]),
+        ("dead", ["Retry 2…", "Purge 2…", "Move 2…"]),
+        ("ready", ["Purge 3…", "Cancel 3…", "Move 3…"]),
+        ("scheduled", ["Run now 1…", "Purge 1…", "Cancel 1…", "Move 1…"]),
         ("trashed", ["Restore 1…", "Delete for good 1…"]),
         ("running", []),
     ],
@@ -370,6 +381,9 @@ def test_the_page_of_a_queue_leads_to_what_can_be_done_to_all_of_a_state(
     assert [label for _, label in links] == labels
     for href, label in links:
         page = visitor.text(unescape(href))
+        if label.startswith("Move"):
+            assert "To which queue" in page
+            page = visitor.text(f"{unescape(href)}&to=email")
         assert f"{label.removesuffix('…')}</button>" in page
         assert f'<a class="button" href="{path}">Back</a>' in page
 

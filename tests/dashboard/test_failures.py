@@ -82,7 +82,7 @@ def test_counts_of_a_range_of_time_are_exact(visitor: Visitor, tasks: Tasks) -> 
         f"since={iso(middle)}&until={iso(middle)}": died.count(middle),
     }.items():
         page = visitor.text(f"/dead?queue=billing&{query}")
-        assert [label for label, _ in whole(page)] == [f"Retry {count}…", f"Purge {count}…"]
+        assert [label for label, _ in whole(page)] == [f"Retry {count}…", f"Purge {count}…", f"Move {count}…"]
         assert f'<span class="t-bad">{count}</span>' in page
         assert len(listed(visitor.text(f"/dead/letters?queue=billing&{query}"))) == count
         assert f"<h1>Retry {count} dead letter" in visitor.text(whole(page)[0][1])
@@ -90,7 +90,7 @@ def test_counts_of_a_range_of_time_are_exact(visitor: Visitor, tasks: Tasks) -> 
 
 def test_what_matches_leads_to_its_preview(visitor: Visitor, faults: dict[str, int]) -> None:
     path = "/dead?class=KeyError&since=2021-01-01T00:00:00.000Z"
-    (retry, purge) = whole(visitor.text(path))
+    retry, purge, _ = whole(visitor.text(path))
     assert (retry[0], purge[0]) == ("Retry 2…", "Purge 2…")
     preview = visitor.text(retry[1])
     assert "<h1>Retry 2 dead letters</h1>" in preview
@@ -98,13 +98,20 @@ def test_what_matches_leads_to_its_preview(visitor: Visitor, faults: dict[str, i
     assert f'<a class="button" href="{path.replace("&", "&amp;")}">Back</a>' in preview
 
 
-def test_an_operation_is_on_one_queue_so_one_is_to_be_chosen(visitor: Visitor, faults: dict[str, int]) -> None:
-    for path in ("/dead", "/dead/letters", "/dead?q=failed"):
-        page = visitor.text(path)
-        assert whole(page) == []
-        assert "Choose a queue to act on all of it" in page
-    assert [label for label, _ in whole(visitor.text("/dead/letters?queue=email"))] == ["Retry 4…", "Purge 4…"]
-    assert [label for label, _ in whole(visitor.text("/dead?task=send"))] == ["Retry 4…", "Purge 4…"]
+def test_what_matches_in_several_queues_leads_to_a_preview_of_them_all(
+    visitor: Visitor, faults: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, count in {"/dead": 9, "/dead/letters": 9, "/dead?q=failed": 7}.items():
+        (retry, purge) = whole(visitor.text(path))
+        assert (retry[0], purge[0]) == (f"Retry {count}…", f"Purge {count}…")
+        assert f"<h1>Retry {count} dead letters in 2 queues</h1>" in visitor.text(retry[1])
+    of_one = ["Retry 4…", "Purge 4…", "Move 4…"]
+    assert [label for label, _ in whole(visitor.text("/dead/letters?queue=email"))] == of_one
+    assert [label for label, _ in whole(visitor.text("/dead?task=send"))] == of_one
+    monkeypatch.setattr("dashboard.views.failures.MOST_QUEUES", 1)
+    page = visitor.text("/dead")
+    assert whole(page) == []
+    assert "Choose a queue to act on all of it" in page
 
 
 def test_the_trash_of_a_queue_is_restored_or_deleted_for_good(visitor: Visitor, tasks: Tasks) -> None:

@@ -28,6 +28,7 @@ PLACEHOLDERS = {
     "filename": "app.css",
     "verb": "requeue",
     "operation_id": "0123456789ab",
+    "form": "0123456789abcdef01234567",
     "schedule": "nightly",
 }
 

@@ -8,7 +8,8 @@ import pytest
 
 from queue_core import protocol
 from queue_core.inspector import Inspector
-from queue_core.operations import VERBS, Operations
+from queue_core.operations import Operations
+from queue_core.previews import VERBS
 from queue_core.protocol import Chunk
 from queue_core.snapshot import State
 from tests.engine import Engine

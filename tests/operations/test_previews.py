@@ -57,6 +57,53 @@ def test_preview_of_a_state_counts_it(
     assert [row.id for row in shown.samples] == [task_id]
 
 
+@pytest.mark.each_server
+def test_several_queues_are_previewed_at_once_each_as_one_alone(engine: Engine, operations: Operations) -> None:
+    engine.kill(3)
+    engine.kill(2, "wrong address")
+    engine.later(1_000)
+    for queue, count in {"sms": 4, "push": 0}.items():
+        other = Engine(engine.url, engine.client.namespace, queue)
+        other.now = engine.now
+        other.kill(count)
+        other.close()
+    for queue in ("email", "sms"):
+        engine.client.register(queue)
+    fault = fault_of(engine, "no answer")
+    asked: dict[str, list[str]] = {"email": [fault], "sms": [], "push": [], "nowhere": []}
+    email, sms = operations.preview_several("requeue", asked)
+    assert email == operations.preview("email", "requeue", faults=[fault])
+    assert sms == replace(operations.preview("sms", "requeue"), samples=sms.samples)
+    assert [task.at for task in (*email.samples, *sms.samples)] == [START_MS] * 3 + [engine.now] * 2
+    (early,) = operations.preview_several("requeue", asked, until=START_MS)
+    assert (early.bound.queue, early.count) == ("email", 3)
+    engine.trash(engine.enqueue("away"))
+    (trashed,) = operations.preview_several("delete", {"email": [], "sms": []}, state=State.TRASHED)
+    assert trashed == operations.preview("email", "delete", state=State.TRASHED)
+    with pytest.raises(InvalidArgument):
+        operations.preview_several("trash", asked, state=State.READY)
+    with pytest.raises(InvalidArgument):
+        operations.preview_several("requeue", {"email": ["a:b"]})
+
+
+@pytest.mark.each_server
+@pytest.mark.parametrize("state", [State.READY, State.SCHEDULED, State.DEAD, State.TRASHED])
+def test_preview_tells_about_how_much_memory_they_take(engine: Engine, operations: Operations, state: State) -> None:
+    """Two faults, whose letters are not of the same size."""
+    what: dict[str, Any] = {"payload": b'"%b"' % (b"x" * 200)}
+    if state in (State.DEAD, State.TRASHED):
+        letters = [*engine.kill(300, **what), *engine.kill(300, "of another size", payload=b'"%b"' % (b"x" * 2_000))]
+        if state is State.TRASHED:
+            for start_at in range(0, 600, 200):
+                engine.trash(*letters[start_at : start_at + 200])
+    else:
+        engine.enqueue_many(600, delay_ms=9_000 if state is State.SCHEDULED else 0, **what)
+    told = operations.preview("email", "delete" if state is State.TRASHED else "trash", state=state).size
+    real = sum(engine.redis.memory_usage(key, samples=0) for key in engine.redis.keys(f"{engine.prefix}*"))
+    assert told is not None
+    assert 0.7 * real < told < 1.3 * real, (told, real)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -14,7 +14,8 @@ from redis.exceptions import ResponseError
 from queue_core import connection, protocol
 from queue_core.errors import OperationEnded, ServerRefused, TooManyOperations, UnknownOperation
 from queue_core.inspector import Inspector
-from queue_core.operations import DRIPPING, VERBS, Operations, _check_bound, _check_pace, _chunk_call
+from queue_core.operations import DRIPPING, Operations, _check_bound, _check_pace, _chunk_call
+from queue_core.previews import VERBS
 from queue_core.protocol import Acted, Argument, Call, Chunk, Switched
 from queue_core.protocol.operations import KEPT_MS
 from queue_core.scripts import Script

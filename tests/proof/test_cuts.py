@@ -97,7 +97,7 @@ CHANGE_NOTHING = {
     "Taskyard.task", "Taskyard.add_middleware", "Taskyard.schedule", "Taskyard.task_status", "Taskyard.explain",
     "Taskyard.close", "Schedules.close",
     "Task.message", "Task.options", "TaskHandle.of", "TaskHandle.status", "Queue.peek", "Queue.explain",
-    "Control.close", "Operations.close", "Operations.preview", "Operations.undoing",
+    "Control.close", "Operations.close", "Operations.preview", "Operations.preview_several", "Operations.undoing",
 }  # fmt: skip
 
 

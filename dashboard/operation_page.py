@@ -1,0 +1,204 @@
+"""How far bulk work is: one operation, or those that one form has begun in several queues, told as one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from flask import g
+
+from dashboard.bulk import page_of, undo_form
+from dashboard.filters import duration
+from dashboard.parts import parts
+from dashboard.wording import VERBS, outcome, tasks, title
+from queue_core.operations import operation_id as id_of
+from queue_core.snapshot import Fault, Operation
+
+SLICE = 200
+"""Operations that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperationPage:
+    """`operation`: one, or the sum of `several`, each on a queue. `undone`: what brings back what it purged.
+    `undoable`: those whose purge can be undone. `per_second`: how fast it goes now, `None` where that is not known;
+    `left_ms`: how long it still takes, so."""
+
+    operation: Operation
+    title: str
+    outcome: str
+    fault: Fault | None
+    undone: Operation | None
+    undoable: tuple[Operation, ...]
+    per_second: float | None
+    left_ms: int | None
+    several: tuple[Operation, ...] = ()
+
+    @property
+    def not_begun(self) -> int:
+        """Tasks that it has not looked at."""
+        return max(0, self.operation.bound.count - self.operation.looked_at)
+
+    @property
+    def rests(self) -> str:
+        """`892 dead letters`: those that it has not looked at."""
+        return tasks(self.not_begun, self.operation.bound.state)
+
+    @property
+    def restorable_until(self) -> int:
+        """When the first of what it purged is deleted for good."""
+        return min((_restorable_until(operation) for operation in self.undoable), default=0)
+
+    @property
+    def to_undo(self) -> int:
+        return sum(operation.done for operation in self.undoable)
+
+    @property
+    def done_word(self) -> str:
+        words = VERBS.get(self.operation.bound.verb)
+        return words.done if words else "done"
+
+    @property
+    def rate(self) -> str:
+        """`128 a second`, `60 a minute`."""
+        assert self.per_second is not None
+        return f"{self.per_second:,.0f} a second" if self.per_second >= 2 else f"{self.per_second * 60:,.0f} a minute"
+
+    @property
+    def spread(self) -> str:
+        return f"{(self.operation.drip or 0) * 60:,.0f}"
+
+    @property
+    def left(self) -> str:
+        return duration(self.left_ms)
+
+    @property
+    def took(self) -> str:
+        return duration(max(0, (self.operation.ended_at or 0) - self.operation.began_at))
+
+    @property
+    def bar(self) -> tuple[tuple[str, int, int], ...]:
+        """The parts of the bar: name, x and width, of 1,000."""
+        operation = self.operation
+        whole = max(1, operation.bound.count)
+        skipped = sum(operation.skipped.values())
+        counts = {
+            "completed": operation.completed if operation.bound.verb == "requeue" else operation.done,
+            "failed": operation.failed,
+            "done": operation.under_way + operation.left,
+            "skipped": skipped,
+        }
+        parts_of_bar, x = [], 0
+        for name, count in counts.items():
+            width = min(1000 - x, -(-count * 1000 // whole))
+            if width > 0:
+                parts_of_bar.append((name, x, width))
+                x += width
+        return tuple(parts_of_bar)
+
+    def address(self, endpoint: str = "show") -> str:
+        """Its page, or, by `pause`, `resume`, `cancel`, `cancel_form` and `undo`, what steers it. The queue is named,
+        or all queues would be asked with each refresh."""
+        return page_of(self.operation, endpoint)
+
+
+def operation_page(operation: Operation) -> OperationPage:
+    undone = _undoing([operation])
+    return _page(operation, undone[0] if undone else None, () if undone else _undoable([operation]))
+
+
+def several_page(form: str, several: Sequence[Operation]) -> OperationPage:
+    """What one form has begun, one operation in each queue."""
+    undone = _undoing(several)
+    begun = {operation.bound.undoes for operation in undone}
+    left = _undoable([operation for operation in several if operation.id not in begun])
+    whole = sum_of(form, several)
+    page = _page(whole, sum_of("", undone) if undone else None, left)
+    return replace(page, title=f"{page.title} in {len(several):,} queues", several=tuple(several))
+
+
+def of_form(form: str, queues: Sequence[str]) -> tuple[Operation, ...]:
+    """The operations that a form has begun in these queues, by queue. One round trip for 200 queues."""
+    return _named([(queue, id_of(queue, form)) for queue in queues])
+
+
+def sum_of(form: str, several: Sequence[Operation]) -> Operation:
+    """Told as one, of no queue, with the form's id."""
+    first = several[0]
+    running = [operation for operation in several if not operation.has_ended]
+    by_progress = {operation.progress for operation in running or several}
+    progress = next(one for one in ("running", "waiting", "paused", "ended", "cancelled") if one in by_progress)
+    skipped: Counter[str] = Counter()
+    for operation in several:
+        skipped.update(operation.skipped)
+    drips = [operation.drip for operation in several if operation.drip is not None]
+    ends = [operation.ended_at for operation in several if operation.ended_at is not None]
+    return replace(
+        first,
+        id=form,
+        bound=replace(first.bound, queue="", count=sum(one.bound.count for one in several), faults=(), undoes=""),
+        began_at=min(operation.began_at for operation in several),
+        progress=progress,
+        why=next((operation.why for operation in several if operation.progress == progress and operation.why), ""),
+        ended_at=None if running else max(ends, default=None),
+        looked_at=sum(operation.looked_at for operation in several),
+        done=sum(operation.done for operation in several),
+        skipped=dict(skipped),
+        skipped_ids=(),
+        completed=sum(operation.completed for operation in several),
+        failed=sum(operation.failed for operation in several),
+        left=sum(operation.left for operation in several),
+        drip=sum(drips) if drips else None,
+        canary=sum(operation.canary for operation in several),
+    )
+
+
+def _page(operation: Operation, undone: Operation | None, undoable: tuple[Operation, ...]) -> OperationPage:
+    bound = operation.bound
+    per_second = parts().speeds.see(operation, g.now_ms)
+    if operation.drip is not None:
+        per_second = min(per_second, operation.drip) if per_second is not None else None
+    remaining = max(0, bound.count - operation.looked_at)
+    return OperationPage(
+        operation=operation,
+        title=title(bound),
+        outcome=outcome(operation),
+        fault=_fault(operation),
+        undone=undone,
+        undoable=undoable,
+        per_second=per_second,
+        left_ms=int(remaining * 1000 / per_second) if per_second else None,
+    )
+
+
+def _restorable_until(operation: Operation) -> int:
+    return operation.began_at + (operation.keep_ms or 0)
+
+
+def _undoable(several: Sequence[Operation]) -> tuple[Operation, ...]:
+    """Those that have purged something that can still be there; none while one of them goes on."""
+    purges = [one for one in several if one.bound.verb == "trash" and one.done and g.now_ms < _restorable_until(one)]
+    return tuple(purges) if all(operation.has_ended for operation in several) else ()
+
+
+def _undoing(several: Sequence[Operation]) -> tuple[Operation, ...]:
+    """What has been begun to undo them."""
+    purges = [one for one in several if one.bound.verb == "trash" and one.has_ended]
+    return _named([(one.bound.queue, id_of(one.bound.queue, undo_form(one.id))) for one in purges])
+
+
+def _named(wanted: Sequence[tuple[str, str]]) -> tuple[Operation, ...]:
+    found: dict[tuple[str, str], Operation] = {}
+    for begin in range(0, len(wanted), SLICE):
+        found |= parts().inspector.operations_named(wanted[begin : begin + SLICE])
+    return tuple(found[place] for place in wanted if place in found)
+
+
+def _fault(operation: Operation) -> Fault | None:
+    """The one fault that it is about, as far as the shared snapshot knows it."""
+    bound, snapshot = operation.bound, g.view.snapshot
+    if len(bound.faults) != 1 or snapshot is None:
+        return None
+    known = (fault for fault in snapshot.faults if fault.queue == bound.queue)
+    return next((fault for fault in known if fault.fingerprint == bound.faults[0]), None)

@@ -1,0 +1,94 @@
+"""What one form has begun in several queues: an operation in each, shown and steered as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flask import Blueprint, Response, g
+
+from dashboard.actions import action_id, done, reason
+from dashboard.bulk import begin_undo, page_of
+from dashboard.filters import plural
+from dashboard.htmx import render_page
+from dashboard.identity import Role, actor, needs
+from dashboard.operation_page import OperationPage, of_form, several_page
+from dashboard.parts import parts
+from dashboard.toasts import say
+from queue_core.errors import OperationEnded, UnknownOperation
+from queue_core.snapshot import Operation
+
+blueprint = Blueprint("together", __name__)
+
+
+@blueprint.get("/activity/together/<form>")
+def show(form: str) -> Response:
+    return render_page("activity/show.html", {"operation": "activity/_together.html"}, _page(form))
+
+
+@blueprint.get("/activity/together/<form>/cancel")
+@needs(Role.OPERATOR)
+def cancel_form(form: str) -> Response:
+    return render_page("activity/cancel.html", {}, _page(form))
+
+
+@blueprint.post("/activity/together/<form>/pause")
+@needs(Role.OPERATOR)
+def pause(form: str) -> Response:
+    return _steer(form, "pause", "Paused in {}. What was done stays; nothing more is done until it is resumed.")
+
+
+@blueprint.post("/activity/together/<form>/resume")
+@needs(Role.OPERATOR)
+def resume(form: str) -> Response:
+    return _steer(form, "resume", "It goes on in {}.")
+
+
+@blueprint.post("/activity/together/<form>/cancel")
+@needs(Role.OPERATOR)
+def cancel(form: str) -> Response:
+    return _steer(form, "cancel", "Cancelled in {}. What was done stays.")
+
+
+@blueprint.post("/activity/together/<form>/undo")
+@needs(Role.OPERATOR)
+def undo(form: str) -> Response:
+    """What they purged is restored, by an operation in each queue; pressed again, it is so already."""
+    page = _page(form)
+    begun = [begin_undo(purge) for purge in page.undoable]
+    if begun:
+        parts().tender.wake()
+        say(f"It is restored in {plural(len(begun), 'queue')}.")
+    elif not page.undone:
+        say("There is nothing that could be undone.", kind="warn")
+    return done(*(operation.began_at for operation in begun), to=page_of(page.operation))
+
+
+def _steer(form: str, verb: str, sentence: str) -> Response:
+    """Those that have not ended; where all have, it may be by this very form, which then says the same again."""
+    page, steered = _page(form), []
+    steer = getattr(parts().operations, verb)
+    for operation in [one for one in page.several if not one.has_ended] or page.several:
+        try:
+            steer(operation.id, operation.bound.queue, by=actor(), action_id=action_id(verb), reason=reason())
+            steered.append(operation)
+        except OperationEnded:
+            continue
+    if steered:
+        parts().tender.wake()
+        say(sentence.format(plural(len(steered), "queue")))
+    else:
+        say("It has ended already, so nothing was changed.", kind="warn")
+    return done(to=page_of(page.operation))
+
+
+def _page(form: str) -> OperationPage:
+    return several_page(form, _several(form))
+
+
+def _several(form: str) -> Sequence[Operation]:
+    """All queues are asked: one round trip for 200."""
+    names = [queue.name for queue in g.view.snapshot.queues] if g.view.snapshot else parts().inspector.queue_names()
+    found = of_form(form, names)
+    if not found:
+        raise UnknownOperation("this form has begun nothing, or it ended more than seven days ago", operation_id="")
+    return found
