@@ -51,6 +51,7 @@ class Places:
             "task_id": self.dead,
             "fingerprint": self.tasks.fingerprint(),
             "operation_id": self.operation,
+            "form": "a",  # the operation's
             "worker_id": "web-1:7",
             "command": "quiet",
             "verb": "requeue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response
 
 from dashboard.actions import action_id, done, reason
 from dashboard.bulk import begin_undo, page_of
@@ -57,7 +57,6 @@ def undo(form: str) -> Response:
     begun = [begin_undo(purge) for purge in page.undoable]
     if begun:
         parts().tender.wake()
-        say(f"It is restored in {plural(len(begun), 'queue')}.")
     elif not page.undone:
         say("There is nothing that could be undone.", kind="warn")
     return done(*(operation.began_at for operation in begun), to=page_of(page.operation))
@@ -86,9 +85,8 @@ def _page(form: str) -> OperationPage:
 
 
 def _several(form: str) -> Sequence[Operation]:
-    """All queues are asked: one round trip for 200."""
-    names = [queue.name for queue in g.view.snapshot.queues] if g.view.snapshot else parts().inspector.queue_names()
-    found = of_form(form, names)
+    """All queues are asked, also one that is new: a round trip for their names, and one for 200 of them."""
+    found = of_form(form, parts().inspector.queue_names())
     if not found:
         raise UnknownOperation("this form has begun nothing, or it ended more than seven days ago", operation_id="")
     return found

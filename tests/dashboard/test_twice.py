@@ -27,7 +27,7 @@ ELSEWHERE = {
 CHANGES_NOTHING = {"edits.preview"}
 TOLD_EACH_TIME = {"tasks.unmask"}
 """Whoever sees a secret once more is written down once more."""
-TYPED = {"reason": "why", "max_length": "5", "typed": "1", "priority": "3"}
+TYPED = {"reason": "why", "to": "email", "max_length": "5", "typed": "1", "priority": "3"}
 
 
 class Pressing:
@@ -80,6 +80,17 @@ def a_purge(tasks: Tasks) -> str:
     return begun.id
 
 
+def in_two(tasks: Tasks, verb: str, form: str) -> str:
+    """A form that has begun something in two queues."""
+    operations = tasks.yard.operations
+    for queue in ("images", "letters"):
+        tasks.die(queue, name="resize")
+        begun = operations.start(operations.preview(queue, verb).bound, by="ada", action_id=form)
+        if verb == "trash":
+            operations.wait(begun.id, queue)
+    return form
+
+
 def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine: Engine) -> None:
     places = Places(tasks, engine)
     dead = tasks.die(count=5)
@@ -97,6 +108,7 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("failures.requeue", f"/dead/requeue?letter={letters[3]}")
     pressing.twice("failures.undo", pressing.twice("failures.purge", f"/dead/purge?letter={letters[4]}"))
     pressing.twice("tasks.promote", f"/queues/billing/tasks/{scheduled}")
+    pressing.twice("tasks.move", f"/queues/billing/tasks/{scheduled}/move")
     pressing.twice("tasks.cancel", f"/queues/billing/tasks/{waits}/cancel")
     pressing.twice("tasks.unmask", f"/queues/vault/tasks/{secret}")
     pressing.twice("queues.pause", "/queues/billing/pause")
@@ -112,4 +124,9 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("activity.cancel", f"/activity/{places.operation}/cancel")
     pressing.twice("bulk.start", "/queues/billing/bulk/requeue")
     pressing.twice("activity.undo", f"/activity/{a_purge(tasks)}")
+    pressing.twice("bulk_together.start", "/bulk/requeue")
+    pressing.twice("together.pause", f"/activity/together/{in_two(tasks, 'requeue', 'two')}")
+    pressing.twice("together.resume", "/activity/together/two")
+    pressing.twice("together.cancel", "/activity/together/two/cancel")
+    pressing.twice("together.undo", f"/activity/together/{in_two(tasks, 'trash', 'three')}")
     assert pressing.pressed == changing_endpoints(app) - ELSEWHERE
