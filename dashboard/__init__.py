@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from dashboard import access, errors, rendering, security
 from dashboard.actions import new_action_id
+from dashboard.away import unless_away
 from dashboard.compression import compress_static
 from dashboard.filters import clock
 from dashboard.known_faults import KnownFaults
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["ConsoleSettings", "create_app", "tender_of"]
 
 PATIENCE_SECONDS = 0.5
+ANSWER_SECONDS = 2.0
 """For a server that does not answer a read: a page says so rather than waiting, and asks again by itself."""
 UNSEEN_ENDPOINTS = {"static", "health.healthz", "sign_in.show", "sign_in.enter", "sign_in.leave"}
 """Answered without a look at the queues."""
@@ -67,7 +69,12 @@ def create_app(
     if inspector is None:
         from queue_core.inspector import Inspector
 
-        inspector = Inspector(settings.redis_url, settings.namespace, patience_seconds=PATIENCE_SECONDS)
+        inspector = Inspector(
+            settings.redis_url,
+            settings.namespace,
+            patience_seconds=PATIENCE_SECONDS,
+            answer_seconds=ANSWER_SECONDS,
+        )
     if control is None:
         from queue_core.control import Control
 
@@ -84,10 +91,12 @@ def create_app(
     app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
     app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
     redactor = Redactor(settings.redact)
-    inspector, operations = guard(inspector, redactor), guard(operations, redactor)
-    schedules = guard(schedules, redactor)
+    live = Live(guard(inspector, redactor))
+    inspector = guard(unless_away(inspector, live), redactor)
+    operations = guard(unless_away(operations, live), redactor)
+    schedules = guard(unless_away(schedules, live), redactor)
+    control = unless_away(control, live)
     redact_logs(redactor)
-    live = Live(inspector)
     users = UsersFile(settings.users_file) if settings.users_file else None
     memory = Memory(inspector)
     doors = access.Access(settings, users, wall)
@@ -120,7 +129,7 @@ def create_app(
             return
         g.action_id = new_action_id()
         g.view = live.view(not_before=g.viewer.seen_ms)
-        g.now_ms = g.view.now_ms
+        g.now_ms = g.view.told_at
         memory.note(g.view.snapshot)
         g.as_of = clock(g.view.snapshot.taken_at if g.view.snapshot else g.now_ms, g.now_ms, g.viewer.zone)
 

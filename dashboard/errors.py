@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from flask import Flask, Response, g, make_response, render_template, request, url_for
@@ -11,11 +11,12 @@ from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException
 
 from dashboard.api.problem import problem
+from dashboard.away import KnownAway
 from dashboard.filters import clock, id_made_at, short_id
-from dashboard.htmx import fresh, render_outcome, render_page, wants_fragment
+from dashboard.htmx import fresh, refresh, render_outcome, render_page, wants_fragment
 from dashboard.parts import parts
 from dashboard.rendering import now_ms, viewer
-from dashboard.security import is_for_programs
+from dashboard.security import SAFE_METHODS, is_for_programs
 from dashboard.toasts import say
 from dashboard.views.sign_in import form_was_too_old
 from queue_core.errors import (
@@ -57,6 +58,10 @@ TITLES = {
     503: "Redis does not answer",
 }
 
+NOTHING_DONE = "Nothing was done."
+MAY_BE_DONE = "It is not known whether this was done. Press again: it acts once."
+MAY_BE_DONE_BY_PROGRAM = "It is not known whether this was done: with the same Idempotency-Key it is done once."
+
 
 def register(app: Flask) -> None:
     app.register_error_handler(TaskyardError, _taskyard_error)
@@ -84,11 +89,13 @@ def status_of(error: TaskyardError) -> int:
 def _taskyard_error(error: TaskyardError) -> Response:
     status = status_of(error)
     if _is_for_programs():
-        detail = f"{_as_sentence(str(error))} Nothing was done." if status == 503 else _as_sentence(str(error))
+        detail = _as_sentence(str(error))
+        if status == 503 and request.method not in SAFE_METHODS:
+            detail += f" {NOTHING_DONE if isinstance(error, KnownAway) else MAY_BE_DONE_BY_PROGRAM}"
         retry_after = error.retry_after if isinstance(error, RateLimited) else None
         return fresh(problem(status, TITLES.get(status, "Refused"), detail, retry_after=retry_after))
     if status == 503:
-        return _away()
+        return _away(was_asked=not isinstance(error, KnownAway))
     if isinstance(error, UnknownTask):
         elsewhere = _elsewhere()
         queue = "any queue" if elsewhere == {} else (request.view_args or {}).get("name", "")
@@ -97,11 +104,13 @@ def _taskyard_error(error: TaskyardError) -> Response:
     return _answer(status, _as_sentence(str(error)))
 
 
-def _away() -> Response:
-    """Redis does not answer: an open page keeps what it shows, with the band over it."""
-    if request.method == "GET" and wants_fragment():
-        return render_page("errors/show.html", {}, {})
-    return _answer(503, "Nothing was done." if request.method == "POST" else "This page shows itself once it is back.")
+def _away(*, was_asked: bool) -> Response:
+    """Redis does not answer: an open page keeps what it shows, with the band over it; a form can be sent again."""
+    if request.method != "POST":
+        if wants_fragment():
+            return render_page("errors/show.html", {}, {})
+        return _answer(503, "This page shows itself once it is back.")
+    return _answer(503, MAY_BE_DONE if was_asked else NOTHING_DONE, again=tuple(request.form.items(multi=True)))
 
 
 def _missing_task() -> str:
@@ -170,7 +179,15 @@ def _sentence(error: HTTPException) -> str:
     return error.description or ""
 
 
-def _answer(status: int, sentence: str, *, title: str = "", links: Mapping[str, str] | None = None) -> Response:
+def _answer(
+    status: int,
+    sentence: str,
+    *,
+    title: str = "",
+    links: Mapping[str, str] | None = None,
+    again: Sequence[tuple[str, str]] = (),
+) -> Response:
+    """`again`: the fields of the form that the page offers to send once more."""
     title = title or TITLES.get(status) or HTTPStatus(status).phrase
     if _is_for_programs():
         return fresh(problem(status, title, sentence))
@@ -186,8 +203,9 @@ def _answer(status: int, sentence: str, *, title: str = "", links: Mapping[str, 
         "status": status,
         "home": url_for("overview.index"),
         "links": links or {},
+        "again": again,
     }
     if wants_fragment():
         # What an open page shows is not there any more: it stays, and says so. Not an error to a refresh.
-        return fresh(make_response(render_template("errors/_gone.html", page=page)))
+        return refresh(make_response(render_template("errors/_gone.html", page=page)))
     return render_page("errors/show.html", {}, page, status=status)

@@ -68,6 +68,11 @@ def _fragment(body: str, status: int) -> Response:
     unchanged = request.headers.get("If-None-Match") == f'"{tag}"'
     response = make_response("" if unchanged else body, 204 if unchanged else status)
     response.headers["ETag"] = f'"{tag}"'
+    return refresh(response)
+
+
+def refresh(response: Response) -> Response:
+    """With what every refresh tells the page around its panels."""
     if current_user().via == "password":
         # For forms of a page that has seen its sign-in end and another one begin.
         response.headers["Taskyard-Form-Token"] = generate_csrf()

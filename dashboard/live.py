@@ -26,6 +26,8 @@ INTERVAL_SECONDS = 1.0
 REFUSED = "refused"
 RETRY_SECONDS = 1.0
 """How long a failure is believed before the server is asked again."""
+BELIEVED_SECONDS = 10.0
+"""How long a failure is believed by those who do not ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,8 @@ class View:
     that it shows.
 
     `now_ms` is the server's time now, estimated from the last snapshot and the time since; `away_since` is when the
-    server stopped answering, `None` while it answers.
+    server stopped answering, `None` while it answers. All that is shown is told as of `told_at`: while the server is
+    away, nothing is known of the time since the last snapshot, and nobody became silent in it.
     """
 
     snapshot: Snapshot | None
@@ -46,6 +49,14 @@ class View:
     @property
     def is_away(self) -> bool:
         return self.away_since is not None
+
+    @property
+    def told_at(self) -> int:
+        return self.snapshot.taken_at if self.snapshot and self.is_away else self.now_ms
+
+    @property
+    def away_ms(self) -> int:
+        return 0 if self.away_since is None else self.now_ms - self.away_since
 
     @property
     def is_refused(self) -> bool:
@@ -95,6 +106,13 @@ class Live:
                 self._taking.release()
         return self._seen()
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the server is known not to answer at all."""
+        failed_at = self._failed_at
+        is_known = failed_at is not None and self._clock() - failed_at < BELIEVED_SECONDS
+        return is_known and not self._error.startswith(REFUSED)
+
     def now_ms(self) -> int:
         """The server's time now, as far as it is known."""
         held = self._held
@@ -118,12 +136,13 @@ class Live:
         return self._away_since is None and self._held.snapshot.taken_at < not_before
 
     def _take(self) -> None:
+        asked_at = self._clock()
         try:
             snapshot = self._inspector.snapshot()
         except ServerUnavailable as error:
-            self._fail("has not answered", error)
+            self._fail("has not answered", error, asked_at)
         except TaskyardError as error:
-            self._fail(f"{REFUSED}: {error}", error)
+            self._fail(f"{REFUSED}: {error}", error, asked_at)
         else:
             seen = (self._held.observations if self._held else Observations()).after(snapshot)
             problems = find_problems(snapshot, seen, snapshot.taken_at)
@@ -131,10 +150,10 @@ class Live:
             self._failed_at = self._away_since = None
             self._error = ""
 
-    def _fail(self, what: str, error: Exception) -> None:
+    def _fail(self, what: str, error: Exception, asked_at: float) -> None:
         if self._away_since is None:
             log.warning("no snapshot: %s", error)
-            self._away_since = self._clock()
+            self._away_since = asked_at
         self._failed_at = self._clock()
         self._error = what
 

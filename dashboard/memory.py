@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from queue_core.errors import TaskyardError
+from queue_core.errors import ServerUnavailable, TaskyardError
 
 if TYPE_CHECKING:
     from queue_core.inspector import Inspector
@@ -93,6 +93,11 @@ class Memory:
             found, is_counting = self._shares, self._counting is not None and self._counting.is_alive()
         return Shares(found.queues, found.counted_at, found.error, is_counting)
 
+    @property
+    def last(self) -> Shares:
+        """As they were counted last; nothing is counted for it."""
+        return self._shares
+
     def wait(self, seconds: float = 10.0) -> None:
         """Until what is being counted is counted."""
         if self._counting is not None:
@@ -101,6 +106,8 @@ class Memory:
     def _count(self, queues: Sequence[str], now_ms: int) -> None:
         try:
             counted = Shares(self.inspector.memory(queues), now_ms)
+        except ServerUnavailable:
+            return  # what was counted before stays, and the next look counts again
         except TaskyardError as error:
             counted = Shares(error=str(error))
         except Exception as error:  # whatever it is: the next look counts again

@@ -51,7 +51,7 @@ def queue_head(view: View, queue: QueueSnapshot, trend: Trend, state: State | No
     live: list[WorkerSnapshot] = []
     silent: list[WorkerSnapshot] = []
     for worker in assigned:
-        (live if is_live(worker, view.now_ms) else silent).append(worker)
+        (live if is_live(worker, view.told_at) else silent).append(worker)
     return QueueHead(
         queue=queue,
         state=state,

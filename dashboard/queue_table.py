@@ -121,7 +121,7 @@ def queue_rows(view: View, trends: Mapping[str, Trend]) -> tuple[QueueRow, ...]:
     if view.snapshot is None:
         return ()
     troubles = _troubles(view.problems)
-    live = live_by_queue(view.snapshot.workers, view.now_ms)
+    live = live_by_queue(view.snapshot.workers, view.told_at)
     return tuple(
         _row(queue, troubles.get(queue.name), live.get(queue.name, ()), trends.get(queue.name, UNKNOWN))
         for queue in view.snapshot.queues

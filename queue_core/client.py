@@ -25,7 +25,8 @@ class Client:
     """Carries calls to one server. Each connection has one call in flight, and so a session of its own.
 
     `clock`: the time in ms that scripts are to use, for tests; `None`: the server's.
-    `patience_seconds`: how long a call is sent again while the server does not answer.
+    `patience_seconds`: how long a call is sent again while the server does not answer; `answer_seconds`: how long one
+    answer is waited for.
     """
 
     def __init__(
@@ -34,13 +35,15 @@ class Client:
         namespace: str | None = None,
         *,
         patience_seconds: float = settings.PATIENCE_SECONDS,
+        answer_seconds: float = connection.ANSWER_SECONDS,
         clock: Callable[[], int] | None = None,
     ) -> None:
         self.url = settings.redis_url(url)
         self.namespace = settings.namespace(namespace)
         self.clock = clock
         self._patience_seconds = patience_seconds
-        self._pool = connection.sync_pool(self.url)
+        self._answer_seconds = answer_seconds
+        self._pool = connection.sync_pool(self.url, answer_seconds)
         self._idle: list[Channel] = []
         """Taken and given back without a lock: a list's `pop` and `append` are whole."""
         self._registered: dict[str, float] = {}
@@ -156,7 +159,7 @@ class Client:
     def _take(self) -> Channel:
         if self._pid != os.getpid():  # a fork: the parent's connections are the parent's
             self._pid, self._idle = os.getpid(), []
-            self._pool = connection.sync_pool(self.url)
+            self._pool = connection.sync_pool(self.url, self._answer_seconds)
         try:
             channel = self._idle.pop()
         except IndexError:

@@ -37,19 +37,20 @@
   function startPolling(poller) {
     const live = $("#live-switch");
     const band = $("#band-console");
-    const signedOut = $("#band-signed-out");
     let isLive = sessionStorage.getItem("taskyard-live") !== "off";
     let tag = "";
     let generation = 0;
     let acting = 0;
     let lastAnswer = new Date();
+    let lastWhole = new Date();
     let timer = 0;
 
     const showLive = () => {
-      const isWaiting = isLive && (isAway() || !band.hidden || Boolean(signedOut && !signedOut.hidden));
+      const isWaiting = isLive && (isAway() || isUnanswered());
       live.setAttribute("aria-pressed", String(isLive));
       live.toggleAttribute("data-waiting", isWaiting);
       $("span:not(.dot)", live).textContent = isWaiting ? "waiting" : "live";
+      document.dispatchEvent(new Event("taskyard:answered"));
     };
     const ask = () => htmx.trigger(poller, "taskyard:poll");
     const again = () => {
@@ -90,6 +91,7 @@
       if (ctx.response.status === 401) return;
       lastAnswer = new Date();
       const { headers } = ctx.response;
+      if (ctx.response.status === 204) lastWhole = lastAnswer;
       const problems = Number(headers.get("Taskyard-Problems"));
       const title = document.title.replace(/^\(\d+\) /, "");
       document.title = problems ? `(${problems}) ${title}` : title;
@@ -99,13 +101,17 @@
     document.addEventListener("htmx:error", (event) => {
       const ctx = event.detail.ctx;
       if (!ctx || ctx.sourceElement !== poller) return;
-      $("[data-since]", band).textContent = lastAnswer.toLocaleTimeString([], { hour12: false });
+      $("[data-since]", band).textContent = clock(lastAnswer);
       band.hidden = false;
       showLive();
     });
     document.addEventListener("htmx:after:swap", (event) => {
       if (event.detail.ctx.sourceElement !== poller) return;
       if ("reload" in poller.dataset && event.detail.ctx.response.status < 400 && !$("[data-away]")) location.reload();
+      // What cannot be shown any more stays as it was, and says of when that is.
+      const from = $("#band [data-from]");
+      if (from) from.textContent = clock(lastWhole);
+      else if (!isAway()) lastWhole = lastAnswer;
       showLive();
       document.dispatchEvent(new Event("taskyard:refreshed"));
     });
@@ -135,7 +141,7 @@
     if (!band) return;
     const token = response.headers.get("Taskyard-Form-Token");
     if (response.status === 401 && band.hidden) {
-      $("[data-since]", band).textContent = since.toLocaleTimeString([], { hour12: false });
+      $("[data-since]", band).textContent = clock(since);
       band.hidden = false;
     } else if (token && !band.hidden) {
       for (const field of $$("input[name=csrf_token]")) field.value = token;
@@ -195,17 +201,24 @@
     });
   }
 
+  function clock(time) { return time.toLocaleTimeString([], { hour12: false }); }
+
   /* While Redis is away nothing can be done; what is typed and ticked stays. */
   function isAway() { return Boolean($("[data-away]")); }
 
+  /* Nobody would answer, or only with the sign-in. */
+  function isUnanswered() { return $$("#band-console, #band-signed-out").some((band) => !band.hidden); }
+
   function startAway() {
+    // A form that leaves the page would take with it what was typed.
+    const leaves = (button) => button.form && !button.form.matches("[data-live-form]");
     const show = () => {
       for (const button of $$("[data-act]:not([data-bulk])")) {
-        if (isAway()) { button.disabled = true; button.dataset.off = ""; }
+        if (isAway() || (isUnanswered() && leaves(button))) { button.disabled = true; button.dataset.off = ""; }
         else if ("off" in button.dataset) { button.disabled = false; delete button.dataset.off; }
       }
     };
-    document.addEventListener("taskyard:refreshed", show);
+    for (const name of ["taskyard:refreshed", "taskyard:answered"]) document.addEventListener(name, show);
     show();
   }
 

@@ -41,8 +41,7 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class EditPage:
-    """`refusal`: why it cannot be edited at all. `changes`: of a preview; `token`: what was shown, signed. `status`:
-    nothing on this page is asked for again, what is typed stays."""
+    """`refusal`: why it cannot be edited at all. `changes`: of a preview; `token`: what was shown, signed."""
 
     task: TaskDetail
     wanted: Wanted
@@ -51,7 +50,6 @@ class EditPage:
     wrong: str = ""
     changes: tuple[Change, ...] | None = None
     token: str = ""
-    status: int = 200
 
     @property
     def shown_changes(self) -> tuple[Change, ...]:

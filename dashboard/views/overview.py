@@ -70,7 +70,7 @@ class Overview:
 def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
     table = queue_table(view, trends, order=order)
     snapshot = view.snapshot
-    rows = worker_rows(snapshot.workers if snapshot else (), view.now_ms)
+    rows = worker_rows(snapshot.workers if snapshot else (), view.told_at)
     unusual = [row for row in rows if row.condition != "alive"]
     shown = (unusual + [row for row in rows if row.condition == "alive"])[: max(MOST_WORKERS, len(unusual[:20]))]
     waits = [q.oldest_ready_at for q in snapshot.queues if q.oldest_ready_at and q.counts.ready] if snapshot else []
@@ -80,11 +80,11 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
         table=table,
         workers=tuple(shown),
         more_workers=len(rows) - len(shown),
-        alive=sum(is_live(row.worker, view.now_ms) for row in rows),
+        alive=sum(is_live(row.worker, view.told_at) for row in rows),
         silent=sum(row.condition in ("stale", "lost") for row in rows),
         dead=view.dead,
         oldest_wait_at=min(waits, default=None),
-        unattended=_unattended(snapshot, view.now_ms) if snapshot else 0,
+        unattended=_unattended(snapshot, view.told_at) if snapshot else 0,
         is_empty=snapshot is not None and not any(q.books.enqueued or q.counts.total for q in snapshot.queues),
     )
 

@@ -135,7 +135,7 @@ def _pause_form(queue: QueueSnapshot, *, task: str, wrong: str = "") -> Response
 def _known(queue: str) -> tuple[str, ...]:
     """Names of tasks that the queue's live workers can run."""
     snapshot = g.view.snapshot
-    return known_names(live_workers(snapshot, queue, g.view.now_ms)) if snapshot else ()
+    return known_names(live_workers(snapshot, queue, g.view.told_at)) if snapshot else ()
 
 
 def _state(text: str | None, queue: QueueSnapshot) -> State:

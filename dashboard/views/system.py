@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 from flask import Blueprint, Response, g, request
 
 from dashboard.filters import duration
-from dashboard.htmx import render_page
+from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, current_user
 from dashboard.memory import Forecast, Shares
 from dashboard.parts import parts
@@ -73,13 +73,13 @@ class System:
 @blueprint.get("/system")
 def index() -> Response:
     found, snapshot = parts(), g.view.snapshot
-    server = _try(found.inspector.server_detail, "INFO")
+    server = _try(lambda: found.inspector.server_detail(), "INFO")
     forecast = None
     if server.value:
         facts = server.value.server
         forecast = found.memory.forecast(facts.max_memory, facts.used_memory, g.now_ms)
     counts = {queue.name: queue.counts.total for queue in snapshot.queues} if snapshot else {}
-    shares = found.memory.shares(tuple(counts), g.now_ms) if counts and not g.view.is_away else Shares({})
+    shares = found.memory.shares(tuple(counts), g.now_ms) if counts and not g.view.is_away else found.memory.last
     page = System(
         server=server,
         unsafe=unsafe_settings(server.value.server) if server.value else (),
@@ -102,8 +102,6 @@ def index() -> Response:
 
 
 def _try(read: Callable[[], T], command: str) -> Panel[T]:
-    if g.view.is_away and not g.view.is_refused:
-        return Panel(None, "Redis does not answer. This shows itself once it is back.")
     try:
         return Panel(read())
     except AccessDenied:
@@ -113,6 +111,8 @@ def _try(read: Callable[[], T], command: str) -> Panel[T]:
             f"without it; to see it here: ACL SETUSER <user> +{command.lower().replace(' ', '|')}",
         )
     except ServerUnavailable:
+        if wants_fragment():
+            raise  # what stands on the open page stays
         return Panel(None, "Redis does not answer. This shows itself once it is back.")
     except TaskyardError as error:
         return Panel(None, f"{error}")

@@ -257,13 +257,13 @@ def _surroundings(task: TaskDetail) -> Surroundings:
     """Out of the shared snapshot. The fault is left out: the page shows it beside the sentence."""
     snapshot = g.view.snapshot
     if snapshot is None:
-        return Surroundings(g.view.now_ms)
+        return Surroundings(g.view.told_at)
     queue = next((queue for queue in snapshot.queues if queue.name == task.queue), None)
     if queue is None or task.state is not State.READY:
-        return Surroundings(g.view.now_ms, queue, snapshot.workers)
+        return Surroundings(g.view.told_at, queue, snapshot.workers)
     inspector = parts().inspector
     return Surroundings(
-        g.view.now_ms,
+        g.view.told_at,
         queue,
         snapshot.workers,
         ahead=inspector.ahead(task.queue, task.id),

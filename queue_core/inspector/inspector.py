@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from queue_core import decoding, keys, reading, settings, telemetry, upcoming
+from queue_core import connection, decoding, keys, reading, settings, telemetry, upcoming
 from queue_core.client import Client
 from queue_core.errors import (
     InvalidArgument,
@@ -69,8 +69,11 @@ class Inspector:
         *,
         client: Client | None = None,
         patience_seconds: float = settings.PATIENCE_SECONDS,
+        answer_seconds: float = connection.ANSWER_SECONDS,
     ) -> None:
-        self._client = client or Client(url, namespace, patience_seconds=patience_seconds)
+        self._client = client or Client(
+            url, namespace, patience_seconds=patience_seconds, answer_seconds=answer_seconds
+        )
         self._reader = Reader(self._client)
 
     def close(self) -> None:
