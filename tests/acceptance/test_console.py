@@ -340,6 +340,8 @@ def test_the_server_goes_and_comes_back_under_an_open_page(
             page.get_by_role("button", name="Release").click()
             page.locator("#rows").get_by_role("button", name="Retry").first.click()
             expect(page.locator("#toasts")).to_contain_text("1 dead letter retried.")
+            for tab in (page, other):
+                tab.close()  # else it asks the console while that ends
         finally:
             console.stop()
             tasks.close()
