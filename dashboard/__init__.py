@@ -20,17 +20,18 @@ from dashboard.known_faults import KnownFaults
 from dashboard.live import Live
 from dashboard.memory import Memory
 from dashboard.metrics_address import at_own_address
+from dashboard.noted import Noted
 from dashboard.parts import Parts
 from dashboard.proxy import believe_proxy
 from dashboard.redacting import guard, redact_logs
 from dashboard.redaction import Redactor
-from dashboard.refusals import Refusals
 from dashboard.settings import ConsoleSettings
 from dashboard.speeds import Speeds
 from dashboard.tending import Tender
 from dashboard.trends import Trends
 from dashboard.users import UsersFile
 from dashboard.viewer import Viewer
+from queue_core.consoles import Consoles
 from queue_core.operations import Operations
 from queue_core.schedules import Schedules
 
@@ -99,7 +100,8 @@ def create_app(
     redact_logs(redactor)
     users = UsersFile(settings.users_file) if settings.users_file else None
     memory = Memory(inspector)
-    doors = access.Access(settings, users, wall)
+    consoles = unless_away(Consoles(settings.redis_url, settings.namespace, answer_seconds=ANSWER_SECONDS), live)
+    doors = access.Access(settings, users, consoles, wall)
     app.extensions["taskyard"] = Parts(
         settings,
         inspector,
@@ -111,7 +113,7 @@ def create_app(
         Tender(run_operations),
         Speeds(),
         doors,
-        Refusals(control, wall),
+        Noted(control, wall),
         Trends(inspector),
         KnownFaults(inspector),
         memory,

@@ -25,6 +25,7 @@ from dashboard.settings import ConsoleSettings
 from dashboard.sign_ins import SignIns
 from dashboard.toasts import say
 from dashboard.users import TOKEN_PREFIX, Account, Users, UsersFile
+from queue_core.consoles import Consoles
 
 OPEN_BLUEPRINTS = {"health", "sign_in"}
 """For whoever reaches the console; nothing of the queues is on them."""
@@ -36,10 +37,12 @@ BUSY_SECONDS = 2.0
 class Access:
     """`wall`: seconds by this host's clock, as cookies outlive its processes."""
 
-    def __init__(self, settings: ConsoleSettings, users: UsersFile | None, wall: Callable[[], float]) -> None:
+    def __init__(
+        self, settings: ConsoleSettings, users: UsersFile | None, consoles: Consoles, wall: Callable[[], float]
+    ) -> None:
         self._settings, self._users, self._wall = settings, users, wall
-        self._sign_ins = SignIns(settings.sign_in_idle_hours * 3600, settings.sign_in_hours * 3600)
-        self._attempts = Attempts()
+        self._sign_ins = SignIns(settings.sign_in_idle_hours * 3600, settings.sign_in_hours * 3600, consoles)
+        self._attempts = Attempts(consoles)
         self._checking = threading.BoundedSemaphore(AT_ONCE)
         self._decoy = decoy()
 

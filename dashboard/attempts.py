@@ -1,14 +1,23 @@
 """Attempts to sign in are limited: by name and address, by address, and by name, whoever tries.
 
-Counted in this process (`taskyard console` is one; behind several, each counts for itself), and wrong ones only. The
-limit of one name from one address is the narrow one, so that nobody can keep a person out from elsewhere.
+Wrong ones count, in this process and in Redis for all consoles together; while Redis is away each counts for itself.
+The limit of one name from one address is the narrow one, so that nobody can keep a person out from elsewhere. What this
+process refuses is not written to Redis, and passwords are checked slowly: nobody can fill it so.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import logging
+from typing import TYPE_CHECKING
 
 from dashboard.allowance import Allowance
+from queue_core.errors import TaskyardError
+
+if TYPE_CHECKING:
+    from queue_core.consoles import Consoles
+
+log = logging.getLogger(__name__)
 
 SECONDS = 300
 BOTH, ADDRESS, NAME = 5, 30, 100
@@ -16,7 +25,10 @@ BOTH, ADDRESS, NAME = 5, 30, 100
 
 
 class Attempts:
-    def __init__(self) -> None:
+    """`consoles`: where the others' are counted, too."""
+
+    def __init__(self, consoles: Consoles) -> None:
+        self._consoles = consoles
         self._both = Allowance(BOTH, SECONDS)
         self._address = Allowance(ADDRESS, SECONDS)
         self._name = Allowance(NAME, SECONDS)
@@ -28,17 +40,37 @@ class Attempts:
         for allowance, key in ((self._address, network), (self._both, (name, network)), (self._name, name)):
             wait = allowance.take(key, now)
             if wait:
-                for earlier, earlier_key in taken:
-                    earlier.give_back(earlier_key)
-                return wait
+                break
             taken.append((allowance, key))
-        return 0.0
+        else:
+            wait = self._begin_everywhere(name, network)
+        if wait:
+            for earlier, earlier_key in taken:
+                earlier.give_back(earlier_key)
+        return wait
 
     def was_right(self, name: str, address: str) -> None:
         network = network_of(address)
         self._address.give_back(network)
         self._name.give_back(name)
         self._both.give_back((name, network), all_of_it=True)
+        of_address, of_both, of_name = _keys(name, network)
+        try:
+            self._consoles.give_back((of_address, of_name), all_of=of_both)
+        except TaskyardError as error:
+            log.warning("an attempt to sign in stays counted: %s", error)
+
+    def _begin_everywhere(self, name: str, network: str) -> float:
+        try:
+            return self._consoles.try_once(dict(zip(_keys(name, network), (ADDRESS, BOTH, NAME), strict=True)), SECONDS)
+        except TaskyardError as error:
+            log.warning("an attempt to sign in is counted by this console alone: %s", error)
+            return 0.0
+
+
+def _keys(name: str, network: str) -> tuple[str, str, str]:
+    """Of the address, of both, of the name."""
+    return f"address {network}", f"both {network}\n{name}", f"name {name}"
 
 
 def network_of(address: str) -> str:

@@ -75,7 +75,7 @@ def needs(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
             user = current_user()
             if not user.may(role):
                 has = user.role.word if user.role else "not signed in"
-                parts().refusals.note_request(user.name, f"it needs the role {role.word}; {user.name} is {has}")
+                parts().noted.refused_request(user.name, f"it needs the role {role.word}; {user.name} is {has}")
                 abort(403, f"This needs the role {role.word}; {user.name} is {has}. Nothing was done.")
             return view(*args, **kwargs)
 

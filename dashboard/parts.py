@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from dashboard.known_faults import KnownFaults
     from dashboard.live import Live
     from dashboard.memory import Memory
+    from dashboard.noted import Noted
     from dashboard.redaction import Redactor
-    from dashboard.refusals import Refusals
     from dashboard.settings import ConsoleSettings
     from dashboard.speeds import Speeds
     from dashboard.tending import Tender
@@ -40,7 +40,7 @@ class Parts:
     tender: Tender
     speeds: Speeds
     access: Access
-    refusals: Refusals
+    noted: Noted
     trends: Trends
     faults: KnownFaults
     memory: Memory

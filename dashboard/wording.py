@@ -55,6 +55,8 @@ ACTS: Mapping[str, str] = {
     "resume_schedule": "Resume",
     "run_schedule": "Run now",
     "refuse": "Refused",
+    "sign_in": "Sign in",
+    "sign_out": "Sign out",
 }
 """Everything that stands in the audit."""
 

@@ -77,7 +77,8 @@ class Client:
         return Started(self, channel, call, packed)
 
     def read(self, *commands: Sequence[Argument]) -> list[Any]:
-        """Send commands that change nothing in one round trip. An error stands in its answer's place."""
+        """Send commands in one round trip, again while the server does not answer: such as change nothing. An error
+        stands in its answer's place."""
 
         def send() -> list[Any]:
             pipeline: Any = self.redis.pipeline(transaction=False)
@@ -87,6 +88,11 @@ class Client:
             return answers
 
         return self._guarded(send)
+
+    def write(self, *commands: Sequence[Argument]) -> list[Any]:
+        """Send commands that do no harm when they are sent twice, in one round trip. Raises what the first error among
+        the answers means."""
+        return list(connection.checked(self.read(*commands), self.url))
 
     @property
     def redis(self) -> redis.Redis:

@@ -86,6 +86,16 @@ def audited(namespace: str, form: str) -> str:
     return f"{namespace}:audited:{{{audit(namespace)}}}:{form}"
 
 
+def ended_sign_ins(namespace: str) -> str:
+    """ZSET: id of a sign-in to a console that was signed out → when it would be over anyway, s. At most 10,000."""
+    return f"{namespace}:ended_sign_ins"
+
+
+def sign_in_tries(namespace: str, digest: str) -> str:
+    """STRING with an expiry of 5 min: how often somebody tried to sign in, by name, by address, or by both."""
+    return f"{namespace}:sign_in_tries:{digest}"
+
+
 class QueueKeys:
     """The keys of one queue. `ms` is Unix milliseconds by the server's clock."""
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from queue_core import Task, Taskyard
-from queue_core.snapshot import State
+from queue_core.snapshot import AuditEntry, State
 
 PARTIAL = {"HX-Request-Type": "partial", "HX-Request": "true"}
 
@@ -71,6 +71,10 @@ class Tasks:
 
     def letters(self, ids: Sequence[str], queue: str = "billing") -> list[str]:
         return [f"{queue}/{task_id}/{self.died_at(task_id, queue)}" for task_id in ids]
+
+    def audited(self) -> list[AuditEntry]:
+        """What people did, newest first; but for coming and going."""
+        return [row for row in self.inspector.audit().rows if row.verb not in ("sign_in", "sign_out")]
 
     def close(self) -> None:
         for yard in self._yards:

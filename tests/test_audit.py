@@ -50,6 +50,8 @@ ACTS: dict[str, Act] = {
     "refuse": lambda control, engine, task: control.refuse("POST /queues/email/pause", queue="email", **SAID),
     "unmask": lambda control, engine, task: control.unmask("email", task, **SAID),
     "stop_workers": lambda control, engine, task: control.stop_workers(["w1:7"], **SAID),
+    "sign_in": lambda control, engine, task: control.sign_in("192.0.2.1", **SAID),
+    "sign_out": lambda control, engine, task: control.sign_out("192.0.2.1", **SAID),
 }
 ON_THE_QUEUE = {
     "pause": "the queue",
@@ -59,6 +61,8 @@ ON_THE_QUEUE = {
     "delete_queue": "the queue, with what is in it",
     "close_lane": "lane name:send",
     "open_lane": "lane name:send",
+    "sign_in": "from 192.0.2.1",
+    "sign_out": "from 192.0.2.1",
 }
 
 
@@ -93,7 +97,7 @@ def test_action_is_written_once_however_often_its_form_is_sent(
     entries = [entry for entry in inspector.audit().rows if entry.by == "ada"]
     assert len(entries) == 1
     entry = entries[0]
-    queue = "" if verb.endswith("_workers") else "email"
+    queue = "" if verb.endswith("_workers") or verb.startswith("sign_") else "email"
     assert (entry.at, entry.queue, entry.reason, entry.action_id) == (START_MS, queue, "fixed", "a1")
     assert entry.verb == verb.removesuffix("_fault").removesuffix("_workers")
     assert entry.count == (0 if verb in ON_THE_QUEUE else 1)

@@ -77,7 +77,7 @@ def may_edit(view: Callable[..., Response]) -> Callable[..., Response]:
     def guarded(*args: Any, **kwargs: Any) -> Response:
         role = parts().settings.edit_role
         if not current_user().may(role):
-            parts().refusals.note_request(actor(), f"editing a task needs the role {role.word}")
+            parts().noted.refused_request(actor(), f"editing a task needs the role {role.word}")
             abort(403, f"Editing a task needs the role {role.word}. Nothing was done.")
         return view(*args, **kwargs)
 

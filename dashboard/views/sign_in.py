@@ -54,15 +54,19 @@ def enter() -> Response:
     except TimeoutError:
         return _again("Too many people sign in just now. Try again in a moment.", 429, 1)
     if account is None:
-        parts().refusals.note_sign_in(address, name if name in access.users().accounts else "")
+        parts().noted.refused_sign_in(address, name if name in access.users().accounts else "")
         return _again("This name and this password do not belong together.", 401)
     access.sign_in(account)
+    parts().noted.signed_in(account.name, address)
     return fresh(make_response(redirect(safe_next(), 303)))
 
 
 @blueprint.post("/sign-out")
 def leave() -> Response:
+    user = parts().access.find()
     parts().access.sign_out()
+    if user is not None and user.via == "password":
+        parts().noted.signed_out(user.name, request.remote_addr or "")
     return fresh(make_response(redirect(url_for("sign_in.show", was="out"), 303)))
 
 

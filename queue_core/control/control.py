@@ -384,6 +384,19 @@ class Control:
         audit.record(self._client, queue, act, what)
         return Outcome(act.verb, (), {decoding.line(what, audit.MAX_TARGET): act.reason}, 0)
 
+    def sign_in(self, address: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Somebody has signed in to a console, from that address: that stands in the audit stream."""
+        return self._came_or_went("sign_in", address, by, action_id, reason)
+
+    def sign_out(self, address: str, *, by: str, action_id: str, reason: str = "") -> Outcome:
+        """Somebody has signed out of a console. As `sign_in`."""
+        return self._came_or_went("sign_out", address, by, action_id, reason)
+
+    def _came_or_went(self, verb: str, address: str, by: str, action_id: str, reason: str) -> Outcome:
+        act = Act.check(verb, by, action_id, reason)
+        audit.record(self._client, "", act, f"from {audit.check_text('address', address, audit.MAX_TARGET - 5)}")
+        return Outcome(act.verb, (), {}, 0)
+
     # How it is done.
 
     def _act(

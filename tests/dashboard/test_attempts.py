@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from dashboard.allowance import Allowance
 from dashboard.attempts import ADDRESS, BOTH, NAME, SECONDS, Attempts, network_of
+from queue_core.consoles import Consoles
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
+
+
+def alone() -> Attempts:
+    """Of a console whose server does not answer."""
+    return Attempts(Consoles("redis://127.0.0.1:1", "test"))
+
+
+@pytest.fixture
+def consoles(redis_url: str, namespace: str) -> Iterator[Consoles]:
+    made = Consoles(redis_url, namespace)
+    yield made
+    made.close()
 
 
 def test_allowance_ends_and_begins_again() -> None:
@@ -41,36 +56,64 @@ def test_keys_that_somebody_makes_up_fill_no_memory() -> None:
 
 
 def test_a_name_from_one_address_may_be_tried_five_times_in_five_minutes() -> None:
-    attempts = Attempts()
+    attempts = alone()
     assert [attempts.begin("ada", HERE, 0) for _ in range(BOTH)] == [0] * 5
     assert attempts.begin("ada", HERE, 1) == SECONDS - 1
     assert attempts.begin("ada", HERE, SECONDS) == 0
 
 
 def test_nobody_can_keep_a_person_out_from_another_address() -> None:
-    attempts = Attempts()
+    attempts = alone()
     for _ in range(1000):
         attempts.begin("ada", HERE, 0)
     assert attempts.begin("ada", THERE, 0) == 0
 
 
 def test_an_address_cannot_try_names_without_end() -> None:
-    attempts = Attempts()
+    attempts = alone()
     answers = [attempts.begin(f"name{number}", HERE, 0) for number in range(ADDRESS + 1)]
     assert answers == [0] * ADDRESS + [SECONDS]
 
 
 def test_a_name_cannot_be_tried_from_addresses_without_end() -> None:
-    attempts = Attempts()
+    attempts = alone()
     answers = [attempts.begin("ada", f"192.0.2.{number}", 0) for number in range(NAME + 1)]
     assert answers == [0] * NAME + [SECONDS]
 
 
 def test_what_was_right_does_not_count() -> None:
-    attempts = Attempts()
+    attempts = alone()
     for _ in range(NAME * 2):
         assert attempts.begin("ada", HERE, 0) == 0
         attempts.was_right("ada", HERE)
+
+
+def test_all_consoles_count_together(consoles: Consoles) -> None:
+    assert [Attempts(consoles).begin("ada", HERE, 0) for _ in range(BOTH)] == [0] * BOTH
+    assert SECONDS - 5 < Attempts(consoles).begin("ada", HERE, 0) <= SECONDS
+    assert Attempts(consoles).begin("ada", THERE, 0) == 0
+    assert Attempts(consoles).begin("bo", HERE, 0) == 0
+
+
+def test_nobody_can_keep_a_person_out_by_asking_one_console_after_another(consoles: Consoles) -> None:
+    for _ in range(NAME * 2):
+        Attempts(consoles).begin("ada", HERE, 0)
+    assert Attempts(consoles).begin("ada", THERE, 0) == 0
+
+
+def test_what_another_console_found_right_does_not_count(consoles: Consoles) -> None:
+    for number in range(NAME * 2):
+        assert Attempts(consoles).begin("ada", f"192.0.2.{number % 3}", 0) == 0
+        Attempts(consoles).was_right("ada", f"192.0.2.{number % 3}")
+
+
+def test_what_the_others_refuse_does_not_count_here(consoles: Consoles) -> None:
+    for _ in range(BOTH):
+        Attempts(consoles).begin("ada", HERE, 0)
+    attempts = Attempts(consoles)
+    for _ in range(NAME):
+        assert attempts.begin("ada", HERE, 0) > SECONDS - 5
+    assert attempts._both._counts == attempts._name._counts == attempts._address._counts == {}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 
 from dashboard import ConsoleSettings, create_app
 from dashboard.identity import Role, actor, needs
-from tests.console import PARTIAL, Tasks, field
+from tests.console import PARTIAL, Tasks, field, text_of
 from tests.people import NAMES, TOKENS, Person, write_users
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
@@ -215,7 +215,7 @@ def test_changes_by_programs_need_a_token_also_where_everybody_is_let_in(setting
 
 def test_what_was_refused_stands_in_the_audit(app: Flask, values: dict[str, str], tasks: Tasks) -> None:
     Person(app, "vi").post("/queues/billing/pause", reason="x")
-    (entry,) = tasks.inspector.audit().rows
+    (entry,) = tasks.audited()
     assert (entry.by, entry.verb, entry.queue, entry.target) == (
         "vi",
         "refuse",
@@ -227,7 +227,7 @@ def test_what_was_refused_stands_in_the_audit(app: Flask, values: dict[str, str]
 
 def test_what_was_refused_is_written_for_names_that_no_queue_has(app: Flask, tasks: Tasks) -> None:
     Person(app, "vi").post("/queues/a%20{b}/pause", reason="x")
-    (entry,) = tasks.inspector.audit().rows
+    (entry,) = tasks.audited()
     assert (entry.queue, entry.target) == ("", "POST /queues/a {b}/pause")
 
 
@@ -237,7 +237,7 @@ def test_whoever_is_refused_cannot_fill_the_audit(app: Flask, tasks: Tasks) -> N
     for number in range(30):
         answer = person.client.post(f"/queues/q{number}/pause", data={"csrf_token": token})
         assert answer.status_code == 403
-    assert len(tasks.inspector.audit().rows) == 10
+    assert len(tasks.audited()) == 10
 
 
 def test_those_who_look_see_no_buttons(app: Flask, values: dict[str, str], tasks: Tasks) -> None:
@@ -266,3 +266,15 @@ def test_those_who_look_see_no_buttons(app: Flask, values: dict[str, str], tasks
         assert [mark for mark in marks if mark in shown] == [], page
         seen |= {mark for mark in marks if mark in operator.text(page)}
     assert seen == set(marks)
+
+
+def test_those_who_look_see_what_would_be_done_and_that_it_is_not_theirs(app: Flask, values: dict[str, str]) -> None:
+    """A copied address of a preview shows a colleague the same thing."""
+    preview = "/queues/billing/bulk/requeue"
+    shown = text_of(Person(app, "vi").text(preview))
+    assert "Retry 1 dead letter" in shown
+    assert "To do it needs the role operator; vi is viewer." in shown
+    page = Person(app, "vi").text(preview)
+    assert [name for name in ("selection", "reason", "action_id") if f'id="{name}"' in page] == []
+    assert 'name="selection"' not in page
+    assert "role operator" not in Person(app, "otto").text(preview)

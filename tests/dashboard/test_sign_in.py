@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from dashboard import ConsoleSettings, create_app
 from dashboard.identity import Role
@@ -134,7 +135,7 @@ def test_one_goes_on_to_paths_of_the_console_alone(person: Callable[..., Person]
 
 
 def test_too_many_attempts_have_to_wait_also_with_the_right_password(
-    person: Callable[..., Person], clock: Clock
+    person: Callable[..., Person], clock: Clock, redis_url: str
 ) -> None:
     stranger = person()
     for _ in range(5):
@@ -144,7 +145,20 @@ def test_too_many_attempts_have_to_wait_also_with_the_right_password(
     assert "Too many attempts. Try again in 5" in answer.text
     assert person().sign_in("ada", REMOTE_ADDR="192.0.2.9").status_code == 303
     clock.now += 300
+    assert stranger.sign_in("ada").status_code == 429  # in Redis it is not over
+    with Redis.from_url(redis_url) as redis:
+        redis.delete(*redis.keys("test:sign_in_tries:*"))
     assert stranger.sign_in("ada").status_code == 303
+
+
+def test_too_many_attempts_at_one_console_have_to_wait_at_all(
+    person: Callable[..., Person], settings: ConsoleSettings
+) -> None:
+    for _ in range(5):
+        assert person().sign_in("ada", "wrong").status_code == 401
+    elsewhere = create_app(settings)
+    assert Person(elsewhere).sign_in("ada").status_code == 429
+    assert Person(elsewhere).sign_in("otto").status_code == 303
 
 
 def test_a_form_of_another_site_signs_nobody_in(app: Flask, person: Callable[..., Person]) -> None:
@@ -176,7 +190,8 @@ def test_the_one_who_signed_in_stands_in_histories_and_audit(person: Callable[..
     otto = person("otto")
     otto.post(f"/queues/billing/tasks/{task_id}/requeue", died_at=str(tasks.died_at(task_id)))
     assert "retried by otto" in otto.text(f"/queues/billing/tasks/{task_id}")
-    assert [entry.by for entry in tasks.inspector.audit().rows] == ["otto"]
+    entries = [(entry.by, entry.verb) for entry in tasks.inspector.audit().rows]
+    assert entries == [("otto", "requeue"), ("otto", "sign_in")]
 
 
 def test_signing_out_ends_it_also_for_copies_of_the_cookie(
@@ -191,13 +206,52 @@ def test_signing_out_ends_it_also_for_copies_of_the_cookie(
     assert (answer.status_code, answer.location) == (303, "/sign-in?was=out")
     assert "You are signed out." in ada.client.get(answer.location).text
     assert ada.get("/").status_code == 303
-    left = ada.client.get_cookie("taskyard_session")
     ada.client.set_cookie("taskyard_session", cookie.value)
     assert ada.get("/").status_code == 303
-    assert left is not None
-    elsewhere = Person(create_app(settings, wall=clock))  # has not heard of it
-    elsewhere.client.set_cookie("taskyard_session", left.value)
+
+
+def test_signing_out_ends_it_at_every_console_within_a_second(
+    person: Callable[..., Person], settings: ConsoleSettings, clock: Clock
+) -> None:
+    ada, elsewhere = person("ada"), Person(create_app(settings, wall=clock))
+    cookie = ada.client.get_cookie("taskyard_session")
+    assert cookie is not None
+    elsewhere.client.set_cookie("taskyard_session", cookie.value)
+    assert elsewhere.get("/").status_code == 200
+    ada.client.post("/sign-out", data={"csrf_token": ada.token()})
+    clock.now += 1
     assert elsewhere.get("/").status_code == 303
+    assert elsewhere.fragment("/").status_code == 401
+    begun_later = Person(create_app(settings, wall=clock))
+    begun_later.client.set_cookie("taskyard_session", cookie.value)
+    assert begun_later.get("/").status_code == 303
+    assert person("ada").get("/").status_code == 200
+
+
+def test_signing_out_is_possible_while_redis_is_away(settings: ConsoleSettings, clock: Clock) -> None:
+    ada = Person(create_app(replace(settings, redis_url="redis://127.0.0.1:1"), wall=clock), "ada")
+    cookie = ada.client.get_cookie("taskyard_session")
+    assert cookie is not None
+    assert ada.get("/system").status_code == 200
+    ada.client.post("/sign-out", data={"csrf_token": ada.token()})
+    ada.client.set_cookie("taskyard_session", cookie.value)
+    assert ada.get("/").status_code == 303
+
+
+def test_who_came_and_went_stands_in_the_audit(person: Callable[..., Person], tasks: Tasks) -> None:
+    ada = person("ada")
+    ada.client.post("/sign-out", data={"csrf_token": ada.token()})
+    ada.client.post("/sign-out", data={"csrf_token": field(ada.client.get("/sign-in").text, "csrf_token")})
+    entries = [(entry.by, entry.verb, entry.target, entry.queue) for entry in tasks.inspector.audit().rows]
+    assert entries == [("ada", "sign_out", "from 127.0.0.1", ""), ("ada", "sign_in", "from 127.0.0.1", "")]
+    shown = text_of(person("otto").text("/activity"))
+    assert re.search(r"Sign out from 127.0.0.1 .{0,40}ada", shown)
+
+
+def test_whoever_comes_and_goes_all_day_does_not_fill_the_audit(person: Callable[..., Person], tasks: Tasks) -> None:
+    for _ in range(15):
+        person("ada")
+    assert len(tasks.inspector.audit().rows) == 10
 
 
 def test_nobody_is_signed_out_by_another_site(person: Callable[..., Person]) -> None:

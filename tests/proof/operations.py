@@ -494,6 +494,8 @@ OPERATIONS: dict[str, Operation] = {
     "edit": edit,
     "unmask": unmask,
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
+    "sign in": lambda engine: lambda client: Control(client=client).sign_in("192.0.2.1", **ACT),
+    "sign out": lambda engine: lambda client: Control(client=client).sign_out("192.0.2.1", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),
     "bulk restore": bulk("restore", State.TRASHED),

@@ -1,0 +1,81 @@
+"""What the consoles of a namespace know of one another: whose sign-in has ended, and how often somebody tried to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+from queue_core import connection, keys
+from queue_core.client import Client
+
+MOST_ENDED = 10_000
+"""Sign-ins that ended before their time; the ones that would be over first make room."""
+
+
+class Consoles:
+    """Threads may share one. Raises `ServerUnavailable`, `ServerRefused`, `ServerFull`, `AccessDenied`.
+
+    Times are seconds by the clock of the console's host, as those of sign-ins are. No name, address or password is
+    stored: of what is tried only a digest.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        namespace: str | None = None,
+        *,
+        answer_seconds: float = connection.ANSWER_SECONDS,
+        client: Client | None = None,
+    ) -> None:
+        self._client = client or Client(url, namespace, patience_seconds=0, answer_seconds=answer_seconds)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def end_sign_in(self, sign_in_id: str, until: float, now: float) -> None:
+        """No console lets it in again. `until`: when it would be over anyway."""
+        ended = keys.ended_sign_ins(self._client.namespace)
+        self._client.write(
+            ("ZREMRANGEBYSCORE", ended, "-inf", now),
+            ("ZADD", ended, until, sign_in_id),
+            ("ZREMRANGEBYRANK", ended, 0, -MOST_ENDED - 1),
+        )
+
+    def ended_sign_ins(self, now: float) -> frozenset[str]:
+        """Those that ended before their time, at most 10,000."""
+        ended = keys.ended_sign_ins(self._client.namespace)
+        (found,) = connection.checked(self._client.read(("ZRANGEBYSCORE", ended, now, "+inf")), self._client.url)
+        return frozenset(member.decode("ascii", "replace") for member in found)
+
+    def try_once(self, most: Mapping[str, int], seconds: float) -> float:
+        """One more try of each of these, of which so many are allowed in `seconds` from the first. 0, or, where one has
+        had its most, how many seconds to wait: then it does not count."""
+        window = round(seconds * 1000)
+        commands = [
+            command
+            for what in most
+            for key in (self._tries(what),)
+            for command in (("INCR", key), ("PEXPIRE", key, window, "NX"), ("PTTL", key))
+        ]
+        answers = self._client.write(*commands)
+        waits = [
+            max(1, left_ms) / 1000
+            for count, left_ms, limit in zip(answers[::3], answers[2::3], most.values(), strict=True)
+            if count > limit
+        ]
+        if waits:
+            self.give_back(most)
+        return max(waits, default=0.0)
+
+    def give_back(self, tries: Iterable[str], *, all_of: str | None = None) -> None:
+        """One try less of each; none at all any more of `all_of`."""
+        commands = [
+            command
+            for what in tries
+            for key in (self._tries(what),)
+            for command in (("DECR", key), ("PEXPIRE", key, 1000, "NX"))  # it may have expired meanwhile
+        ]
+        self._client.write(*commands, *([("DEL", self._tries(all_of))] if all_of is not None else []))
+
+    def _tries(self, what: str) -> str:
+        return keys.sign_in_tries(self._client.namespace, hashlib.blake2b(what.encode(), digest_size=12).hexdigest())
