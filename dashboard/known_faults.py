@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from dashboard.live import View
     from queue_core.inspector import Inspector
-    from queue_core.snapshot import Fault, Snapshot
+    from queue_core.snapshot import Fault
 
 
 class KnownFaults:
@@ -35,11 +35,12 @@ class KnownFaults:
             return self._inspector.faults(queue)
         found = Counter(fault.queue for fault in snapshot.faults)
         has_all = all(found[known.name] >= known.fault_count for known in asked)
-        faults = snapshot.faults if has_all else self._all(snapshot)
+        faults = snapshot.faults if has_all else self._all(view, snapshot.taken_at)
         return faults if queue is None else tuple(fault for fault in faults if fault.queue == queue)
 
-    def _all(self, snapshot: Snapshot) -> tuple[Fault, ...]:
+    def _all(self, view: View, taken_at: int) -> tuple[Fault, ...]:
         with self._reading:
-            if self._read_for < snapshot.taken_at:
-                self._faults, self._read_for = self._inspector.faults(), snapshot.taken_at
+            if self._read_for < taken_at:
+                among = view.queues_where(lambda queue: queue.fault_count)
+                self._faults, self._read_for = self._inspector.faults(among=among), taken_at
             return self._faults

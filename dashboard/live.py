@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from dashboard.problems import Observations, Problem, find_problems
 from queue_core.errors import ServerUnavailable, TaskyardError
-from queue_core.snapshot import Snapshot
+from queue_core.snapshot import QueueSnapshot, Snapshot
 
 if TYPE_CHECKING:
     from queue_core.inspector import Inspector
@@ -62,6 +62,13 @@ class View:
     def is_refused(self) -> bool:
         """Whether the server does answer, with an error."""
         return self.is_away and self.error.startswith(REFUSED)
+
+    def queues_where(self, has: Callable[[QueueSnapshot], object]) -> tuple[str, ...] | None:
+        """Those in which there is something to be shown, and those that cannot be read, which say so themselves. Of the
+        others nothing need be asked; `None`: nobody knows, so all are."""
+        if self.snapshot is None or self.is_away:
+            return None
+        return (*(queue.name for queue in self.snapshot.queues if has(queue)), *self.snapshot.unreadable)
 
     @property
     def dead(self) -> int:

@@ -57,7 +57,7 @@ def trends() -> Mapping[str, Trend]:
     found, snapshot = parts().trends, g.view.snapshot
     if snapshot is None or g.view.is_away:
         return found.last
-    return found.of((queue.name for queue in snapshot.queues), g.view.told_at)
+    return found.of({queue.name: queue.changes for queue in snapshot.queues}, g.view.told_at)
 
 
 def known_faults(queue: str | None = None) -> tuple[Fault, ...]:

@@ -1,6 +1,7 @@
 """What each queue did in the last hour: read for all of them at once, only while somebody looks, every few seconds.
 
-A minute that is over does not change, so each look reads only those since the one before.
+A minute that is over does not change, so each look reads only those since the one before, and only of queues that have
+changed since.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -60,11 +61,13 @@ UNKNOWN = Trend()
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What has been read of a queue: the minutes since `since`, as of the minute `read`."""
+    """What has been read of a queue: the minutes since `since`, as of the minute `read` (0: some are missing), and its
+    `QueueSnapshot.changes` then."""
 
     since: int | None
     read: int
     counted: Mapping[int, Figures]
+    changes: int | None = None
 
 
 def minutes_to_read(known: Known | None, now_ms: int) -> int:
@@ -129,12 +132,13 @@ class Trends:
         self._read_at: float | None = None
         self._trends: Mapping[str, Trend] = {}
 
-    def of(self, queues: Iterable[str], now_ms: int) -> Mapping[str, Trend]:
-        """Of these queues, as far as they can be read; at most a few seconds old. What cannot be read now stays."""
+    def of(self, queues: Mapping[str, int | None], now_ms: int) -> Mapping[str, Trend]:
+        """Of these queues (name → `QueueSnapshot.changes`), as far as they can be read; at most a few seconds old. What
+        cannot be read now stays."""
         if self._is_due() and self._reading.acquire(blocking=self._read_at is None):
             try:
                 if self._is_due():
-                    self._read(list(queues), now_ms)
+                    self._read(queues, now_ms)
             finally:
                 self._reading.release()
         return self._trends
@@ -147,13 +151,20 @@ class Trends:
     def _is_due(self) -> bool:
         return self._read_at is None or self._clock() - self._read_at >= INTERVAL_SECONDS
 
-    def _read(self, queues: list[str], now_ms: int) -> None:
-        asked = {name: minutes_to_read(self._known.get(name), now_ms) for name in queues}
+    def _read(self, queues: Mapping[str, int | None], now_ms: int) -> None:
+        quiet = {
+            name: known
+            for name, known in self._known.items()
+            if known.read and known.changes is not None and known.changes == queues.get(name)
+        }
+        asked = {name: minutes_to_read(self._known.get(name), now_ms) for name in queues if name not in quiet}
         try:
-            fresh = self._inspector.minutes(asked)
+            fresh = self._inspector.minutes(asked) if asked else {}
         except TaskyardError as error:  # the page tells it by the snapshot, which is asked for more often
             log.warning("what the queues did in the last hour could not be read: %s", error)
         else:
-            self._known = {name: merged(self._known.get(name), minutes, asked[name]) for name, minutes in fresh.items()}
-            self._trends = {name: trend_of(known, fresh[name].taken_at) for name, known in self._known.items()}
+            read = {name: merged(self._known.get(name), minutes, asked[name]) for name, minutes in fresh.items()}
+            self._known = quiet | {name: replace(known, changes=queues[name]) for name, known in read.items()}
+            times = {name: minutes.taken_at for name, minutes in fresh.items()}
+            self._trends = {name: trend_of(known, times.get(name, now_ms)) for name, known in self._known.items()}
         self._read_at = self._clock()

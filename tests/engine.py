@@ -273,7 +273,8 @@ class Engine:
         return place
 
     def state(self) -> State:
-        """Everything that the queue's keys hold, but sessions and how the books were at each change of minute."""
+        """Everything that the queue's keys hold, but sessions, how the books were at each change of minute, and how
+        often the queue was changed."""
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
         left_out = tuple(key.encode() for key in (self.queue.session(""), self.queue.telemetry, self.queue.names))
         names = [name for name in names if not name.startswith(left_out)]
@@ -281,7 +282,9 @@ class Engine:
             for name in names:
                 pipeline.type(name)
             kinds = pipeline.execute()
-        return self.values({_text(name): _text(kind) for name, kind in zip(names, kinds, strict=True)})
+        found = self.values({_text(name): _text(kind) for name, kind in zip(names, kinds, strict=True)})
+        found.get("control", {}).pop("changes", None)
+        return found
 
     def values(self, keys: Mapping[str, str]) -> State:
         """What these keys hold (key → its type), in one round trip. Keys that are not there are left out."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from flask import g
+
 from dashboard.api.table import reads
 from dashboard.api.values import (
     UNSET,
@@ -118,7 +120,8 @@ def failed(query: FailedQuery) -> Failed:
     if fault and not queue:
         raise InvalidArgument("fault is not accepted without its queue")
     inspector = parts().inspector
-    page = inspector.letters(queue, fingerprint=fault, cursor=query.cursor or None, limit=query.limit)
+    among, cursor = g.view.queues_where(lambda queue: queue.counts.dead), query.cursor or None
+    page = inspector.letters(queue, fingerprint=fault, cursor=cursor, limit=query.limit, among=among)
     faults = [inspector.fault(queue, fault)[0]] if queue and fault else known_faults(queue)
     return Failed(
         total=page.total,

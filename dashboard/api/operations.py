@@ -220,7 +220,9 @@ def preview(name: str, query: PreviewQuery) -> PreviewOut:
 @reads("/operations", OperationList, query=OperationsQuery)
 def operations(query: OperationsQuery) -> OperationList:
     """Operations of all queues. Those under way first, each kind newest first."""
-    return OperationList(operations=[OperationOut.of(found) for found in parts().inspector.operations(query.limit)])
+    among = g.view.queues_where(lambda queue: queue.operation_count)
+    operations = parts().inspector.operations(query.limit, among=among)
+    return OperationList(operations=[OperationOut.of(found) for found in operations])
 
 
 @reads("/operations/<operation_id>", OperationOut, query=OperationQuery)

@@ -114,7 +114,8 @@ def _entries(chosen: AuditFilter, most: int, cursor: str | None) -> tuple[tuple[
 
 
 def _under_way(chosen: AuditFilter) -> tuple[Operation, ...]:
-    found = (one for one in parts().inspector.operations(PAGE_SIZE) if not one.has_ended)
+    among = g.view.queues_where(lambda queue: queue.operations_under_way)
+    found = (one for one in parts().inspector.operations(PAGE_SIZE, among=among) if not one.has_ended)
     return tuple(one for one in found if chosen.matches(one.bound.queue, one.by, one.bound.verb))
 
 

@@ -127,7 +127,8 @@ def letters() -> Response:
     if _is_local():
         return _with_zones(chosen)
     if not (chosen.chooses or chosen.is_timed):
-        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE)
+        among = g.view.queues_where(lambda queue: queue.counts.dead)
+        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among)
         return _letters(page, State.DEAD, chosen, _queues_with("dead", chosen.queue))
     found = [fault for fault in chosen.of(known_faults(chosen.queue)) if fault.dead]
     named = [(fault.queue, fault.fingerprint) for fault in found]
@@ -138,7 +139,8 @@ def letters() -> Response:
 @blueprint.get("/dead/trash")
 def trash() -> Response:
     chosen = FaultFilter(queue=request.args.get("queue", ""))
-    page = parts().inspector.trash(chosen.queue or None, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    cursor, among = request.args.get("cursor"), g.view.queues_where(lambda queue: queue.counts.trashed)
+    page = parts().inspector.trash(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among)
     return _letters(page, State.TRASHED, chosen, _queues_with("trashed", chosen.queue))
 
 

@@ -27,7 +27,8 @@ def _gather() -> Gathered:
     if view.is_away or view.snapshot is None:
         return Gathered(view)
     try:
+        among = view.queues_where(lambda queue: queue.operations_under_way)
         books = inspector.books(queue.name for queue in view.snapshot.queues)
-        return Gathered(view, books, inspector.operations(MAX_ROWS))
+        return Gathered(view, books, inspector.operations(MAX_ROWS, among=among))
     except TaskyardError:
         return Gathered(view)

@@ -24,7 +24,7 @@ from queue_core.decoding.tasks import (
     why_unreadable,
 )
 from queue_core.decoding.values import LARGEST_NUMBER, json_object, line, moment, number, shorten_payload, string, text
-from queue_core.decoding.workers import worker, worker_command
+from queue_core.decoding.workers import worker, worker_command, worker_name
 
 __all__ = [
     "LARGEST_NUMBER",
@@ -59,4 +59,5 @@ __all__ = [
     "why_unreadable",
     "worker",
     "worker_command",
+    "worker_name",
 ]

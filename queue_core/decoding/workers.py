@@ -59,9 +59,13 @@ _command_decoder = msgspec.json.Decoder(_Command, strict=False)
 _worker_decoder = msgspec.json.Decoder(_Worker, strict=False)
 
 
+def worker_name(worker_id: bytes) -> str:
+    return line(text(worker_id), 128)
+
+
 def worker(worker_id: bytes, heartbeat_at: int, data: bytes | None) -> WorkerSnapshot:
     """A worker by its own description; what cannot be read leaves one whose state is `unreadable`."""
-    name = line(text(worker_id), 128)
+    name = worker_name(worker_id)
     try:
         found = _worker_decoder.decode(data or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from queue_core import connection, decoding, keys, reading, settings, telemetry, upcoming
@@ -19,9 +19,10 @@ from queue_core.errors import (
     shown,
 )
 from queue_core.ids import is_task_id
+from queue_core.inspector.faults import Faults
 from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
 from queue_core.inspector.operations import find_operations, is_operation_id, newest_operations
-from queue_core.inspector.overview import SERVER_COMMANDS, last_seen_first, take_snapshot
+from queue_core.inspector.overview import SERVER_COMMANDS, Overview
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
 from queue_core.inspector.reader import Reader, value_of
 from queue_core.inspector.schedules import describe_schedules
@@ -51,7 +52,6 @@ from queue_core.snapshot import (
 )
 
 _ENTRY_ID = re.compile(r"\d{1,15}-\d{1,15}\Z", re.ASCII)
-MAX_FAULTS = 2_000
 
 
 class Inspector:
@@ -75,6 +75,8 @@ class Inspector:
             url, namespace, patience_seconds=patience_seconds, answer_seconds=answer_seconds
         )
         self._reader = Reader(self._client)
+        self._faults = Faults(self._reader)
+        self._overview = Overview(self._reader, self._faults.kept)
 
     def close(self) -> None:
         self._client.close()
@@ -82,8 +84,9 @@ class Inspector:
     # The whole.
 
     def snapshot(self) -> Snapshot:
-        """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips."""
-        return take_snapshot(self._reader)
+        """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips; the server's cost is
+        that of the queues that have changed since this inspector's last one, of the others one small command each."""
+        return self._overview.take()
 
     def workers(self) -> tuple[WorkerSnapshot, ...]:
         """Those heard of within the last hour, last heard first. Two round trips."""
@@ -247,13 +250,13 @@ class Inspector:
 
     # Failures.
 
-    def faults(self, queue: str | None = None) -> tuple[Fault, ...]:
-        """Of one queue (one round trip) or of all that can be read (two), last seen first."""
+    def faults(self, queue: str | None = None, *, among: Iterable[str] | None = None) -> tuple[Fault, ...]:
+        """Of one queue (one round trip) or of all that can be read (two), last seen first; `among`: no others are
+        asked. Those of a queue that has not changed since they were last asked for are not read again; where it has,
+        that is one more round trip."""
         if queue is not None:
-            return self._reader.one(reading.list_faults(self._client.queue(queue), MAX_FAULTS))
-        calls = [reading.list_faults(self._client.queue(name), MAX_FAULTS) for name in self._reader.queue_names()]
-        answers, _ = self._reader.ask(calls)
-        return last_seen_first(fault for found in answers if not isinstance(found, TaskyardError) for fault in found)
+            return self._faults.of(queue)
+        return self._faults.of_all(self._reader.queue_names(among))
 
     def fault(self, queue: str, fingerprint: str) -> tuple[Fault, str]:
         """One fault and its newest traceback. One round trip. Raises `UnknownFault`."""
@@ -263,18 +266,25 @@ class Inspector:
         (found,), (traceback,) = self._reader.ask(
             [reading.list_faults(known, 1, fingerprint)], ("HGET", known.faults, f"{fingerprint}:traceback")
         )
-        faults = value_of(found)
+        faults = value_of(found).faults
         if not faults:
             raise UnknownFault(f"there is no fault {fingerprint} in {queue}, or it was forgotten: nothing died of it")
         return faults[0], decoding.text(traceback if isinstance(traceback, bytes) else b"")
 
     def letters(
-        self, queue: str | None = None, *, fingerprint: str | None = None, cursor: str | None = None, limit: int = 50
+        self,
+        queue: str | None = None,
+        *,
+        fingerprint: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+        among: Collection[str] | None = None,
     ) -> Page:
-        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (four)."""
+        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (four);
+        `among`: no others are asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
         if fingerprint is None:
-            return sorted_page(self._reader, queue, State.DEAD, position, limit)
+            return sorted_page(self._reader, queue, State.DEAD, position, limit, among=among)
         if queue is None or not reading.is_fingerprint(fingerprint):
             raise InvalidArgument(
                 f"fingerprint {shown(fingerprint, 80)} is not accepted: it is one of a fault of a queue"
@@ -306,10 +316,18 @@ class Inspector:
         limit, position = check_limit(limit), Position.parse(cursor)
         return letters_page(self._reader, check_faults(faults), _span(since, until), position, limit)
 
-    def trash(self, queue: str | None = None, *, cursor: str | None = None, limit: int = 50) -> Page:
-        """What was put into the trash, newest first. Two round trips, of all queues four."""
+    def trash(
+        self,
+        queue: str | None = None,
+        *,
+        cursor: str | None = None,
+        limit: int = 50,
+        among: Collection[str] | None = None,
+    ) -> Page:
+        """What was put into the trash, newest first. Two round trips, of all queues four; `among`: no others are
+        asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
-        return sorted_page(self._reader, queue, State.TRASHED, position, limit)
+        return sorted_page(self._reader, queue, State.TRASHED, position, limit, among=among)
 
     # Schedules.
 
@@ -340,9 +358,12 @@ class Inspector:
 
     # What operators did.
 
-    def operations(self, limit: int = 50, queue: str | None = None) -> tuple[Operation, ...]:
-        """Of all queues (three round trips) or of one (two), those under way first, each kind newest first."""
-        return newest_operations(self._reader, check_limit(limit), queue)
+    def operations(
+        self, limit: int = 50, queue: str | None = None, *, among: Iterable[str] | None = None
+    ) -> tuple[Operation, ...]:
+        """Of all queues (three round trips) or of one (two), those under way first, each kind newest first; `among`: no
+        others are asked but where one was begun of late."""
+        return newest_operations(self._reader, check_limit(limit), queue, among)
 
     def operation(self, operation_id: str, queue: str | None = None) -> Operation:
         """One in full. One round trip, without its queue two. Raises `UnknownOperation`."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from queue_core import connection, decoding
+from queue_core import connection, decoding, keys
 from queue_core.inspector.reader import Reader
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument
 from queue_core.snapshot import Operation
 
+MAX_QUEUES = 1_000
+"""In which operations were begun."""
 _OPERATION_ID = re.compile(r"[0-9a-f]{12}\Z")
 
 
@@ -18,9 +20,15 @@ def is_operation_id(text: object) -> bool:
     return isinstance(text, str) and _OPERATION_ID.match(text) is not None
 
 
-def newest_operations(reader: Reader, limit: int, queue: str | None = None) -> tuple[Operation, ...]:
-    """Of all queues (three round trips) or of one (two), those under way first, each kind newest first."""
-    queues = [reader.client.queue(name) for name in (reader.queue_names() if queue is None else [queue])]
+def newest_operations(
+    reader: Reader, limit: int, queue: str | None = None, among: Iterable[str] | None = None
+) -> tuple[Operation, ...]:
+    """Of all queues (three round trips) or of one (two), those under way first, each kind newest first. `among`: of
+    these, and of where one was begun of late."""
+    if among is not None:
+        (begun,) = reader.client.read(("ZRANGE", keys.operations(reader.client.namespace), 0, MAX_QUEUES - 1, "REV"))
+        among = [*among, *map(decoding.text, begun if isinstance(begun, list) else ())]
+    queues = [reader.client.queue(name) for name in (reader.queue_names(among) if queue is None else [queue])]
     listed = reader.client.read(*(command for queue in queues for command in _newest_of(queue, limit)))
     found: list[tuple[bool, float, QueueKeys, str]] = []
     for i, answer in enumerate(listed):

@@ -65,15 +65,21 @@ def running_page(reader: Reader, queue: str, position: Position | None, limit: i
 
 
 def sorted_page(
-    reader: Reader, queue: str | None, state: State, position: Position | None, limit: int, fingerprint: str = ""
+    reader: Reader,
+    queue: str | None,
+    state: State,
+    position: Position | None,
+    limit: int,
+    fingerprint: str = "",
+    among: Collection[str] | None = None,
 ) -> Page:
-    """A page of one place of a queue, or of all queues, merged.
+    """A page of one place of a queue, or of all queues (`among`: of these), merged.
 
     There a first look at each one's next row finds those that can have a part in this page; a queue that cannot be
     read has none, and is named.
     """
     is_one = queue is not None
-    queues = {name: reader.client.queue(name) for name in ([queue] if queue is not None else reader.queue_names())}
+    queues = {name: reader.client.queue(name) for name in ([queue] if queue is not None else reader.queue_names(among))}
 
     unreadable: dict[str, str] = {}
 
@@ -96,7 +102,7 @@ def sorted_page(
     if is_before:
         before = begin + sum(len(found.members) for found in listed.values())
         if before <= limit:
-            return sorted_page(reader, queue, state, None, limit, fingerprint)
+            return sorted_page(reader, queue, state, None, limit, fingerprint, among)
         begin = before - limit
     if not is_one:
         nearest = sorted(((_order(n, f.members[0][1]), n) for n, f in listed.items() if f.members), reverse=is_before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
 from queue_core import connection, decoding, keys
@@ -57,8 +57,8 @@ class Reader:
         error = connection.translate(answer, self.client.url)
         if isinstance(error, UnknownQueue):
             return UnknownQueue(f"there is no queue {call.queue.queue}", queue=call.queue.queue)
-        if "WRONGTYPE" in str(answer):  # every other key is looked at before
-            return connection.damaged(call.queue.control, f"{call.queue.control} is no hash")
+        if isinstance(error, CorruptQueue):
+            return self.client.which_is_damaged(call, error)
         return error
 
     def now_ms(self, time: Any) -> int:
@@ -77,8 +77,10 @@ class Reader:
             raise CorruptQueue(f"{key} has a type that Taskyard did not give it") from answer
         raise connection.translate(answer, self.client.url) from answer
 
-    def queue_names(self) -> list[str]:
-        """Of the registered queues, in order. One round trip."""
+    def queue_names(self, among: Iterable[str] | None = None) -> list[str]:
+        """Of `among` those that can be names; without it the registered queues, in order, which is one round trip."""
+        if among is not None:
+            return [name for name in dict.fromkeys(among) if keys.is_name(name)]
         (registry,) = self.client.read(("SMEMBERS", keys.queues(self.client.namespace)))
         return self.names_in(registry)[0]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from queue_core import decoding, scripts, settings
 from queue_core.keys import SENTINEL, QueueKeys
-from queue_core.protocol import Call
+from queue_core.protocol import Argument, Call
 from queue_core.snapshot import Books, Counts, Fault, Lane, QueueSnapshot
 
 BOOKS = tuple(field.name for field in fields(Books) if field.name != "tasks")
@@ -20,11 +21,22 @@ def is_fingerprint(fingerprint: object) -> bool:
     return isinstance(fingerprint, str) and _FINGERPRINT.match(fingerprint) is not None
 
 
+def changes_of(queue: QueueKeys) -> Sequence[Argument]:
+    """The command whose answer `changes_in` reads."""
+    return "HGET", queue.control, "changes"
+
+
+def changes_in(answer: object) -> int | None:
+    """`None` where there is no such number: no call has changed the queue, or it is damaged."""
+    return decoding.number(answer) or None if isinstance(answer, bytes) else None
+
+
 def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
     """One queue at one moment. Source: observe.lua."""
 
     def read(answer: list[Any]) -> QueueSnapshot:
-        tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults = map(int, answer[1])
+        tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, *others = map(int, answer[1])
+        fault_count, operation_count, under_way = others
         since = [decoding.ready_at("", b"", score) for score in answer[4]]
         if answer[3]:
             since.append(decoding.ready_at(decoding.text(answer[3][0]), answer[3][1], b""))
@@ -37,9 +49,12 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
             oldest_ready_at=min((at for at in since if at is not None), default=None),
             next_due_at=min((at for at in due if at is not None), default=None),
             pause=decoding.pause(answer[6]) if answer[6] else None,
-            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(8, len(answer), 3)),
-            fault_count=faults,
+            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(9, len(answer), 3)),
+            fault_count=fault_count,
             limits=decoding.limits(answer[7]),
+            operation_count=operation_count,
+            operations_under_way=under_way,
+            changes=changes_in(answer[8]),
         )
 
     return Call(scripts.load("observe"), queue, (SENTINEL, *BOOKS), read, has_session=False)
@@ -58,15 +73,22 @@ def _lane(name: bytes, said: bytes, held: int) -> Lane:
     )
 
 
+class FaultsListed(NamedTuple):
+    """`changes`: as `QueueSnapshot` has it."""
+
+    changes: int | None
+    faults: tuple[Fault, ...]
+
+
 def list_faults(
     queue: QueueKeys, limit: int, fingerprint: str = "", *, with_recent: bool = False
-) -> Call[tuple[Fault, ...]]:
+) -> Call[FaultsListed]:
     """Faults, last seen first; or the one of that fingerprint, in full. `with_recent`: with the attempts by time of
     those that were seen in the last hour. Source: list_faults.lua."""
 
-    def read(answer: list[Any]) -> tuple[Fault, ...]:
-        faults = (decoding.fault(queue.queue, parts) for parts in answer[1:])
-        return tuple(fault for fault in faults if fault is not None)
+    def read(answer: list[Any]) -> FaultsListed:
+        faults = (decoding.fault(queue.queue, parts) for parts in answer[2:])
+        return FaultsListed(changes_in(answer[1]), tuple(fault for fault in faults if fault is not None))
 
     return Call(
         scripts.load("list_faults"), queue, (limit, fingerprint, "1" if with_recent else ""), read, has_session=False

@@ -171,7 +171,8 @@ local fence = math.max((tonumber(known.fence) or 0) + 1, now_us)
 local fence_text = fmt('%.0f', fence)
 local turn = tonumber(known.turn) or 0
 if paused then
-  call('HSET', control, 'format', ARGV[1], unpack(fields))
+  if is_new then begin_writing() end
+  call('HSET', control, unpack(fields))
   local has_more = length - struck_out + ahead > 0 or has_lanes and has_more_in_lanes()
   return answer({fence_text, {}}) and report(describe({}), fence_text, has_more)
 end
@@ -313,7 +314,8 @@ if #taken > 0 then fields[#fields + 1], fields[#fields + 2] = 'fence', fence_tex
 if bucket and #taken > 0 then
   fields[#fields + 1], fields[#fields + 2] = 'claim_rate_full', full_behind(bucket, #taken)
 end
-begin_writing()
+-- A worker that finds nothing says that it is there, and changes nothing.
+if is_new or #taken + #gone + #put_aside + #from_lanes + #emptied + #overdue + consumed > 0 then begin_writing() end
 call('HSET', control, unpack(fields))
 if #taken > 0 then
   local expiry, claimed = fmt('%.0f', now + lease_ms), fence_text .. fmt(' %.0f ', now)

@@ -22,7 +22,7 @@ for i = 1, total do
     lost[#lost + 1] = ids[i]
   end
 end
-begin_writing()
+if is_new then begin_writing() end
 if #expiries > 0 then call('ZADD', leases, 'XX', unpack(expiries)) end
 call('HSET', control, unpack(fields))
 return {fmt('%.0f', now), lost, cancelled}

@@ -1,15 +1,16 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
--- KEYS control HASH, stats HASH, telemetry HASH, names HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET,
--- held ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, running HASH, blocked ZSET, dead ZSET,
--- dead_by_fault ZSET, trash ZSET, trashed HASH, imported ZSET, cancelling HASH, unique HASH, unique_expiring ZSET,
--- expiring ZSET, occurrences HASH, history HASH, faults HASH, faults_seen ZSET, operations ZSET, outcomes HASH, notify
--- LIST
+-- KEYS control HASH, telemetry HASH, names HASH, running HASH, dead_by_fault ZSET, trashed HASH, imported ZSET,
+-- cancelling HASH, unique HASH, unique_expiring ZSET, expiring ZSET, occurrences HASH, history HASH, faults HASH,
+-- outcomes HASH, notify LIST; read all the same: stats HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, held
+-- ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, blocked ZSET, dead ZSET, trash ZSET, faults_seen ZSET,
+-- operations ZSET
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
--- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults; list of the
--- counters in the order of their names; list: id and ready time's digits or '' of the list's oldest task, or nothing;
--- list of the oldest score of each priority; list of the earliest due time of each place that has one; pause or '';
--- limits or ''; then for each lane: lane, what `closed` says of it, number of tasks held in it.
+-- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults, operations,
+-- those of them that are under way; list of the counters in the order of their names; list: id and ready time's digits or
+-- '' of the list's oldest task, or nothing; list of the oldest score of each priority; list of the earliest due time of
+-- each place that has one; pause or ''; limits or ''; how many calls have changed the queue, or ''; then for each lane:
+-- lane, what `closed` says of it, number of tasks held in it.
 -- include begin envelope elements ready lanes known
 -- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
@@ -42,15 +43,17 @@ local due = {}
 for _, place in ipairs({scheduled, retrying}) do
   due[#due + 1] = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
 end
-local counters = {}
-for i = 4, #ARGV do counters[i - 3] = call('HGET', stats, ARGV[i]) or '0' end
+local counters = call('HMGET', stats, unpack(ARGV, 4))
+for i = 1, #ARGV - 3 do counters[i] = counters[i] or '0' end
 local leased = call('ZCARD', leases)
 if leased > 0 and call('ZSCORE', leases, ARGV[3]) then leased = leased - 1 end
 local reply = {
   fmt('%.0f', now),
   {call('HLEN', tasks), ready_count(), call('ZCARD', held), call('ZCARD', scheduled), call('ZCARD', blocked), leased,
-    call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen)},
+    call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen),
+    call('ZCARD', operations), call('ZCOUNT', operations, '-inf', '(0')},
   counters, oldest_in_list(), oldest_of_each_priority(), due, known.paused or '', known.limits or '',
+  known.changes or '',
 }
 if call('HLEN', closed) > 0 then
   local lanes = call('HGETALL', closed)

@@ -11,6 +11,7 @@ local lane = ARGV[4]
 local known_lane = call('HGET', closed, lane)
 local was_closed = known_lane and sub(known_lane, 1, 7) == 'closed ' or false
 if was_closed then
+  begin_writing()
   local count = lane_count(lane)
   if count > 0 then
     call('HSET', closed, lane, 'open ' .. cjson.encode({by = ARGV[5], reason = '', at = now}))

@@ -10,6 +10,7 @@ if replayed then return replayed end
 
 local was_paused = paused
 if paused then
+  begin_writing()
   call('HDEL', control, 'paused')
   paused = false
   wake(ready_count() + call('ZCARD', scheduled) + call('ZCARD', retrying) + call('ZCARD', held))

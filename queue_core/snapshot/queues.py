@@ -127,6 +127,12 @@ class QueueSnapshot:
     lanes: tuple[Lane, ...] = ()
     fault_count: int = 0
     limits: Limits = NO_LIMITS
+    operation_count: int = 0
+    """Operations that are known, those under way among them."""
+    operations_under_way: int = 0
+    changes: int | None = None
+    """How many calls have changed the queue, from some number on: while it stays, nothing has changed but the time.
+    `None` where the queue does not tell."""
 
     @property
     def is_over_dead_warning(self) -> bool:

@@ -81,8 +81,9 @@ class Heartbeat:
         description, forget_ms = self._describe(held, now_ms), now_ms - RECORD_SECONDS * 1000
         commands: list[tuple[Argument, ...]] = [
             ("TIME",),
-            ("ZADD", keys.workers(namespace), now_ms, self._worker_id),
+            # The record first: whoever knows the time of the last heartbeat knows that there is none newer.
             ("SET", keys.worker(namespace, self._worker_id), description, "EX", RECORD_SECONDS),
+            ("ZADD", keys.workers(namespace), now_ms, self._worker_id),
             ("GET", keys.command(namespace, self._worker_id)),
         ]
         if time.monotonic() >= self._forget_at:
@@ -95,8 +96,8 @@ class Heartbeat:
             own = self._client.queue(self._names[0])
             await self._client.run_all(
                 [
-                    protocol.note_worker(own, self._worker_id, now_ms, forget_ms),
                     protocol.describe_worker(own, self._worker_id, description, RECORD_SECONDS),
+                    protocol.note_worker(own, self._worker_id, now_ms, forget_ms),
                 ]
             )
         if not isinstance(answers[0], Exception):

@@ -95,7 +95,7 @@ def test_looks_of_any_rhythm_tell_what_one_look_at_all_tells(redis_url: str, nam
     with closing(Engine(redis_url, namespace)) as engine, closing(Inspector(client=engine.client)) as inspector:
         engine.now = NOW
         engine.enqueue()
-        seconds = 0.0
+        seconds, known_changes = 0.0, None
         often = Trends(inspector, clock=lambda: seconds)
         for _ in range(120):
             engine.later(chance.choice([400, 5_000, 20_000, 61_000, 400_000]))
@@ -106,8 +106,10 @@ def test_looks_of_any_rhythm_tell_what_one_look_at_all_tells(redis_url: str, nam
                 engine.run(protocol.complete(engine.queue, held))
             if chance.random() < 0.6:
                 seconds += 6
-                found = often.of(["email"], engine.now - chance.choice([0, 0, 900]))
-                assert found == Trends(inspector).of(["email"], engine.now)
+                changes = inspector.queue("email").changes
+                behind = 0 if changes == known_changes else chance.choice([0, 0, 900])  # the console's idea of the time
+                found, known_changes = often.of({"email": changes}, engine.now - behind), changes
+                assert found == Trends(inspector).of({"email": None}, engine.now)
 
 
 # When it is read.
@@ -132,12 +134,25 @@ def test_it_is_read_every_five_seconds_at_most_and_a_failure_keeps_what_was_know
     trends = Trends(cast(Inspector, cast(Any, source)), clock=lambda: seconds)
     assert trends.last == {}
     assert source.asked == []
-    first = trends.of(["email", "images"], NOW)
-    assert trends.of(["email"], NOW) is first
+    first = trends.of({"email": None, "images": None}, NOW)
+    assert trends.of({"email": None}, NOW) is first
     assert source.asked == [{"email": 60, "images": 60}]
     seconds += 5
     source.is_away = True
-    assert trends.of(["email", "images"], NOW) is first
+    assert trends.of({"email": None, "images": None}, NOW) is first
     assert source.asked[1] == {"email": 2, "images": 2}
-    assert trends.of(["email"], NOW) is first
+    assert trends.of({"email": None}, NOW) is first
     assert len(source.asked) == 2  # a failure is believed for as long
+
+
+def test_queue_that_has_not_changed_is_not_read_again_and_its_hour_goes_on() -> None:
+    source, seconds = Source(), 100.0
+    trends = Trends(cast(Inspector, cast(Any, source)), clock=lambda: seconds)
+    trends.of({"email": 7, "images": 3}, NOW)
+    seconds += 5
+    found = trends.of({"email": 7, "images": 4}, NOW + MINUTE_MS)
+    assert [list(asked) for asked in source.asked] == [["email", "images"], ["images"]]
+    assert found["email"].counts[-2:] == ((2, 0), (0, 0))
+    seconds += 5
+    trends.of({"email": 7, "images": 4}, NOW + MINUTE_MS)
+    assert len(source.asked) == 2

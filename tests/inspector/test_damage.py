@@ -130,7 +130,7 @@ def test_letter_without_a_task_is_shown_and_says_so(engine: Engine, inspector: I
 @pytest.mark.parametrize("info", [b"", b"\xff", b"[]", b'{"first": "long ago", "class": ["x"], "task": 7}'])
 def test_fault_may_hold_anything(engine: Engine, inspector: Inspector, info: bytes, said: bytes) -> None:
     engine.seed("dead")
-    (fault,) = inspector.faults("email")
+    (fault,) = Inspector(client=engine.client).faults("email")
     engine.redis.hset(engine.queue.faults, fault.fingerprint, info)
     engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:attempts", b"\xff")
     engine.redis.hset(engine.queue.faults, f"{fault.fingerprint}:versions", b"\xff\n\n" + b"9" * 900)

@@ -180,7 +180,7 @@ def test_registry_of_a_wrong_type_is_reported(engine: Engine, inspector: Inspect
 
 
 @pytest.mark.parametrize("count", [1, 12])
-def test_snapshot_takes_two_round_trips_and_two_scripts_a_queue(
+def test_snapshot_takes_two_round_trips_and_two_scripts_a_queue_that_has_changed(
     inspector: Inspector,
     engine: Engine,
     another: Callable[[str], Engine],
@@ -188,13 +188,32 @@ def test_snapshot_takes_two_round_trips_and_two_scripts_a_queue(
     count: int,
 ) -> None:
     engine.redis.delete(keys.queues("test"))
-    for number in range(count):
-        seed_everywhere(another(f"q{number}"))
+    made = [another(f"q{number}") for number in range(count)]
+    for queue in made:
+        seed_everywhere(queue)
     inspector.snapshot()  # by now the server knows the scripts
+    made[0].enqueue()
     commands = commands_of(engine, inspector.snapshot)
-    assert commands["evalsha_ro"] == 2 * count
+    assert commands["evalsha_ro"] == 2
+    assert commands["hget"] == count
     assert (commands["smembers"], commands["mget"], commands["info"]) == (1, 1, 1)
     assert round_trips_of(engine, monkeypatch, inspector.snapshot) == 2
+    assert commands_of(engine, Inspector(client=engine.client).snapshot)["evalsha_ro"] == 2 * count
+
+
+@pytest.mark.parametrize("count", [0, 50, 400])
+def test_queue_that_has_changed_costs_a_snapshot_less_than_fifty_commands_and_one_a_fault(
+    engine: Engine, inspector: Inspector, count: int
+) -> None:
+    """Its own ones, and what the server and its workers are asked."""
+    for number in range(count):
+        engine.kill(1, chr(0x4E00 + number))
+    engine.enqueue()
+    inspector.snapshot()
+    engine.enqueue()
+    commands = commands_of(engine, inspector.snapshot)
+    assert sum(commands.values()) - commands.get("zlexcount", 0) <= 60
+    assert commands.get("zlexcount", 0) == min(count, 50)
 
 
 def test_snapshot_works_on_a_server_that_forgot_the_scripts(

@@ -255,9 +255,10 @@ def test_page_of_letters_takes_the_same_commands_of_a_hundred_and_of_ten_thousan
         large.kill(1_000)
         engine.later(1)
         large.later(1)
+    (fault, _) = inspector.faults()
     reads: list[Callable[[str], Page]] = [
         inspector.letters,
-        lambda name: inspector.letters(name, fingerprint=inspector.faults(name)[0].fingerprint),
+        lambda name: inspector.letters(name, fingerprint=fault.fingerprint),
     ]
     for read in reads:
         read("email")

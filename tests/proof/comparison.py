@@ -11,7 +11,18 @@ from queue_core.keys import SENTINEL
 from tests.engine import State, score_of
 from tests.proof.model import Model
 
+WATCHED = (
+    "tasks", "ready", "removed", "prioritized", "held", "closed", "scheduled", "retrying", "blocked", "dead",
+    "dead_by_fault", "trash", "faults", "faults_seen", "stats", "operations",
+)  # fmt: skip
 RATES = ("enqueue_rate", "claim_rate")
+
+
+def watched(state: State) -> dict[str, Any]:
+    """What whoever looks at the whole queue is told of: when it changes, the queue tells so."""
+    control = state.get("control", {})
+    own = {"running": set(state.get("leases", {})), "paused": control.get("paused"), "limits": control.get("limits")}
+    return own | {name: state.get(name) for name in WATCHED}
 
 
 def differences_of(state: State, model: Model) -> list[str]:

@@ -28,7 +28,7 @@ from queue_core.errors import InvalidArgument, QueueFull, RateLimited
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, ReleasedTask, Result, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State, problems_of
-from tests.proof.comparison import differences_of
+from tests.proof.comparison import differences_of, watched
 from tests.proof.limits import Refused
 from tests.proof.model import MAX_CRASHES, Model
 
@@ -482,7 +482,10 @@ class QueueMachine(RuleBasedStateMachine):
     @invariant()
     def state_is_the_models(self) -> None:
         self.done["steps"] += 1
-        state = self.state = self.engine.values(self.keys | self.other_keys())
+        before, self.state = self.state, self.engine.values(self.keys | self.other_keys())
+        state = self.state
+        is_told = before.get("control", {}).get("changes") != state.get("control", {}).get("changes")
+        assert is_told or watched(before) == watched(state), "something has changed, and the queue does not tell"
         problems = self.problems_of(state)
         assert problems == [], problems
         differences = self.differences_of(state)

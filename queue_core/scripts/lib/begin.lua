@@ -22,9 +22,14 @@ if known.format and known.format ~= ARGV[1] then
   return redis.error_reply('FORMAT ' .. known.format)
 end
 
--- Writing begins: the format version is there from the first write.
+-- Writing begins: the format version is there from the first write, and what somebody has read of the queue holds no
+-- longer. In a queue that is made anew the number is none that another of its name has had.
 local function begin_writing()
-  if is_new then call('HSET', control, 'format', ARGV[1]) end
+  if is_new then
+    call('HSET', control, 'format', ARGV[1], 'changes', fmt('%.0f', now_us))
+  elseif type(redis.pcall('HINCRBY', control, 'changes', 1)) == 'table' then -- it is no number
+    call('HSET', control, 'changes', fmt('%.0f', now_us))
+  end
 end
 
 -- Fails before any write when one of the keys (type, key, type, key …) is of another type.

@@ -198,6 +198,7 @@ local function close_chunk(skipped)
   local word, come_ms = 'more', nil
   if is_over then
     word = 'ended'
+    begin_writing()
     set('state', word)
     set('ended', fmt('%.0f', now))
     call('ZADD', index, now, op.id)
