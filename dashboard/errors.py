@@ -21,6 +21,8 @@ from dashboard.toasts import say
 from dashboard.views.sign_in import form_was_too_old
 from queue_core.errors import (
     ActionUnderWay,
+    CorruptQueue,
+    FormatMismatch,
     InvalidArgument,
     OperationEnded,
     QueueFull,
@@ -101,7 +103,8 @@ def _taskyard_error(error: TaskyardError) -> Response:
         queue = "any queue" if elsewhere == {} else (request.view_args or {}).get("name", "")
         title = f"No task {short_id(_task_id())} in {queue}"
         return _answer(404, _missing_task(), title=title, links=elsewhere)
-    return _answer(status, _as_sentence(str(error)))
+    title = "What is stored cannot be read" if isinstance(error, CorruptQueue | FormatMismatch) else ""
+    return _answer(status, _as_sentence(str(error)), title=title)
 
 
 def _away(*, was_asked: bool) -> Response:

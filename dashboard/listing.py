@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from dashboard.htmx import wants_fragment
-from queue_core.errors import InvalidArgument
+from queue_core.errors import CorruptQueue, InvalidArgument
 from queue_core.ids import is_task_id
 from queue_core.snapshot import Page, State, TaskSummary
 
@@ -25,11 +25,13 @@ MOST_ROWS = 50
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`left`: the task is not in this list any more; its state says where it is."""
+    """`left`: the task is not in this list any more; its state says where it is. `is_gone`: nothing is known of it any
+    more, as it ended, or, `is_hidden`, as its queue cannot be read."""
 
     task: TaskSummary
     left: bool = False
     is_gone: bool = False
+    is_hidden: bool = False
 
     @property
     def has_page(self) -> bool:
@@ -84,13 +86,13 @@ def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str 
         return fresh
     current = {f"{task.queue}/{task.id}": task for task in page.rows}
     missing = [key for key in shown if "/".join(key) not in current]
-    found = _summaries(inspector, missing)
+    found, hidden = _summaries(inspector, missing)
     rows = []
     for queue, task_id in shown:
         key = f"{queue}/{task_id}"
         task = current.get(key) or found.get(key)
         if task is None:
-            rows.append(Row(_gone(queue, task_id), left=True, is_gone=True))
+            rows.append(Row(_gone(queue, task_id), left=True, is_gone=True, is_hidden=queue in hidden))
         else:
             left = task.state is not state or bool(fingerprint and task.fingerprint not in ("", fingerprint))
             rows.append(Row(task, left=left))
@@ -113,15 +115,23 @@ def _shown_keys() -> tuple[tuple[str, str], ...]:
     return tuple(keys)[:MOST_ROWS]
 
 
-def _summaries(inspector: Inspector, keys: Iterable[tuple[str, str]]) -> Mapping[str, TaskSummary]:
+def _summaries(
+    inspector: Inspector, keys: Iterable[tuple[str, str]]
+) -> tuple[Mapping[str, TaskSummary], frozenset[str]]:
+    """And the queues that cannot be read."""
     ids: dict[str, list[str]] = {}
     for queue, task_id in keys:
         ids.setdefault(queue, []).append(task_id)
     found: dict[str, TaskSummary] = {}
+    hidden = set()
     for queue, wanted in ids.items():
-        summaries: Sequence[TaskSummary] = inspector.summaries(queue, wanted)
-        found.update({f"{queue}/{task.id}": task for task in summaries})
-    return found
+        try:
+            summaries: Sequence[TaskSummary] = inspector.summaries(queue, wanted)
+        except CorruptQueue:
+            hidden.add(queue)
+        else:
+            found.update({f"{queue}/{task.id}": task for task in summaries})
+    return found, frozenset(hidden)
 
 
 def _gone(queue: str, task_id: str) -> TaskSummary:

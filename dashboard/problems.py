@@ -133,6 +133,8 @@ class Observations:
     """Queue → (how many snapshots running its books were off, when the first of them was taken)."""
     unsafe_since: Mapping[str, int] = field(default_factory=dict)
     """What is unsafe about the server → when it was first seen."""
+    unreadable_since: Mapping[str, int] = field(default_factory=dict)
+    """Queue that cannot be read → when that was first seen."""
 
     def after(self, snapshot: Snapshot) -> Observations:
         off = {}
@@ -141,7 +143,8 @@ class Observations:
                 times, first = self.unbalanced.get(queue.name, (0, snapshot.taken_at))
                 off[queue.name] = (times + 1, first)
         unsafe = {what: self.unsafe_since.get(what, snapshot.taken_at) for what in unsafe_settings(snapshot.server)}
-        return Observations(unbalanced=off, unsafe_since=unsafe)
+        unreadable = {name: self.unreadable_since.get(name, snapshot.taken_at) for name in snapshot.unreadable}
+        return Observations(unbalanced=off, unsafe_since=unsafe, unreadable_since=unreadable)
 
 
 def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[Problem, ...]:
@@ -157,7 +160,7 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
         *_books_off(snapshot, seen),
         *_redis_unsafe(seen),
         *_waits_too_long(snapshot, explained, now_ms),
-        *_unreadable(snapshot),
+        *_unreadable(snapshot, seen),
         *_paused(snapshot),
         *_too_many_dead(snapshot),
     ]
@@ -317,9 +320,9 @@ def _waits_too_long(snapshot: Snapshot, explained: set[str], now_ms: int) -> Ite
             yield Problem(Kind.WAITS_TOO_LONG, due, "", queues=(queue,))
 
 
-def _unreadable(snapshot: Snapshot) -> Iterator[Problem]:
+def _unreadable(snapshot: Snapshot, seen: Observations) -> Iterator[Problem]:
     for queue, reason in sorted(snapshot.unreadable.items()):
-        yield Problem(Kind.UNREADABLE, None, reason, server=(f"{queue}: {reason}",))
+        yield Problem(Kind.UNREADABLE, seen.unreadable_since.get(queue), queue, server=(f"{queue}: {reason}",))
 
 
 def _too_many_dead(snapshot: Snapshot) -> Iterator[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dashboard.live import View
 from dashboard.pagination import Order, Part, part_of
@@ -80,7 +80,8 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class QueueTable:
-    """`groups` is empty where there are few queues; then all rows are in `part`."""
+    """`groups` is empty where there are few queues; then all rows are in `part`. `unreadable`: name → why nothing is
+    known of it."""
 
     total: int
     part: Part[QueueRow]
@@ -89,6 +90,7 @@ class QueueTable:
     order: Order
     text: str
     shows_quiet: bool
+    unreadable: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_large(self) -> bool:
@@ -138,7 +140,8 @@ def queue_table(
     shows_quiet: bool = False,
 ) -> QueueTable:
     every = queue_rows(view, trends)
-    total = len(every)
+    unreadable = view.snapshot.unreadable if view.snapshot else {}
+    total = len(every) + len(unreadable)
     rows = order.apply([row for row in every if text.lower() in row.name.lower()], KEYS[order.column])
     folded = 0
     if total > MANY and not shows_quiet and not text:
@@ -146,7 +149,8 @@ def queue_table(
         rows = tuple(row for row in rows if not row.is_quiet)
     part = part_of(rows, page)
     groups = _groups(part.rows, every) if total > MANY and order.column in ("trouble", "name") else ()
-    return QueueTable(total, part, groups, folded, order, text, shows_quiet)
+    named = {name: why for name, why in sorted(unreadable.items()) if text.lower() in name.lower() and page == 1}
+    return QueueTable(total, part, groups, folded, order, text, shows_quiet, named)
 
 
 def group_name(queue: str) -> str:

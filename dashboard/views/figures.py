@@ -11,7 +11,7 @@ from dashboard.parts import parts, trends
 from dashboard.queue_figures import SPANS, Charts, charts
 from dashboard.queue_head import QueueHead, queue_head
 from dashboard.trends import UNKNOWN
-from queue_core.errors import InvalidArgument
+from queue_core.errors import CorruptQueue, InvalidArgument
 
 blueprint = Blueprint("figures", __name__)
 
@@ -33,7 +33,10 @@ def show(name: str) -> Response:
     inspector = parts().inspector
     head = queue_head(g.view, inspector.queue(name), trends().get(name, UNKNOWN), None)
     statistics = inspector.statistics(name, by_name=True, **SPANS[span])
-    entries = inspector.audit(AUDIT_ENTRIES).rows
+    try:
+        entries = inspector.audit(AUDIT_ENTRIES).rows
+    except CorruptQueue:
+        entries = ()  # figures without marks; the page of activity says what is wrong with it
     page = Figures(head, charts(span, statistics, entries, head.known, head.held))
     panels = {
         "queue-head": "queues/_head.html",

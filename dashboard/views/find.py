@@ -31,7 +31,7 @@ class Found:
 def index() -> Response:
     text = request.args.get("q", "").strip()[:128]
     snapshot = g.view.snapshot
-    every = tuple(queue.name for queue in snapshot.queues) if snapshot else ()
+    every = (*(queue.name for queue in snapshot.queues), *snapshot.unreadable) if snapshot else ()
     if text in every:
         return fresh(make_response(redirect(url_for("queues.show", name=text), 303)))
     task_queues = _task_queues(text)

@@ -1,0 +1,90 @@
+"""Keys of one queue have a wrong type: what cannot be read is said as that, all else is shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from dashboard import ConsoleSettings, create_app
+from queue_core.embedded import EmbeddedServer
+from tests.console import Tasks, Visitor, text_of
+from tests.installation import PAGES, QUEUE, furnish
+
+OTHERS = {
+    "overview", "queues", "faults", "letters", "trash", "cancel", "workers", "worker", "tell", "schedules", "schedule",
+    "schedule-pause", "activity", "operation", "system", "find",
+}  # fmt: skip
+"""Pages that are not about that queue."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def tasks(server: EmbeddedServer) -> Iterator[Tasks]:
+    made = Tasks(server.url, "qc")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def pages(server: EmbeddedServer, tasks: Tasks) -> dict[str, str]:
+    return furnish(tasks, server.url, "qc")
+
+
+@pytest.fixture(scope="module", params=["dead", "ready", "tasks", "control", "faults", "telemetry"])
+def visitor(request: pytest.FixtureRequest, server: EmbeddedServer, pages: dict[str, str]) -> Iterator[Visitor]:
+    key, whole = f"qc:{{{QUEUE}}}:{request.param}", f"whole:{request.param}"
+    with Redis.from_url(server.url) as client:
+        client.rename(key, whole)
+        client.set(key, "x") if request.param != "ready" else client.sadd(key, "x")
+        app: Flask = create_app(ConsoleSettings(redis_url=server.url))
+        yield Visitor(app.test_client())
+        client.delete(key)
+        client.rename(whole, key)
+
+
+def test_every_page_is_shown_or_says_what_cannot_be_read(visitor: Visitor, pages: dict[str, str]) -> None:
+    for name in PAGES:
+        page, refresh = visitor.get(pages[name]), visitor.fragment(pages[name])
+        assert page.status_code in ((200,) if name in OTHERS else (200, 502)), name
+        assert refresh.status_code == 200, name
+        assert refresh.headers["Taskyard-Problems"] != "0"
+        for answer in (page, refresh):
+            assert "This part could not be shown" not in answer.text, name
+            assert "Traceback (most" not in answer.text, name
+        if page.status_code == 502:
+            said = text_of(page.text)
+            assert "What is stored cannot be read" in said
+            assert re.search(rf"qc:\{{{QUEUE}\}}:\w+ is", said), said
+            assert f"taskyard fsck {QUEUE}" in said
+            assert "What you see is from before" in text_of(refresh.text)
+
+
+def test_what_is_missing_is_not_said_to_be_none(visitor: Visitor, pages: dict[str, str]) -> None:
+    problem = visitor.text("/").partition('<li id="problem-1"')[2].partition("</li>")[0]
+    assert f"Unreadable {QUEUE}:" in text_of(problem)
+    assert "(first seen)" in problem
+    assert f'href="/queues/{QUEUE}"' in problem
+    row = visitor.text("/queues").partition(f'<tr id="queue-{QUEUE}"')[2].partition("</tr>")[0]
+    assert text_of(row.partition(">")[2]).replace("cannot be read", "").split() == [QUEUE, *"?" * 12]
+    for name in ("faults", "letters", "trash"):
+        assert f"Not all can be read. What is in {QUEUE} is missing here." in text_of(visitor.text(pages[name]))
+        assert "Not all can be read" in text_of(visitor.fragment(pages[name]).text)
+    assert f'href="/queues/{QUEUE}"' in visitor.text("/find?q=bil")
+
+
+def test_rows_of_an_open_list_stay_where_their_queue_cannot_be_read(visitor: Visitor, pages: dict[str, str]) -> None:
+    task_id = pages["task"].rpartition("/")[2]
+    refresh = visitor.fragment(f"/dead/letters?rows={QUEUE}/{task_id}")
+    assert refresh.status_code == 200
+    row = refresh.text.partition(f'<tr id="row-{QUEUE}-{task_id}"')[2].partition("</tr>")[0]
+    assert "cannot be read" in row or "Retry" in row  # by whether that key is asked for it
+    assert "ended" not in row
