@@ -28,7 +28,7 @@ ENTRIES = (
     Entry("queues.index", "Queues", "queues", "q", ("queues", "figures", "limits", "tasks", "bulk")),
     Entry("failures.index", "Failures", "dead", "f", ("failures", "faults", "bulk_together"), badge="nav-dead"),
     Entry("workers.index", "Workers", "workers", "w", ("workers",)),
-    Entry("schedules.index", "Schedules", "schedules", "s", ("schedules",)),
+    Entry("schedules.index", "Schedules", "schedules", "s", ("schedules", "schedule_forms")),
     Entry("activity.index", "Activity", "activity", "a", ("activity", "together")),
 )
 SYSTEM = Entry("system.index", "System", "system", "y", ("system",))

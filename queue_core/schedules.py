@@ -64,19 +64,20 @@ class Schedules:
         """A schedule of a task by its name, as `Taskyard.schedule` declares one in code. Nobody checks here whether its
         handler takes these arguments. Skipped: `it exists already`."""
         act = Act.check("add_schedule", by, action_id, reason)
-        sending = Sending(
-            priority=priority, max_retries=max_retries, expires=None if expires is None else seconds_of(expires)
-        )
-        message = message_by_name(task, queue, {} if arguments is None else arguments, sending)
-        wanted = timetable.make(
+        wanted = scheduled(
             name,
-            message,
+            task,
             cron=cron,
             every=every,
             time_zone=time_zone,
             start=start,
             missed=missed,
             overlap=overlap,
+            arguments=arguments,
+            queue=queue,
+            priority=priority,
+            max_retries=max_retries,
+            expires=expires,
         )
 
         def create(stored: Schedule | None, now_ms: int) -> Schedule | str:
@@ -232,6 +233,32 @@ class Schedules:
             return timetable.read(name, data).queue
         except UnreadableSchedule:
             return otherwise
+
+
+def scheduled(
+    name: str,
+    task: str,
+    *,
+    cron: str | None = None,
+    every: float | timedelta | None = None,
+    time_zone: str | ZoneInfo | None = None,
+    start: datetime | None = None,
+    missed: str = ONE,
+    overlap: bool = True,
+    arguments: Mapping[str, Any] | None = None,
+    queue: str = settings.DEFAULT_QUEUE,
+    priority: int = 0,
+    max_retries: int | None = None,
+    expires: float | timedelta | None = None,
+) -> Schedule:
+    """What `Schedules.add` would store. Pure. Raises `InvalidArgument`."""
+    sending = Sending(
+        priority=priority, max_retries=max_retries, expires=None if expires is None else seconds_of(expires)
+    )
+    message = message_by_name(task, queue, {} if arguments is None else arguments, sending)
+    return timetable.make(
+        name, message, cron=cron, every=every, time_zone=time_zone, start=start, missed=missed, overlap=overlap
+    )
 
 
 def _known(name: str, change: Change) -> Callable[[Schedule | None, int], Schedule | str]:

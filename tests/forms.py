@@ -31,6 +31,7 @@ class _Reader(HTMLParser):
         self.forms: dict[str, _Found] = {}
         self._inside: list[str] = []
         self._area: tuple[_Found, str] | None = None
+        self._choice: tuple[_Found, str] | None = None
         self.feed(page)
 
     def _form(self, name: str) -> _Found:
@@ -44,12 +45,19 @@ class _Reader(HTMLParser):
             form = self._form(name)
             form.action, form.method = given.get("action", ""), given.get("method", "get").lower()
             return
+        if tag == "option" and self._choice:
+            form, name = self._choice
+            if "selected" in given or name not in form.fields:
+                form.fields[name] = given.get("value", "")
+            return
         owner = given.get("form") or (self._inside[-1] if self._inside else "")
-        if not owner or tag not in ("input", "button", "textarea"):
+        if not owner or tag not in ("input", "button", "textarea", "select"):
             return
         form = self._form(owner)
         if tag == "button":
             form.buttons.append(given)
+        elif tag == "select":
+            self._choice = form, given["name"]
         elif tag == "textarea":
             form.fields[given["name"]] = ""
             self._area = form, given["name"]
@@ -66,6 +74,8 @@ class _Reader(HTMLParser):
             self._inside.pop()
         if tag == "textarea":
             self._area = None
+        if tag == "select":
+            self._choice = None
 
 
 def forms_of(page: str, address: str) -> list[Form]:

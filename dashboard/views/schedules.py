@@ -97,6 +97,8 @@ class Coming:
 class SchedulePage:
     schedule: ScheduleSnapshot
     row: ScheduleRow
+    is_ours: bool
+    """Whether it is changed and removed here: code does not declare it."""
     why: str
     """What will happen next, and why."""
     missed: str
@@ -145,9 +147,10 @@ def show(name: str) -> Response:
     page = SchedulePage(
         schedule,
         ScheduleRow(schedule),
+        not schedule.app or bool(schedule.undeclared_at),
         why(schedule, g.now_ms),
         MISSED_WORDS.get(schedule.missed, schedule.missed),
-        tuple(_coming(schedule)),
+        coming(schedule.next_at, schedule.time_zone or "UTC"),
         pretty(schedule.payload),
     )
     return render_page("schedules/show.html", {"schedule": "schedules/_schedule.html"}, page)
@@ -226,10 +229,10 @@ def _pause_form(name: str, wrong: str = "") -> Response:
     return render_page("schedules/pause.html", {}, context, status=422 if wrong else 200)
 
 
-def _coming(schedule: ScheduleSnapshot) -> list[Coming]:
-    zone = ZoneInfo(schedule.time_zone or "UTC")
-    days = (datetime.fromtimestamp(at / 1000, zone) for at in schedule.next_at)
-    return [Coming(at, f"{day:%a} {clock(at, g.now_ms, zone)}") for at, day in zip(schedule.next_at, days, strict=True)]
+def coming(times: Sequence[int], time_zone: str) -> tuple[Coming, ...]:
+    zone = ZoneInfo(time_zone)
+    days = (datetime.fromtimestamp(at / 1000, zone) for at in times)
+    return tuple(Coming(at, f"{day:%a} {clock(at, g.now_ms, zone)}") for at, day in zip(times, days, strict=True))
 
 
 def _key(schedule: ScheduleSnapshot, column: str) -> object:

@@ -24,7 +24,7 @@ ELSEWHERE = {
     "demo.close_warehouse",
 }
 """Act on nothing of the queues; those of the demo: `test_demo`."""
-CHANGES_NOTHING = {"edits.preview"}
+CHANGES_NOTHING = {"edits.preview", "schedule_forms.check_new", "schedule_forms.check_change"}
 TOLD_EACH_TIME = {"tasks.unmask"}
 """Whoever sees a secret once more is written down once more."""
 TYPED = {"reason": "why", "to": "email", "max_length": "5", "typed": "1", "priority": "3"}
@@ -35,10 +35,10 @@ class Pressing:
         self._adapter, self._visitor, self._tasks = app.url_map.bind("localhost"), visitor, tasks
         self.pressed: set[str] = set()
 
-    def twice(self, endpoint: str, page: str | TestResponse) -> TestResponse:
+    def twice(self, endpoint: str, page: str | TestResponse, **typed: str) -> TestResponse:
         """Press the button that leads to `endpoint`, on a page or on what followed another press, and once more."""
         form = self._find(endpoint, page)
-        fields = {**form.fields, **{name: text for name, text in TYPED.items() if name in form.fields}}
+        fields = {**form.fields, **{name: text for name, text in TYPED.items() if name in form.fields}, **typed}
         before = self._entries()
         first, shown, said = self._press(form.action, fields)
         between = self._entries()
@@ -117,6 +117,11 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("schedules.run", "/schedules/billing")
     pressing.twice("schedules.pause", "/schedules/billing/pause")
     pressing.twice("schedules.resume", "/schedules/billing/pause")
+    added = pressing.twice("schedule_forms.check_new", "/schedules/-/add", name="nightly", task="charge", cron="@daily")
+    pressing.twice("schedule_forms.add", added)
+    changed = pressing.twice("schedule_forms.check_change", "/schedules/billing/change")
+    pressing.twice("schedule_forms.change", changed)
+    pressing.twice("schedule_forms.remove", "/schedules/billing/remove")
     pressing.twice("workers.cancel", f"/workers/web-1:7/cancel/billing/{places.running}")
     pressing.twice("workers.tell", "/workers/tell/quiet")
     pressing.twice("activity.pause", f"/activity/{places.operation}")
