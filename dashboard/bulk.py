@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import Response, g, request, url_for
 
-from dashboard.actions import action_id, done, reason, whole_number
+from dashboard.actions import action_id, done, is_path, reason, whole_number
 from dashboard.filters import clock, exact
 from dashboard.identity import actor
 from dashboard.parts import parts
@@ -123,7 +123,13 @@ def begin(selection: Selection, pace: Pace) -> Response:
         bound, by=actor(), action_id=form_id(bound), reason=reason(), drip=pace.drip, canary=pace.canary
     )
     parts().tender.wake()
-    return done(operation.began_at, to=page_of(operation))
+    return began(operation)
+
+
+def began(operation: Operation) -> Response:
+    """To its page; or, where the form stands on a page that shows how far it is (`stay`), back to that."""
+    stay = request.form.get("stay", "")
+    return done(operation.began_at, to=f"{request.script_root}{stay}" if is_path(stay) else page_of(operation))
 
 
 def begin_together(selection: Selection, pace: Pace) -> Response:

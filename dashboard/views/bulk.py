@@ -13,23 +13,24 @@ from dashboard.actions import done, is_path
 from dashboard.bulk import (
     MOST_QUEUES,
     Pace,
+    began,
     begin,
     begin_together,
     begun,
     begun_together,
     effect_of,
-    page_of,
     together_page,
     ways,
 )
 from dashboard.fault_filter import FaultFilter
 from dashboard.filters import ago, duration, exact, size
-from dashboard.htmx import render_page
+from dashboard.htmx import render_outcome, render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.targets import Target, target_of, wrong_target
+from dashboard.toasts import say
 from dashboard.wording import VERBS, Words, tasks
 from queue_core.errors import InvalidArgument
 from queue_core.previews import VERBS as STATES_OF
@@ -150,7 +151,7 @@ def _start(verb: str, name: str, look: Callable[[], _Found]) -> Response:
         return _show(look(), ("What this form was made of is not known any more.",), status=409)
     before = begun(selection.bound) if name else None
     if before:
-        return done(before.began_at, to=page_of(before))
+        return began(before)
     if not name and not selection.is_fresh(g.now_ms) and begun_together(selection):
         return done(to=together_page(selection))
     why_again = _why_again(selection)
@@ -222,6 +223,11 @@ def _state(verb: str, text: str) -> State:
 
 
 def _show(found: _Found, notices: Iterable[str] = (), *, wrong: str = "", status: int = 200) -> Response:
+    """A page that stays is told why nothing was done; its next refresh shows how it is now."""
+    notices = tuple(notices)
+    if status != 200 and wants_fragment():
+        say(" ".join(filter(None, (wrong, *notices))), kind="bad")
+        return render_outcome(status=status)
     bound = found.bounds[0] if found.previews else found.asked
     words, count = VERBS[bound.verb], found.count
     pace = Pace.usual(bound.verb, count)
@@ -248,7 +254,7 @@ def _show(found: _Found, notices: Iterable[str] = (), *, wrong: str = "", status
         back=_back(found),
         in_several=found.in_several,
         target=target_of(bound.queue, bound.to_queue) if bound.verb == "move" else None,
-        notices=tuple(notices),
+        notices=notices,
         wrong=wrong or found.wrong,
         given=request.form,
     )

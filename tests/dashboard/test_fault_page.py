@@ -14,7 +14,7 @@ from dashboard.parts import Parts
 from dashboard.views.faults import is_of, spread_words, version_words
 from queue_core.operations import CANARY_FROM, Operations
 from queue_core.snapshot import Bound, Fault, State, WorkerSnapshot
-from tests.console import Tasks, Visitor, field, text_of
+from tests.console import PARTIAL, Tasks, Visitor, field, text_of
 
 FAULT = Fault("billing", "abc", "charge", "KeyError", "total", "app.py:1", 0, 0, 5, 3, 0, versions=("1.9.0",))
 WORKER = WorkerSnapshot(
@@ -40,7 +40,7 @@ def form_of(page: str, **given: str) -> tuple[str, dict[str, str]]:
     found = re.search(r'<form id="retry-fault" method="post" action="([^"]*)"', page)
     assert found
     (pace,) = re.findall(r'name="pace" value="(\w+)" form="retry-fault" checked', page)
-    names = ("selection", "action_id", "first", "per_minute")
+    names = ("selection", "action_id", "first", "per_minute", "stay")
     return found[1].replace("&amp;", "&"), {**{name: field_of(page, name) for name in names}, "pace": pace, **given}
 
 
@@ -89,11 +89,31 @@ def test_a_press_retries_what_was_shown_and_nothing_that_died_later(
     location = press(visitor, page, reason="the partner is back")
     operations.tend()
     (operation,) = tasks.inspector.operations()
-    assert location == f"/activity/{operation.id}?queue=billing"
+    assert location == address()
     assert (operation.bound.count, operation.done, operation.reason) == (3, 3, "the partner is back")
     assert {tasks.state(task_id) for task_id in first} == {State.READY}
     assert tasks.state(later) is State.DEAD
-    assert "Retry 3 dead letters" in visitor.text(location)
+    assert "3 letters, console retried all" in text_of(visitor.text(location))
+
+
+def test_a_page_that_stays_is_told_what_became_of_its_press(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    page = visitor.text(address())
+    headers = {**PARTIAL, "HX-Current-URL": f"http://localhost{address()}"}
+    path, form = form_of(page, pace="spread", per_minute="many")
+    refused = visitor.post(path, form, headers=headers)
+    assert refused.status_code == 422
+    assert "it must be a whole number" in text_of(refused.text)
+    pressed = visitor.post(path, {**form, "per_minute": "60"}, headers=headers)
+    assert (pressed.status_code, "HX-Redirect" in pressed.headers) == (200, False)
+    assert pressed.headers["Taskyard-Action-Id"]
+    assert "console is retrying : 0 of 3" in text_of(visitor.fragment(address()).text)
+    old = visitor.post(path, {**form, "selection": "forged"}, headers=headers)
+    assert old.status_code == 409
+    assert "is not known any more" in text_of(old.text)
+    assert len(tasks.inspector.operations()) == 1
 
 
 def test_the_form_sent_twice_begins_one_retry(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> None:
