@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from dashboard.charts import WIDTH, Bars, Count, Lines, bars, lines, tick_places
 from dashboard.problems import HeldTask
 from dashboard.trends import failed_attempts
-from queue_core.snapshot import AuditEntry, Figures, Period, Statistics
+from queue_core.snapshot import AuditEntry, Figures, Period, Statistics, WorkerSnapshot
 
 SPANS: Mapping[str, Mapping[str, int]] = {"1h": {"minutes": 60}, "24h": {"hours": 24}}
 """As the address has it → what is asked for."""
@@ -33,10 +34,13 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something that an operator did to many tasks, or to the queue, and where it stands on the charts."""
+    """Where something stands on the charts: what an operator did to many tasks, or to the queue; or the start of the
+    first worker of a `version` of the application."""
 
     x: float
-    entry: AuditEntry
+    at: int
+    entry: AuditEntry | None = None
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +98,10 @@ def charts(
     entries: Iterable[AuditEntry] = (),
     known: Sequence[str] = (),
     held: Sequence[HeldTask] = (),
+    workers: Iterable[WorkerSnapshot] = (),
 ) -> Charts:
-    """`entries`: of the audit, of any queue. `known`: names of tasks that have a row even if they did nothing."""
+    """`entries`: of the audit, of any queue. `known`: names of tasks that have a row even if they did nothing.
+    `workers`: of any queue."""
     step = statistics.step_ms
     rows = tuple(Row(period.at, _known_figures(period, step, statistics.since)) for period in statistics.periods)
     begin, end = rows[0].at, rows[-1].at + step
@@ -114,7 +120,7 @@ def charts(
         failed_peak=_peak(rows, failed_attempts),
         wait_peak=_peak(rows, lambda figures: figures.wait.p95_ms),
         run_peak=_peak(rows, lambda figures: figures.run.p95_ms),
-        marks=_marks(statistics.queue, entries, begin, end),
+        marks=_marks(statistics.queue, entries, workers, begin, end),
         names=_names(statistics, known, held),
         names_since=(begin // hour) * hour,
         others=statistics.others,
@@ -141,17 +147,35 @@ def _peak(rows: Sequence[Row], of: Callable[[Figures], float | None]) -> Peak | 
     return Peak(value, at) if value else None
 
 
-def _marks(queue: str, entries: Iterable[AuditEntry], begin: int, end: int) -> tuple[Mark, ...]:
+def _marks(
+    queue: str, entries: Iterable[AuditEntry], workers: Iterable[WorkerSnapshot], begin: int, end: int
+) -> tuple[Mark, ...]:
     """Newest first."""
+
+    def mark(at: int, **what: Any) -> Mark:
+        return Mark(round((at - begin) / (end - begin) * WIDTH, 1), at, **what)
+
     found = [
-        Mark(round((entry.at - begin) / (end - begin) * WIDTH, 1), entry)
+        mark(entry.at, entry=entry)
         for entry in entries
         if entry.queue == queue
         and begin <= entry.at < end
         and entry.verb != "refuse"
         and (entry.count > 1 or entry.verb in WHOLE_QUEUE)
     ]
-    return tuple(found[:MOST_MARKS])
+    began = versions_of(workers, queue)
+    found += [mark(at, version=version) for version, at in began.items() if begin <= at < end]
+    return tuple(sorted(found, key=lambda mark: -mark.at)[:MOST_MARKS])
+
+
+def versions_of(workers: Iterable[WorkerSnapshot], queue: str) -> dict[str, int]:
+    """Version of the application → when the first of its workers was started, of those that are known and listen to the
+    queue."""
+    began: dict[str, int] = {}
+    for worker in workers:
+        if worker.version and queue in worker.queues:
+            began[worker.version] = min(worker.started_at, began.get(worker.version, worker.started_at))
+    return began
 
 
 def _names(statistics: Statistics, known: Sequence[str], held: Sequence[HeldTask]) -> tuple[NameRow, ...]:

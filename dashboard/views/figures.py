@@ -6,12 +6,14 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, g, request
 
+from dashboard.audit_rows import target_page
 from dashboard.htmx import render_page
 from dashboard.parts import parts, trends
 from dashboard.queue_figures import SPANS, Charts, charts
 from dashboard.queue_head import QueueHead, queue_head
 from dashboard.trends import UNKNOWN
 from queue_core.errors import CorruptQueue, InvalidArgument
+from queue_core.snapshot import AuditEntry
 
 blueprint = Blueprint("figures", __name__)
 
@@ -23,6 +25,10 @@ AUDIT_ENTRIES = 100
 class Figures:
     head: QueueHead
     charts: Charts
+
+    def place_of(self, entry: AuditEntry) -> str:
+        """The page of what was done."""
+        return target_page(entry)
 
 
 @blueprint.get("/queues/<name>/figures")
@@ -37,7 +43,8 @@ def show(name: str) -> Response:
         entries = inspector.audit(AUDIT_ENTRIES).rows
     except CorruptQueue:
         entries = ()  # figures without marks; the page of activity says what is wrong with it
-    page = Figures(head, charts(span, statistics, entries, head.known, head.held))
+    workers = g.view.snapshot.workers if g.view.snapshot else ()
+    page = Figures(head, charts(span, statistics, entries, head.known, head.held, workers))
     panels = {
         "queue-head": "queues/_head.html",
         "tabs": "queues/_tabs.html",

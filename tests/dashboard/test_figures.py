@@ -13,7 +13,7 @@ from dashboard import ConsoleSettings
 from dashboard.queue_figures import charts
 from queue_core import protocol
 from queue_core.histogram import Histogram
-from queue_core.snapshot import AuditEntry, Figures, Period, Rate, Statistics
+from queue_core.snapshot import AuditEntry, Figures, Period, Rate, Statistics, WorkerSnapshot
 from tests.console import Tasks, Visitor, field, text_of
 from tests.engine import Engine
 
@@ -77,7 +77,22 @@ def test_marks_are_what_was_done_to_the_queue_or_to_many_tasks() -> None:
         entry("refuse", BEGIN + 15_000, count=9),
     ]
     found = charts("1h", statistics(Figures(), Figures()), entries)
-    assert [(mark.entry.verb, mark.x) for mark in found.marks] == [("trash", 150.0), ("pause", 75.0)]
+    assert [(mark.entry.verb, mark.x) for mark in found.marks if mark.entry] == [("trash", 150.0), ("pause", 75.0)]
+
+
+def test_the_first_worker_of_each_version_is_a_mark() -> None:
+    def worker(version: str, started_at: int, queue: str = "email") -> WorkerSnapshot:
+        return WorkerSnapshot("w", "web-1", 7, {queue: 1}, 4, "running", version, started_at, started_at)
+
+    workers = [
+        worker("1.9.0", BEGIN + 45_000),
+        worker("1.9.0", BEGIN + 30_000),
+        worker("1.8.4", BEGIN - 60_000),  # before the charts begin
+        worker("2.0.0", BEGIN + 60_000, "images"),
+        worker("", BEGIN + 60_000),
+    ]
+    found = charts("1h", statistics(Figures(), Figures()), [entry("pause", BEGIN + 15_000)], workers=workers)
+    assert [(mark.version, mark.x) for mark in found.marks] == [("1.9.0", 150.0), ("", 75.0)]
 
 
 def test_names_that_workers_know_have_a_row_even_if_they_did_nothing() -> None:
