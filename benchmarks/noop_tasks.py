@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from queue_core import Taskyard
 
 yard = Taskyard()
@@ -15,6 +17,11 @@ async def noop_async(number: int) -> None:
 @yard.task(queue="noop")
 def noop_threaded(number: int) -> None:
     pass
+
+
+@yard.task(queue="work")
+async def rest(number: int) -> None:
+    await asyncio.sleep(0.01)
 
 
 @yard.task(queue="email")

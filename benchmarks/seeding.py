@@ -16,13 +16,17 @@ from queue_core import codec, protocol
 from queue_core.client import Client
 from queue_core.fingerprint import Failure, make_failure
 from queue_core.ids import new_id
+from queue_core.inspector import Inspector
+from queue_core.operations import Operations
 from queue_core.protocol import NewTask
+from queue_core.schedules import Schedules
 from queue_core.settings import MAX_BATCH
 from queue_core.worker.heartbeat import RECORD_SECONDS
 
 MAKERS = 2
 """Processes."""
 FAULTS = 40
+RETRIED, SCHEDULES = 20, 120
 DEAD, DISTINCT, READY = "billing", "imports", "email"
 GROUPS = ("shop", "mail", "media", "reports", "search", "sync", "billing-eu", "billing-us", "audit", "export")
 FRAME = "shop/billing.py:88 in charge"
@@ -66,6 +70,7 @@ def seed(url: str, sizes: Sizes) -> Iterator[str]:
         yield make("dead letters, each with a message of its own,", make_distinct, sizes.distinct)
         yield make("ready tasks", make_ready, sizes.ready)
         yield make("more queues", make_queues, sizes.queues - 3)
+    yield make_history(url)
     yield f"{sizes.workers} workers say that they are there"
 
 
@@ -102,6 +107,49 @@ def make_queues(url: str, count: int, part: int) -> None:
     client.close()
 
 
+def make_history(url: str) -> str:
+    """What operators have done, and what comes again and again."""
+    client = Client(url)
+    operations, schedules, inspector = Operations(client=client), Schedules(client=client), Inspector(client=client)
+    names = [name for name in inspector.queue_names() if name not in (DEAD, DISTINCT, READY)]
+    retried = 0
+    for name in names:
+        bound = operations.preview(name, "requeue").bound
+        if bound.count and retried < RETRIED:
+            begun = operations.start(bound, by="ada", action_id=f"seed-{name}", reason="the provider is back")
+            operations.wait(begun.id, name)
+            retried += 1
+    for number in range(SCHEDULES):
+        schedules.add(
+            f"report-{number}",
+            "send_report",
+            cron=f"{number % 60} {number % 24} * * {('*', 'MON-FRI', 'SUN')[number % 3]}",
+            time_zone=("UTC", "Europe/Vienna", "America/New_York")[number % 3],
+            queue=names[number % len(names)],
+            by="ada",
+            action_id=f"seed-{number}",
+        )
+    client.close()
+    return f"{retried} retries that have ended, {SCHEDULES} schedules"
+
+
+class Life:
+    """A little of what goes on in the large queues: tasks come, one dies in each of those that have dead letters."""
+
+    def __init__(self, url: str) -> None:
+        self._client = Client(url)
+        self._failure = _failure("Error1", "payments.internal refused the connection")
+
+    def goes_on(self) -> None:
+        self._client.run(protocol.enqueue(self._client.queue(READY), email_tasks(5)))
+        for name in (DEAD, DISTINCT):
+            self._client.run(protocol.enqueue(self._client.queue(name), email_tasks(1)))
+            _fail_some(self._client, name, [self._failure])
+
+    def close(self) -> None:
+        self._client.close()
+
+
 class Workers:
     """`count` workers of all large queues, which are alive as long as somebody lets them `beat`."""
 
@@ -115,8 +163,8 @@ class Workers:
         now = self._now()
         for number, worker_id in enumerate(self._ids):
             record = json.dumps(self._record(number, worker_id, now))
-            self._client.run(protocol.note_worker(self._queue, worker_id, now, now - RECORD_SECONDS * 1000))
             self._client.run(protocol.describe_worker(self._queue, worker_id, record, RECORD_SECONDS))
+            self._client.run(protocol.note_worker(self._queue, worker_id, now, now - RECORD_SECONDS * 1000))
 
     def close(self) -> None:
         self._client.close()
