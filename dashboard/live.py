@@ -71,6 +71,11 @@ class View:
         return (*(queue.name for queue in self.snapshot.queues if has(queue)), *self.snapshot.unreadable)
 
     @property
+    def muted(self) -> int:
+        """Faults of which somebody has said that they know."""
+        return sum(fault.is_muted(self.now_ms) for fault in self.snapshot.faults) if self.snapshot else 0
+
+    @property
     def dead(self) -> int:
         return sum(queue.counts.dead for queue in self.snapshot.queues) if self.snapshot else 0
 

@@ -128,7 +128,8 @@ def sum_of(form: str, several: Sequence[Operation]) -> Operation:
     first = several[0]
     running = [operation for operation in several if not operation.has_ended]
     by_progress = {operation.progress for operation in running or several}
-    progress = next(one for one in ("running", "waiting", "paused", "ended", "cancelled") if one in by_progress)
+    known = ("running", "waiting", "paused", "ended", "cancelled")
+    progress = next((one for one in known if one in by_progress), first.progress)
     skipped: Counter[str] = Counter()
     for operation in several:
         skipped.update(operation.skipped)

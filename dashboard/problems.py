@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
+from dashboard.rising import rising_since
 from queue_core.snapshot import (
     STALE_MS,
     Fault,
@@ -39,21 +40,23 @@ class Kind(IntEnum):
     """In the order in which they are shown."""
 
     NEW_FAULT = 1
-    NO_WORKER = 2
-    SCHEDULE_OVERDUE = 3
-    UNKNOWN_TASK = 4
-    WORKER_LOST = 5
-    BOOKS_OFF = 6
-    REDIS_UNSAFE = 7
-    WAITS_TOO_LONG = 8
-    WORKER_STALE = 9
-    UNREADABLE = 10
-    PAUSED = 11
-    TOO_MANY_DEAD = 12
+    RISING_FAULT = 2
+    NO_WORKER = 3
+    SCHEDULE_OVERDUE = 4
+    UNKNOWN_TASK = 5
+    WORKER_LOST = 6
+    BOOKS_OFF = 7
+    REDIS_UNSAFE = 8
+    WAITS_TOO_LONG = 9
+    WORKER_STALE = 10
+    UNREADABLE = 11
+    PAUSED = 12
+    TOO_MANY_DEAD = 13
 
 
 TITLES = {
     Kind.NEW_FAULT: "New fault",
+    Kind.RISING_FAULT: "Rising fault",
     Kind.NO_WORKER: "No worker",
     Kind.SCHEDULE_OVERDUE: "Schedule overdue",
     Kind.UNKNOWN_TASK: "Unknown task",
@@ -68,6 +71,7 @@ TITLES = {
 }
 BAD = {
     Kind.NEW_FAULT,
+    Kind.RISING_FAULT,
     Kind.NO_WORKER,
     Kind.SCHEDULE_OVERDUE,
     Kind.UNKNOWN_TASK,
@@ -152,7 +156,7 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
     without_worker = tuple(_no_worker(snapshot, now_ms))
     explained = {queue.name for problem in without_worker for queue in problem.queues}
     found = [
-        *_new_faults(snapshot, now_ms),
+        *_faults(snapshot, now_ms),
         *without_worker,
         *_overdue_schedules(snapshot),
         *_unknown_tasks(snapshot, explained, now_ms),
@@ -245,12 +249,18 @@ def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _new_faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
+def _faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
+    """New ones, and those that rise. Of what is muted somebody knows."""
     for fault in snapshot.faults:
         is_over = not (fault.dead or fault.retrying) and now_ms - fault.last_seen_at > FAULT_IS_OVER_MS
-        is_new = now_ms - fault.first_seen_at < NEW_FAULT_MS and fault.attempts >= NEW_FAULT_ATTEMPTS
-        if is_new and not is_over:
-            yield Problem(Kind.NEW_FAULT, fault.first_seen_at, f"{fault.task_name} {fault.title}", faults=(fault,))
+        if is_over or fault.is_muted(now_ms):
+            continue
+        cause = f"{fault.task_name} {fault.title}"
+        if now_ms - fault.first_seen_at < NEW_FAULT_MS:
+            if fault.attempts >= NEW_FAULT_ATTEMPTS:
+                yield Problem(Kind.NEW_FAULT, fault.first_seen_at, cause, faults=(fault,))
+        elif since := rising_since(fault, now_ms):
+            yield Problem(Kind.RISING_FAULT, since, cause, faults=(fault,))
 
 
 def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:

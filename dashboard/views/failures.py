@@ -61,6 +61,8 @@ class Faults:
     dead: int
     links: tuple[Link, ...]
     queue_count: int
+    is_muted: bool = False
+    """Only those of which somebody has said that they know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ def index() -> Response:
     chosen = _filter()
     if _is_local():
         return _with_zones(chosen)
-    found = _faults(chosen)
+    found, is_muted = _faults(chosen), request.args.get("muted") == "1"
+    if is_muted:
+        found = tuple(fault for fault in found if fault.is_muted(g.now_ms))
     order = Order.read(request.args.get("sort"), tuple(KEYS), "-last")
     rows = order.apply(found, KEYS[order.column])
     if "sort" not in request.args:
@@ -114,8 +118,9 @@ def index() -> Response:
         filter=chosen,
         queues=_queue_names(chosen.queue),
         dead=g.view.dead,
-        links=_links(queues, State.DEAD, dead, chosen),
-        queue_count=len(queues),
+        links=() if is_muted else _links(queues, State.DEAD, dead, chosen),
+        queue_count=0 if is_muted else len(queues),
+        is_muted=is_muted,
     )
     panels = {"tabs": "failures/_tabs.html", "whole": "tasks/_whole.html", "list": "failures/_faults.html"}
     return render_page("failures/index.html", panels, page)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 
 from dashboard.bulk import MOST_PER_MINUTE, Link, Pace, links, ways
 from dashboard.chance import HOURS, Chance, chance
+from dashboard.fault_chart import AttemptsChart, attempts_chart
+from dashboard.fault_filter import FaultFilter, is_local
 from dashboard.filters import clock, duration
-from dashboard.htmx import render_page
+from dashboard.htmx import fresh, render_page
 from dashboard.identity import actor
 from dashboard.listing import Listing, listing
 from dashboard.operation_page import OperationPage, operation_page
@@ -20,7 +23,7 @@ from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import CorruptQueue
-from queue_core.snapshot import Bound, Fault, Operation, State, WorkerSnapshot, is_live, takes
+from queue_core.snapshot import Bound, Fault, Operation, Page, State, WorkerSnapshot, is_live, takes
 
 blueprint = Blueprint("faults", __name__)
 
@@ -56,24 +59,36 @@ class RetryBox:
 
 @dataclass(frozen=True, slots=True)
 class FaultPage:
-    """`box`: what can be retried; `current`: what somebody does to these letters now, which takes its place; `before`:
-    what was done to them, newest first; `versions`: of the application, that fail and that do not."""
+    """`chosen`: when the letters died that are shown, and that `box` is bound to; `box`: what can be retried;
+    `current`: what somebody does to these letters now, which takes its place; `before`: what was done to them, newest
+    first; `versions`: of the application, that fail and that do not."""
 
     fault: Fault
     traceback: Traceback
     listing: Listing
     state: State
     versions: str
+    chart: AttemptsChart
+    chosen: FaultFilter
     box: RetryBox | None
     current: OperationPage | None
     before: tuple[Operation, ...]
+
+    @property
+    def is_filtered(self) -> bool:
+        return self.chosen.is_timed
 
 
 @blueprint.get("/queues/<name>/faults/<fingerprint>")
 def show(name: str, fingerprint: str) -> Response:
     inspector = parts().inspector
+    times = {what: request.args.get(what, "") for what in ("since", "until")}
+    chosen = FaultFilter.read(times, viewer().zone)
+    if any(map(is_local, times.values())):
+        address = url_for("faults.show", name=name, fingerprint=fingerprint)
+        return fresh(make_response(redirect(f"{address}?{urlencode(chosen.query())}", 303)))  # the same for everybody
     fault, newest = inspector.fault(name, fingerprint)
-    page = inspector.letters(name, fingerprint=fingerprint, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    page = _letters(name, fingerprint, chosen)
     done = [one for one in inspector.operations(OPERATIONS, name) if is_of(one.bound, fingerprint)]
     under_way = next((operation for operation in done if not operation.has_ended), None)
     context = FaultPage(
@@ -82,18 +97,29 @@ def show(name: str, fingerprint: str) -> Response:
         listing=listing(page, inspector, state=State.DEAD, fingerprint=fingerprint),
         state=State.DEAD,
         versions=version_words(fault, _workers(), g.now_ms),
-        box=None if under_way else _box(fault),
+        chart=attempts_chart(fault, done, g.now_ms),
+        chosen=chosen,
+        box=None if under_way else _box(fault, chosen),
         current=operation_page(under_way) if under_way else None,
         before=tuple(operation for operation in done if operation.has_ended)[:MOST_BEFORE],
     )
     panels = {
         "fault-head": "faults/_head.html",
+        "attempts": "faults/_attempts.html",
         "retry-box": "faults/_retry.html",
         "traceback": "faults/_traceback.html",
         "before": "faults/_before.html",
         "list": "tasks/_list.html",
     }
     return render_page("faults/show.html", panels, context)
+
+
+def _letters(queue: str, fingerprint: str, chosen: FaultFilter) -> Page:
+    inspector, cursor = parts().inspector, request.args.get("cursor")
+    if not chosen.is_timed:
+        return inspector.letters(queue, fingerprint=fingerprint, cursor=cursor, limit=PAGE_SIZE)
+    named = [(queue, fingerprint)]
+    return inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
 
 
 def is_of(bound: Bound, fingerprint: str) -> bool:
@@ -114,14 +140,16 @@ def version_words(fault: Fault, workers: Iterable[WorkerSnapshot], now_ms: int) 
     return f"{what} {failing} only ({', '.join(well)}: none)"
 
 
-def _box(fault: Fault) -> RetryBox | None:
+def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
     """The newest letter that is counted is the bound, so that what dies later is never among them."""
-    count, oldest, newest = parts().inspector.letter_ends(fault.queue, fault.fingerprint)
+    count, oldest, newest = parts().inspector.letter_ends(
+        fault.queue, fault.fingerprint, since=chosen.since, until=chosen.until
+    )
     if not count or oldest is None or newest is None:
         return None
     taken_at = max(newest, g.now_ms - g.now_ms % 60_000)  # the same for a minute: a refresh without news is none
-    bound = Bound(fault.queue, "requeue", State.DEAD, taken_at, count, (fault.fingerprint,), until=newest)
-    chosen = {"fault": fault.fingerprint}
+    bound = Bound(fault.queue, "requeue", State.DEAD, taken_at, count, (fault.fingerprint,), chosen.since, newest)
+    query = {"fault": fault.fingerprint, **chosen.query()}
     return RetryBox(
         bound=bound,
         selection=Selection((bound,), actor()).sign(),
@@ -131,7 +159,7 @@ def _box(fault: Fault) -> RetryBox | None:
         pace=Pace.usual(bound.verb, bound.count),
         given=request.args,
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
-        purge=next(link for link in links(fault.queue, State.DEAD, count, chosen) if "/trash" in link.href),
+        purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
         chance=_chance(fault),
     )
 

@@ -14,6 +14,7 @@ from dashboard.pagination import Order
 from dashboard.parts import parts, trends
 from dashboard.problems import MOST_LINES, Problem, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
+from dashboard.rising import Pace, pace
 from dashboard.trends import Trend
 from dashboard.worker_table import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
@@ -46,12 +47,14 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`more_problems`, `more_workers`: how many are not shown. `oldest_wait_at`: of all queues.
-
-    `unattended`: tasks that wait in queues that no live worker takes.
+    """`paces`: how the faults of each problem fail. `muted`: faults that are none of them. `more_problems`,
+    `more_workers`: how many are not shown. `oldest_wait_at`: of all queues. `unattended`: tasks that wait in queues
+    that no live worker takes.
     """
 
     problems: tuple[Problem, ...]
+    paces: tuple[Pace, ...]
+    muted: int
     more_problems: int
     table: QueueTable
     workers: tuple[WorkerRow, ...]
@@ -74,8 +77,11 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
     unusual = [row for row in rows if row.condition != "alive"]
     shown = (unusual + [row for row in rows if row.condition == "alive"])[: max(MOST_WORKERS, len(unusual[:20]))]
     waits = [q.oldest_ready_at for q in snapshot.queues if q.oldest_ready_at and q.counts.ready] if snapshot else []
+    problems = view.problems[:MOST_LINES]
     return Overview(
-        problems=view.problems[:MOST_LINES],
+        problems=problems,
+        muted=view.muted,
+        paces=tuple(pace(problem.faults, view.now_ms) for problem in problems),
         more_problems=max(0, len(view.problems) - MOST_LINES),
         table=table,
         workers=tuple(shown),

@@ -297,10 +297,13 @@ class Inspector:
         """How many of each of these faults (queue, fingerprint) died from `since` to `until`. One round trip."""
         return count_letters(self._reader, check_faults(faults), _span(since, until))
 
-    def letter_ends(self, queue: str, fingerprint: str) -> tuple[int, int | None, int | None]:
-        """How many dead letters a fault has, when the first of them died, and when the last. One round trip."""
+    def letter_ends(
+        self, queue: str, fingerprint: str, *, since: int | None = None, until: int | None = None
+    ) -> tuple[int, int | None, int | None]:
+        """How many letters of a fault died from `since` to `until`, when the first of them did, and when the last. One
+        round trip."""
         ((_, name),) = check_faults([(queue, fingerprint)])
-        return ends_of(self._reader, (queue, name))
+        return ends_of(self._reader, (queue, name), _span(since, until))
 
     def letters_of(
         self,

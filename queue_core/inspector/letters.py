@@ -67,10 +67,10 @@ def count_letters(reader: Reader, faults: Sequence[Named], span: Span) -> Mappin
     return dict(zip(faults, _read(reader, commands), strict=True))
 
 
-def ends_of(reader: Reader, fault: Named) -> tuple[int, int | None, int | None]:
+def ends_of(reader: Reader, fault: Named, span: Span) -> tuple[int, int | None, int | None]:
     """How many letters there are, when the first died, and when the last. One round trip."""
     queue, name = fault
-    key, span = reader.client.queue(queue).dead_by_fault, Span()
+    key = reader.client.queue(queue).dead_by_fault
     first, last = span.first(name), span.last(name)
     count, oldest, newest = _read(
         reader,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -71,6 +72,23 @@ def test_new_fault(tasks: Tasks, one_line: Callable[..., str], later: Later) -> 
     assert "New fault ConnectionError: payments.internal refused the connection" in line
     assert "charge · billing · 3 failed attempts, 3 dead, 0 retrying" in line
     assert later.problems(61 * MINUTE) == []
+
+
+def test_rising_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace: str) -> None:
+    tasks.die(count=12)
+    key = f"{namespace}:{{billing}}:faults"
+    fault = tasks.fingerprint()
+    minute = tasks.inspector.server_ms() // MINUTE
+    about = json.loads(redis_client.hget(key, fault) or "{}")
+    about["first"] -= 600 * MINUTE
+    usual = " ".join(["5 2"] * 60)
+    redis_client.hset(key, mapping={fault: json.dumps(about), f"{fault}:recent": f"{minute} 12 20 2 {usual}"})
+    (line,) = later.problems()
+    assert "Rising fault ConnectionError: payments.internal refused the connection" in line
+    assert "charge · billing · 12 failed attempts in 10 min, usually 3 · 12 dead, 0 retrying" in line
+    redis_client.hset(key, f"{fault}:recent", f"{minute} 12")
+    assert "12 failed attempts in 10 min, none in the 6 h before" in later.problems()[0]
+    assert later.problems(11 * MINUTE) == []
 
 
 def test_no_worker(tasks: Tasks, one_line: Callable[..., str], later: Later) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
 from flask import Flask, g
 
+from dashboard.filters import iso
 from dashboard.identity import Role, User
 from dashboard.parts import Parts
 from dashboard.views.faults import is_of, spread_words, version_words
@@ -228,6 +231,103 @@ def test_with_none_dead_the_page_says_what_is_retrying(
     assert "Nothing is dead. 1 task will be tried again by itself" in box(page)
     assert "/queues/billing?state=retrying" in page
     assert 'name="selection"' not in page
+
+
+# Which letters: the address says it, and the box is bound to it.
+
+
+def test_the_box_and_the_list_are_those_of_the_times_in_the_address(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    first, second, third = (tasks.die()[0] for _ in range(3) if a_moment_later(tasks))
+    at = {task_id: tasks.died_at(task_id) for task_id in (first, second, third)}
+    assert at[first] < at[second] < at[third]
+    times = urlencode({"since": iso(at[second]), "until": iso(at[second])})
+    page = visitor.text(f"{address()}?{times}")
+    assert box(page).startswith("1 of 3 dead letters : charge 1 · died ")
+    assert (f"row-billing-{second}" in page, f"row-billing-{first}" in page) == (True, False)
+    (purge,) = re.findall(r'<a class="button" href="([^"]*)">Purge 1…', page)
+    assert "<h1>Purge 1 dead letter</h1>" in visitor.text(unescape(purge))
+    again = visitor.post(form_of(page)[0], form_of(page, selection="forged")[1])
+    assert (again.status_code, "Retry 1 dead letter<" in again.text) == (409, True)
+    press(visitor, page)
+    operations.tend()
+    assert [tasks.state(task_id) for task_id in (first, second, third)] == [State.DEAD, State.READY, State.DEAD]
+
+
+def a_moment_later(tasks: Tasks) -> bool:
+    """The server's clock has gone on."""
+    before = tasks.inspector.server_ms()
+    while tasks.inspector.server_ms() == before:
+        pass
+    return True
+
+
+@pytest.mark.parametrize(
+    ("times", "since", "until", "count"),
+    [
+        ("until=2020-01-01T00:00Z", None, 1_577_836_800_999, 0),
+        ("since=2020-01-01T00:00Z", 1_577_836_800_000, None, 2),
+        ("since=2100-01-01T00:00Z", 4_102_444_800_000, None, 0),
+    ],
+)
+def test_what_is_bound_is_what_is_shown(
+    visitor: Visitor,
+    tasks: Tasks,
+    address: Callable[[], str],
+    times: str,
+    since: int | None,
+    until: int | None,
+    count: int,
+) -> None:
+    tasks.die(count=2)
+    page = visitor.text(f"{address()}?{times}")
+    if not count:
+        assert "None of the 2 dead letters died in that time. All of them" in box(page)
+        assert "No letter matches." in page
+        return
+    press(visitor, page)
+    bound = tasks.inspector.operations()[0].bound
+    assert (bound.count, bound.since) == (count, since)
+    assert bound.until == max(tasks.inspector.letter_ends("billing", tasks.fingerprint())[1:], key=lambda at: at or 0)
+
+
+def test_times_of_the_form_are_the_readers_and_lead_to_an_address_for_everybody(
+    visitor: Visitor, tasks: Tasks, address: Callable[[], str]
+) -> None:
+    tasks.die()
+    response = visitor.get(f"{address()}?since=2026-01-01T10:00&until=")
+    assert response.status_code == 303
+    assert response.location == f"{address()}?since=2026-01-01T10%3A00%3A00.000Z"
+    assert visitor.get(f"{address()}?since=soon").status_code == 400
+
+
+# When it fails.
+
+
+def test_head_says_when_the_next_retry_is(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> None:
+    assert "next" not in head(visitor, tasks, address)
+    tasks.retry_later()
+    assert re.search(r"Retrying 1 \(next (in \d.s|now) \)", head(visitor, tasks, address))
+
+
+def head(visitor: Visitor, tasks: Tasks, address: Callable[[], str]) -> str:
+    if not tasks.inspector.queue_names():
+        tasks.die()
+    return text_of(visitor.text(address()).partition('<section id="fault-head"')[2].partition("</section>")[0])
+
+
+def test_attempts_of_the_last_hour_are_bars_with_their_figures(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    tasks.die(count=3)
+    operations.start(operations.preview("billing", "requeue").bound, by="ada", action_id="a")
+    page = visitor.text(address())
+    panel = page.partition('<section id="attempts"')[2].partition("</section>")[0]
+    assert "Last hour: 3 failed attempts, peak" in text_of(panel)
+    assert "Retry 3 by ada" in text_of(panel)
+    assert panel.count("<tr>") == 61
+    assert 'class="chart-mark"' in panel
 
 
 # Who is on it.

@@ -45,12 +45,15 @@ def test_every_stored_text_is_text_on_every_page(
     app.testing = False  # what breaks becomes a page
     tasks.control.pause("billing", by="bo", reason="bad", action_id="p")
     tasks.control.close_lane("billing", "name:charge", by="bo", reason="bad", action_id="l")
+    fault = tasks.fingerprint()
+    tasks.control.mute_fault("billing", fault, attempts=99, by="bo", reason="known", action_id="m")
+    tasks.control.note_fault("billing", fault, "see #4411", by="bo", action_id="n")
     (purged,) = tasks.die("bin")
     tasks.control.trash("bin", [purged], by="ada", reason="no", action_id="t")
     tasks.yard.schedules.pause("billing", by="ada", reason="it moves", action_id="s")
     add_strangers(redis_client, namespace)
     paths = [place.path for place in places.every(app) if not place.changes]
-    paths += [f"/queues/bin/tasks/{purged}", "/queues/bin?state=trashed", "/queues/billing?state=dead"]
+    paths += [f"/queues/bin/tasks/{purged}", "/queues/bin?state=trashed", "/queues/billing?state=dead", "/dead?muted=1"]
     paths += [f"/workers/{quote(ALL_AT_ONCE, safe='')}", f"/find?q={quote(ALL_AT_ONCE)}"]
     rounds = 0
     for spoiled in spoil(redis_client, namespace):

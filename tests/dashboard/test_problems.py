@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from dashboard.live import View
 from dashboard.problems import (
     HeldTask,
     Kind,
@@ -26,6 +27,7 @@ from queue_core.snapshot import (
     Fault,
     Lane,
     Limits,
+    Mute,
     Pause,
     QueueSnapshot,
     ScheduleSnapshot,
@@ -36,6 +38,8 @@ from queue_core.snapshot import (
 
 NOW = 1_700_000_000_000
 SECOND, MINUTE, HOUR = 1_000, 60_000, 3_600_000
+RISING = ((NOW - NOW % MINUTE, 5), (NOW - NOW % MINUTE - 2 * MINUTE, 10))
+"""Attempts by time."""
 SERVER = ServerSnapshot("Valkey", "9.1.2", 1_000, 0, "noeviction", True, False)
 
 
@@ -75,6 +79,7 @@ def fault(queue: str = "billing", *, age_ms: int = 12 * MINUTE, attempts: int = 
         attempts=attempts,
         dead=about.pop("dead", 1),
         retrying=about.pop("retrying", 0),
+        **about,
     )
 
 
@@ -317,6 +322,46 @@ def test_worst_first_and_newest_first_among_equals() -> None:
     problems = find_problems(taken, Observations(), NOW)
     assert [problem.kind for problem in problems] == [Kind.NEW_FAULT] * 3 + [Kind.NO_WORKER, Kind.PAUSED]
     assert [problem.faults[0].fingerprint for problem in problems[:3]] == ["b", "a", "c"]
+
+
+def test_a_fault_that_rises_is_told_behind_new_ones() -> None:
+    taken = snapshot(
+        queue("images", ready=1, oldest_ready_at=NOW - HOUR),
+        faults=[fault(age_ms=3 * HOUR, fingerprint="a", error_class="A", recent=RISING), fault(fingerprint="b")],
+    )
+    problems = find_problems(taken, Observations(), NOW)
+    assert [problem.kind for problem in problems] == [Kind.NEW_FAULT, Kind.RISING_FAULT, Kind.NO_WORKER]
+    assert (problems[1].severity, problems[1].since) == ("bad", NOW - NOW % MINUTE - 2 * MINUTE)
+
+
+def test_a_fault_that_rises_in_several_queues_is_one_line_since_the_first() -> None:
+    later = ((RISING[0][0], 12),)
+    taken = snapshot(faults=[fault(q, age_ms=3 * HOUR, recent=r) for q, r in (("eu", later), ("us", RISING))])
+    (problem,) = find_problems(taken, Observations(), NOW)
+    assert [found.queue for found in problem.faults] == ["eu", "us"]
+    assert problem.since == NOW - NOW % MINUTE - 2 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("mute", "is_shown"),
+    [
+        (None, True),
+        (Mute("bo", "known", NOW - HOUR, until=NOW + 1), False),
+        (Mute("bo", "known", NOW - HOUR, until=NOW), True),
+        (Mute("bo", "known", NOW - HOUR, attempts=31), False),
+        (Mute("bo", "known", NOW - HOUR, attempts=30), True),
+        (Mute("bo", "known", NOW - HOUR, until=NOW + 1, attempts=30), True),
+        (Mute("bo", "known", NOW - HOUR, until=NOW, attempts=31), True),
+    ],
+)
+def test_of_what_is_muted_somebody_knows(mute: Mute | None, is_shown: bool) -> None:
+    faults = [
+        fault(attempts=30, mute=mute, fingerprint="a", error_class="A"),
+        fault(attempts=30, mute=mute, fingerprint="b", error_class="B", age_ms=3 * HOUR, recent=RISING),
+    ]
+    taken = snapshot(queue("billing"), faults=faults)
+    assert kinds(taken) == ([Kind.NEW_FAULT, Kind.RISING_FAULT] if is_shown else [])
+    assert View(taken, (), NOW).muted == (0 if is_shown else 2)
 
 
 def test_the_same_failure_in_several_queues_is_one_line() -> None:

@@ -28,6 +28,7 @@ CHANGES_NOTHING = {"edits.preview", "schedule_forms.check_new", "schedule_forms.
 TOLD_EACH_TIME = {"tasks.unmask"}
 """Whoever sees a secret once more is written down once more."""
 TYPED = {"reason": "why", "to": "email", "max_length": "5", "typed": "1", "priority": "3"}
+TYPED |= {"attempts": "5", "text": "it is known"}
 
 
 class Pressing:
@@ -127,6 +128,10 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("activity.pause", f"/activity/{places.operation}")
     pressing.twice("activity.resume", f"/activity/{places.operation}")
     pressing.twice("activity.cancel", f"/activity/{places.operation}/cancel")
+    fault = f"/queues/billing/faults/{tasks.fingerprint()}"
+    pressing.twice("mutes.mute", f"{fault}/mute")
+    pressing.twice("mutes.unmute", fault)
+    pressing.twice("mutes.note", f"{fault}/note")
     pressing.twice("bulk.start", "/queues/billing/bulk/requeue")
     pressing.twice("activity.undo", f"/activity/{a_purge(tasks)}")
     pressing.twice("bulk_together.start", "/bulk/requeue")
