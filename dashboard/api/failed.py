@@ -1,4 +1,4 @@
-"""Failures: faults and dead letters."""
+"""Failures: faults and dead letters; what is said of a fault."""
 
 from __future__ import annotations
 
@@ -6,28 +6,54 @@ from typing import Annotated
 
 from flask import g
 
-from dashboard.api.table import reads
+from dashboard.api.outcomes import OutcomeOut
+from dashboard.api.requests import Act
+from dashboard.api.table import changes, reads
 from dashboard.api.values import (
     UNSET,
+    Change,
     Count,
     Cursor,
     Fingerprint,
     Limit,
     Meta,
+    Moment,
     Name,
     Query,
     Time,
     UnsetType,
     Value,
     at,
+    ms_of,
+    time,
 )
 from dashboard.parts import known_faults, parts
 from queue_core.errors import InvalidArgument
-from queue_core.snapshot import Fault, TaskSummary
+from queue_core.snapshot import Fault, Mute, TaskSummary
+
+MOST_ATTEMPTS = 10**9
+RECENT_MS = 7 * 3_600_000
+"""Beyond, what is stored of attempts by time is left over."""
+
+
+class MuteOut(Value, frozen=True):
+    """Somebody knows of the fault: it is no problem `until` then, or until so many `attempts` have failed in all;
+    `null`: whenever, however many."""
+
+    by: str
+    reason: str
+    at: Time | None
+    until: Time | None
+    attempts: int | None
+
+    @classmethod
+    def of(cls, mute: Mute) -> MuteOut:
+        return cls(by=mute.by, reason=mute.reason, at=at(mute.at), until=at(mute.until), attempts=mute.attempts)
 
 
 class FaultOut(Value, frozen=True):
-    """Failures of one kind. `attempts`: all that failed, also those that were retried; `versions`: of workers."""
+    """Failures of one kind. `attempts`: all that failed, also those that were retried; `versions`: of workers; `mute`:
+    `null` also of one that has ended."""
 
     queue: str
     fingerprint: str
@@ -42,6 +68,7 @@ class FaultOut(Value, frozen=True):
     last_seen_at: Time | None
     versions: list[str]
     is_overflow: bool
+    mute: MuteOut | None
 
     @classmethod
     def of(cls, fault: Fault) -> FaultOut:
@@ -59,14 +86,35 @@ class FaultOut(Value, frozen=True):
             last_seen_at=at(fault.last_seen_at),
             versions=list(fault.versions),
             is_overflow=fault.is_overflow,
+            mute=MuteOut.of(fault.mute) if fault.mute and fault.is_muted(g.now_ms) else None,
         )
 
 
+class NoteOut(Value, frozen=True):
+    """What somebody wrote beside a fault."""
+
+    by: str
+    text: str
+    at: Time | None
+
+
+class AttemptsOut(Value, frozen=True):
+    """Failed attempts since `at`: in a minute, of what lies more than an hour back in up to five."""
+
+    at: Time
+    count: Count
+
+
 class FaultWhole(Value, frozen=True):
-    """`traceback`: of its newest failure."""
+    """`traceback`: of its newest failure; `notes` and `attempts_by_time`: newest first, the latter for seven hours;
+    `next_retry_at`: when the first of its tasks is tried again, `null` also where none of the queue's next 100 retries
+    is of it."""
 
     fault: FaultOut
     traceback: str
+    notes: list[NoteOut]
+    attempts_by_time: list[AttemptsOut]
+    next_retry_at: Time | None
 
 
 class LetterOut(Value, frozen=True):
@@ -135,4 +183,48 @@ def failed(query: FailedQuery) -> Failed:
 def fault(name: str, fingerprint: str) -> FaultWhole:
     """One fault, with the traceback of its newest failure."""
     found, traceback = parts().inspector.fault(name, fingerprint)
-    return FaultWhole(fault=FaultOut.of(found), traceback=traceback)
+    return FaultWhole(
+        fault=FaultOut.of(found),
+        traceback=traceback,
+        notes=[NoteOut(by=note.by, text=note.text, at=at(note.at)) for note in found.notes or ()],
+        attempts_by_time=[
+            AttemptsOut(at=time(since), count=count)
+            for since, count in found.recent or ()
+            if since > g.now_ms - RECENT_MS
+        ],
+        next_retry_at=at(found.next_retry_at),
+    )
+
+
+class MuteIn(Change, frozen=True):
+    """At least one of both: nothing is muted for ever."""
+
+    until: Annotated[Moment, Meta(description="Until then.")] | UnsetType = UNSET
+    attempts: (
+        Annotated[int, Meta(ge=1, le=MOST_ATTEMPTS, description="For so many more failed attempts.")] | UnsetType
+    ) = UNSET
+
+
+class NoteIn(Change, frozen=True):
+    text: Annotated[str, Meta(min_length=1, max_length=500, description="On one line.")]
+
+
+@changes("/queues/<name>/faults/<fingerprint>/mute", OutcomeOut, body=MuteIn)
+def mute(name: str, fingerprint: str, body: MuteIn, act: Act) -> OutcomeOut:
+    """Say that a fault is known: it is no problem for a while. It counts on, and is retried as before."""
+    until = None if isinstance(body.until, UnsetType) else ms_of(body.until)
+    attempts = None if isinstance(body.attempts, UnsetType) else body.attempts
+    outcome = parts().control.mute_fault(name, fingerprint, until=until, attempts=attempts, **act.facts)
+    return OutcomeOut.of(outcome, act.action_id)
+
+
+@changes("/queues/<name>/faults/<fingerprint>/unmute", OutcomeOut)
+def unmute(name: str, fingerprint: str, body: object, act: Act) -> OutcomeOut:
+    """Let a muted fault be a problem again."""
+    return OutcomeOut.of(parts().control.unmute_fault(name, fingerprint, **act.facts), act.action_id)
+
+
+@changes("/queues/<name>/faults/<fingerprint>/note", OutcomeOut, body=NoteIn)
+def note(name: str, fingerprint: str, body: NoteIn, act: Act) -> OutcomeOut:
+    """Write something beside a fault, for whoever looks next; the newest ten are kept."""
+    return OutcomeOut.of(parts().control.note_fault(name, fingerprint, body.text, **act.facts), act.action_id)

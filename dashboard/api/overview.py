@@ -81,8 +81,11 @@ class Stats(Value, frozen=True):
 
 
 class Problems(Value, frozen=True):
+    """`muted`: faults that are none of them, because somebody has said that they know."""
+
     taken_at: Time
     problems: list[ProblemOut]
+    muted: Count
 
 
 @reads("/stats", Stats)
@@ -111,7 +114,7 @@ def stats() -> Stats:
 @reads("/problems", Problems)
 def problems() -> Problems:
     """What is wrong, worst first. At most about a second old, as `taken_at` says."""
-    return Problems(taken_at=time(shared_snapshot().taken_at), problems=_problems())
+    return Problems(taken_at=time(shared_snapshot().taken_at), problems=_problems(), muted=g.view.muted)
 
 
 def shared_snapshot() -> Snapshot:

@@ -20,7 +20,8 @@ SECTIONS = {
     "Watch": (
         "queues", "workers", "tasks", "task", "dead", "faults", "peek", "stats", "explain", "schedules", "operations",
     ),
-    "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "move", "pause", "resume", "limit"),
+    "Act": ("enqueue", "retry", "run-now", "cancel", "purge", "restore", "move", "pause", "resume", "limit",
+        "mute", "unmute", "note"),
     "Look after the server": ("delete-queue", "fsck"),
 }  # fmt: skip
 """The commands as `--help` lists them."""

@@ -73,7 +73,7 @@ def as_table(faults: Sequence[Fault], now_ms: int) -> str:
             count(fault.dead),
             count(fault.retrying),
             ago(fault.last_seen_at, now_ms),
-            fault.title,
+            f"(muted) {fault.title}" if fault.is_muted(now_ms) else fault.title,
         )
         for fault in faults
     ]

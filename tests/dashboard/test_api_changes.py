@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from dashboard import ConsoleSettings, create_app
+from dashboard import ConsoleSettings, create_app, live
 from dashboard.identity import Role
 from dashboard.selections import FRESH_MS
 from queue_core.snapshot import State
@@ -99,6 +99,44 @@ def test_queue_and_task_name_are_paused_and_resumed(do: Do, tasks: Tasks) -> Non
     do("/queues/billing/resume")
     found = look(do, "/queues/billing")
     assert (found["pause"], [lane for lane in found["lanes"] if not lane["is_open"]]) == (None, [])
+
+
+def test_fault_is_muted_noted_and_unmuted(do: Do, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "INTERVAL_SECONDS", 0)
+    tasks.die(count=3)
+    path = f"/queues/billing/faults/{tasks.fingerprint()}"
+    muted = do(f"{path}/mute", until="2100-01-01T00:00:00Z", attempts=10, reason="known")
+    assert muted.get_json()["done"] == [tasks.fingerprint()]
+    do(f"{path}/note", text="see #4411")
+    found = look(do, path)
+    assert (found["fault"]["mute"]["by"], found["fault"]["mute"]["reason"]) == ("token operator", "known")
+    assert (found["fault"]["mute"]["until"], found["fault"]["mute"]["attempts"]) == ("2100-01-01T00:00:00.000Z", 13)
+    assert [(note["by"], note["text"]) for note in found["notes"]] == [("token operator", "see #4411")]
+    assert [slot["count"] for slot in found["attempts_by_time"]] == [3]
+    problems = look(do, "/problems")
+    assert (problems["problems"], problems["muted"]) == ([], 1)
+    assert [fault["mute"]["attempts"] for fault in look(do, "/failed")["faults"]] == [13]
+    do(f"{path}/unmute")
+    assert look(do, path)["fault"]["mute"] is None
+    assert do(f"{path}/unmute").get_json()["skipped"] == {tasks.fingerprint(): "not muted"}
+
+
+def test_a_mute_needs_an_end_and_a_note_words(do: Do, tasks: Tasks) -> None:
+    tasks.die()
+    path = f"/queues/billing/faults/{tasks.fingerprint()}"
+    refused = [
+        do(f"{path}/mute"),
+        do(f"{path}/mute", attempts=0),
+        do(f"{path}/mute", until="soon"),
+        do(f"{path}/note"),
+        do(f"{path}/note", text=" "),
+        do(f"{path}/note", text="x" * 501),
+    ]
+    assert [answer.status_code for answer in refused] == [422] * 6
+    assert do("/queues/billing/faults/0123abcd/mute", attempts=1).status_code == 404
+    assert do(f"{path}/mute", role=Role.VIEWER, attempts=1).status_code == 403
+    over = do(f"{path}/mute", until="2020-01-01T00:00:00Z").get_json()
+    assert over["skipped"] == {tasks.fingerprint(): "that time is over"}
 
 
 def test_what_is_not_named_stays_and_null_ends_a_limit(do: Do, tasks: Tasks) -> None:
