@@ -48,6 +48,8 @@ _AT_A_TIME = re.compile(r"At (\d\d:\d\d(?:(?:, and |, | and )\d\d:\d\d)*) (.+)\Z
 _ON_DAYS = re.compile(r"on ((?:(?:, and |, | and | through )?(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)+)(?= |\Z)")
 _MINUTES = re.compile(r"\*/(\d+) \* \* \* \*\Z")
 _LOOK_BACK_MS = 60_000
+MOST_KNOWN = 4_096
+"""Rules of which is remembered what was computed: a cron expression takes its time."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,9 @@ class Cron:
     @property
     def words(self) -> str:
         """`every weekday at 09:00, Europe/Vienna`."""
+        return _words(self)
+
+    def _told(self) -> str:
         minutes = _MINUTES.match(self._fields)
         if minutes and int(minutes[1]) > 1 and 60 % int(minutes[1]) == 0:
             return f"every {int(minutes[1])} minutes, {self.time_zone}"
@@ -116,6 +121,11 @@ class Every:
         seconds = self.every_ms / 1000
         told = f"every {seconds:g} s" if seconds < 600 and seconds % 60 else f"every {_length(self.every_ms)}"
         return f"{told}, counted from {iso(self.start_ms)}" if self.start_ms else told
+
+
+@lru_cache(maxsize=MOST_KNOWN)
+def _words(rule: Cron) -> str:
+    return rule._told()
 
 
 Rule = Cron | Every
@@ -209,12 +219,23 @@ def due(rule: Rule, missed: str, after_ms: int, now_ms: int) -> Due:
     return Due(tuple(_latest(rule, earliest, now_ms, 1)))
 
 
+_coming: dict[tuple[Rule, int], tuple[int, tuple[int, ...]]] = {}
+"""Rule and how many → the next ones after a time, and that time: they are the same until the first has come."""
+
+
 def next_after(rule: Rule, ms: int, count: int = 1) -> tuple[int, ...]:
     """The next `count` occurrences, soonest first."""
-    return tuple(islice(rule.after(ms), count))
+    since, found = _coming.get((rule, count), (ms + 1, ()))
+    if since <= ms and (not found or ms < found[0]):
+        return found
+    found = tuple(islice(rule.after(ms), count))
+    if len(_coming) >= MOST_KNOWN:
+        _coming.clear()
+    _coming[rule, count] = ms, found
+    return found
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=MOST_KNOWN)
 def first_after(rule: Rule, ms: int) -> int | None:
     """The next occurrence; `None` where there is none for 50 years."""
     return next(rule.after(ms), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise, takewhile
+from itertools import islice, pairwise, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -221,3 +221,13 @@ def test_what_is_no_rule_is_refused_with_what_is_one(options: dict[str, Any], sa
 def test_rules_that_differ_in_their_writing_only_are_read() -> None:
     assert schedule.cron("  0   3 * *  mon ", ZoneInfo("Europe/Vienna")) == Cron("0 3 * * mon", "Europe/Vienna")
     assert schedule.cron("@Daily").words == "every day at 00:00, UTC"
+
+
+@pytest.mark.parametrize(
+    "rule", [schedule.cron("*/7 9-17 * * MON", "Europe/Vienna"), schedule.every(90)], ids=["cron", "every"]
+)
+def test_what_comes_is_the_same_whenever_it_was_asked_for_before(rule: Rule) -> None:
+    """Also where the time goes back, or what was asked for last has come."""
+    begin = at("2024-05-06T11:00")
+    for ms in (begin, begin + 1, begin + 419_000, begin + 420_000, begin + 3_600_000, begin - 5, begin):
+        assert next_after(rule, ms, 4) == tuple(islice(rule.after(ms), 4))

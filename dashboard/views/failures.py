@@ -136,8 +136,7 @@ def letters() -> Response:
         page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among)
         return _letters(page, State.DEAD, chosen, _queues_with("dead", chosen.queue))
     found = [fault for fault in chosen.of(known_faults(chosen.queue)) if fault.dead]
-    named = [(fault.queue, fault.fingerprint) for fault in found]
-    page = inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
+    page = inspector.letters_of(found, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
     return _letters(page, State.DEAD, chosen, {fault.queue for fault in found}, faults=len(found))
 
 
@@ -295,8 +294,9 @@ def _faults(chosen: FaultFilter) -> tuple[Fault, ...]:
     found = chosen.of(known_faults(chosen.queue))
     if not chosen.is_timed:
         return found
-    named = [(fault.queue, fault.fingerprint) for fault in found if fault.dead]
-    counts = parts().inspector.count_letters(named, since=chosen.since, until=chosen.until)
+    counts = parts().inspector.count_letters(
+        [fault for fault in found if fault.dead], since=chosen.since, until=chosen.until
+    )
     return tuple(
         replace(fault, dead=count) for fault in found if (count := counts.get((fault.queue, fault.fingerprint), 0))
     )

@@ -27,7 +27,7 @@ from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, runnin
 from queue_core.inspector.reader import Reader, value_of
 from queue_core.inspector.schedules import describe_schedules
 from queue_core.inspector.server import read_detail, read_memory, read_slow_calls
-from queue_core.inspector.workers import heard_of
+from queue_core.inspector.workers import Workers
 from queue_core.protocol import Argument, Call
 from queue_core.reading import Position
 from queue_core.snapshot import (
@@ -76,7 +76,8 @@ class Inspector:
         )
         self._reader = Reader(self._client)
         self._faults = Faults(self._reader)
-        self._overview = Overview(self._reader, self._faults.kept)
+        self._workers = Workers(self._reader)
+        self._overview = Overview(self._reader, self._workers, self._faults.kept)
 
     def close(self) -> None:
         self._client.close()
@@ -84,17 +85,17 @@ class Inspector:
     # The whole.
 
     def snapshot(self) -> Snapshot:
-        """Server, workers, queues, and of each queue the 50 faults last seen. Two round trips; the server's cost is
+        """Server, workers, queues, and of each queue the 50 faults last seen. At most two round trips; the cost is
         that of the queues that have changed since this inspector's last one, of the others one small command each."""
         return self._overview.take()
 
     def workers(self) -> tuple[WorkerSnapshot, ...]:
-        """Those heard of within the last hour, last heard first. Two round trips."""
-        return heard_of(self._reader)[1]
+        """Those heard of within the last hour, last heard first. At most two round trips."""
+        return self._workers.heard_of()[1]
 
     def workers_of(self, queue: str) -> tuple[WorkerSnapshot, ...]:
-        """Those that listen to a queue and can be counted on. Two round trips."""
-        now_ms, workers = heard_of(self._reader)
+        """Those that listen to a queue and can be counted on. At most two round trips."""
+        now_ms, workers = self._workers.heard_of()
         return tuple(worker for worker in workers if queue in worker.queues and is_live(worker, now_ms))
 
     def server(self) -> ServerSnapshot:
@@ -280,8 +281,8 @@ class Inspector:
         limit: int = 50,
         among: Collection[str] | None = None,
     ) -> Page:
-        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (four);
-        `among`: no others are asked."""
+        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (at most
+        five); `among`: no others are asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
         if fingerprint is None:
             return sorted_page(self._reader, queue, State.DEAD, position, limit, among=among)
@@ -292,9 +293,10 @@ class Inspector:
         return sorted_page(self._reader, queue, State.DEAD, position, limit, fingerprint)
 
     def count_letters(
-        self, faults: Iterable[tuple[str, str]], *, since: int | None = None, until: int | None = None
+        self, faults: Iterable[tuple[str, str] | Fault], *, since: int | None = None, until: int | None = None
     ) -> Mapping[tuple[str, str], int]:
-        """How many of each of these faults (queue, fingerprint) died from `since` to `until`. One round trip."""
+        """How many of each of these faults (queue, fingerprint; or as they were read) died from `since` to `until`. One
+        round trip, for those of which that is not known."""
         return count_letters(self._reader, check_faults(faults), _span(since, until))
 
     def letter_ends(
@@ -307,15 +309,16 @@ class Inspector:
 
     def letters_of(
         self,
-        faults: Iterable[tuple[str, str]],
+        faults: Iterable[tuple[str, str] | Fault],
         *,
         since: int | None = None,
         until: int | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page:
-        """Letters of these faults (queue, fingerprint) that died from `since` to `until`, newest first; pages go one
-        way. Four round trips, the server's cost is that of the faults and of what is shown."""
+        """Letters of these faults (queue, fingerprint; or as they were read) that died from `since` to `until`, newest
+        first; pages go one way. Four round trips, the server's cost is that of what is shown, and of faults of which
+        nothing is known."""
         limit, position = check_limit(limit), Position.parse(cursor)
         return letters_page(self._reader, check_faults(faults), _span(since, until), position, limit)
 
@@ -327,8 +330,8 @@ class Inspector:
         limit: int = 50,
         among: Collection[str] | None = None,
     ) -> Page:
-        """What was put into the trash, newest first. Two round trips, of all queues four; `among`: no others are
-        asked."""
+        """What was put into the trash, newest first. Two round trips, of all queues at most five; `among`: no others
+        are asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
         return sorted_page(self._reader, queue, State.TRASHED, position, limit, among=among)
 
@@ -345,7 +348,7 @@ class Inspector:
             name = self._client.queue(queue).queue
             readable, found = [schedule for schedule in readable if schedule.queue == name], []
         if readable:
-            found += describe_schedules(self._reader, readable, now_ms)
+            found += describe_schedules(self._reader, self._workers, readable, now_ms)
         return tuple(sorted(found, key=lambda schedule: schedule.name))
 
     def schedule(self, name: str) -> ScheduleSnapshot:
@@ -357,7 +360,11 @@ class Inspector:
         if stored is None:
             raise UnknownSchedule(f"there is no schedule {name}", schedule=name)
         readable, found = upcoming.read_all({name.encode(): stored})
-        return found[0] if found else describe_schedules(self._reader, readable, self._reader.now_ms(time))[0]
+        return (
+            found[0]
+            if found
+            else describe_schedules(self._reader, self._workers, readable, self._reader.now_ms(time))[0]
+        )
 
     # What operators did.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,14 +12,18 @@ from queue_core.errors import InvalidArgument, TaskyardError, shown
 from queue_core.inspector.reader import Reader
 from queue_core.protocol import Argument
 from queue_core.reading import Position
-from queue_core.snapshot import Page, State, TaskSummary
+from queue_core.snapshot import Fault, Page, State, TaskSummary
 
 MAX_CHOSEN = 20_000
 """Faults. Each is asked once for how many letters it has, and once for its newest."""
+LOOK_AT_ONCE = 100
+"""Faults."""
 _LAST_MS = 10**13 - 1
 
 Named = tuple[str, str]
 """A queue, and the fingerprint of a fault of it."""
+Chosen = dict[Named, Fault | None]
+"""Faults, and what is known of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,15 @@ class Span:
 
     since: int | None = None
     until: int | None = None
+
+    def known_of(self, fault: Fault | None) -> int | None:
+        """How many letters of a fault are within it; `None`: the server is to be asked. After it was last seen none has
+        died."""
+        if fault is None or not fault.last_seen_at:
+            return None
+        if self.since is None:
+            return fault.dead if self.until is None or self.until >= fault.last_seen_at else None
+        return 0 if self.since > fault.last_seen_at else None
 
     def first(self, fingerprint: str) -> str:
         return f"[{fingerprint}:{self.since or 0:013}"
@@ -49,22 +63,30 @@ class _Letter:
         return self.died_at, self.queue, self.fingerprint, self.task_id
 
 
-def check_faults(faults: Iterable[Named]) -> tuple[Named, ...]:
+def check_faults(faults: Iterable[Named | Fault]) -> Chosen:
     """Each once. Raises `InvalidArgument`."""
-    named = tuple(dict.fromkeys(faults))
-    if len(named) > MAX_CHOSEN:
-        raise InvalidArgument(f"{len(named):,} faults are not accepted: at most {MAX_CHOSEN:,}")
-    for _, fingerprint in named:
+    chosen: Chosen = {}
+    for fault in faults:
+        if isinstance(fault, Fault):
+            chosen[fault.queue, fault.fingerprint] = fault
+        else:
+            chosen.setdefault(fault, None)
+    if len(chosen) > MAX_CHOSEN:
+        raise InvalidArgument(f"{len(chosen):,} faults are not accepted: at most {MAX_CHOSEN:,}")
+    for _, fingerprint in chosen:
         if not reading.is_fingerprint(fingerprint):
             raise InvalidArgument(f"fault {shown(fingerprint, 80)} is not accepted: no fingerprint looks like that")
-    return named
+    return chosen
 
 
-def count_letters(reader: Reader, faults: Sequence[Named], span: Span) -> Mapping[Named, int]:
-    """One round trip."""
+def count_letters(reader: Reader, faults: Chosen, span: Span) -> Mapping[Named, int]:
+    """One round trip, where what is known of the faults does not tell."""
     keys = {queue: reader.client.queue(queue).dead_by_fault for queue, _ in faults}
-    commands = [("ZLEXCOUNT", keys[queue], span.first(name), span.last(name)) for queue, name in faults]
-    return dict(zip(faults, _read(reader, commands), strict=True))
+    known = {named: span.known_of(fault) for named, fault in faults.items()}
+    asked = [named for named, count in known.items() if count is None]
+    commands = [("ZLEXCOUNT", keys[queue], span.first(name), span.last(name)) for queue, name in asked]
+    counted = dict(zip(asked, _read(reader, commands), strict=True))
+    return {named: counted[named] if count is None else count for named, count in known.items()}
 
 
 def ends_of(reader: Reader, fault: Named, span: Span) -> tuple[int, int | None, int | None]:
@@ -84,13 +106,18 @@ def ends_of(reader: Reader, fault: Named, span: Span) -> tuple[int, int | None, 
     return count, times[0], times[1]
 
 
-def letters_page(reader: Reader, faults: Sequence[Named], span: Span, position: Position | None, limit: int) -> Page:
-    """Three round trips: a look at each fault's next letter finds those that can have a part in this page."""
+def letters_page(reader: Reader, faults: Chosen, span: Span, position: Position | None, limit: int) -> Page:
+    """Four round trips: a look at each fault's next letter finds those that can have a part in this page. Faults of
+    which it is known when they were last seen are looked at in that order, some at once, as far as it is needed."""
     counts = count_letters(reader, faults, span)
-    present = [fault for fault in faults if counts[fault]]
-    heads = _next_letters(reader, present, span, position, 1)
-    nearest = sorted(heads, key=lambda letter: letter.order, reverse=True)[: limit + 1]
-    found = _next_letters(reader, [(head.queue, head.fingerprint) for head in nearest], span, position, limit + 1)
+    present = sorted((named for named in faults if counts[named]), key=lambda named: -_last_seen_at(faults[named]))
+    heads: list[_Letter] = []
+    while present and not (len(heads) > limit and heads[-1].died_at > _last_seen_at(faults[present[0]])):
+        some = sum(_last_seen_at(faults[named]) == math.inf for named in present) or LOOK_AT_ONCE
+        heads += _next_letters(reader, present[:some], span, position, 1)
+        heads = sorted(heads, key=lambda letter: letter.order, reverse=True)[: limit + 1]
+        present = present[some:]
+    found = _next_letters(reader, [(head.queue, head.fingerprint) for head in heads], span, position, limit + 1)
     letters = sorted(found, key=lambda letter: letter.order, reverse=True)[: limit + 1]
     older = None
     if len(letters) > limit:
@@ -99,6 +126,11 @@ def letters_page(reader: Reader, faults: Sequence[Named], span: Span, position: 
         older = str(Position("after", b"%d" % last.died_at, last.queue, member))
     rows = _rows(reader, letters[:limit])
     return Page(tuple(rows), sum(counts.values()), older)
+
+
+def _last_seen_at(fault: Fault | None) -> float:
+    """None of its letters died later; infinite where that is not known."""
+    return fault.last_seen_at if fault and fault.last_seen_at else math.inf
 
 
 def _next_letters(

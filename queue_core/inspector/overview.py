@@ -12,10 +12,10 @@ from queue_core.inspector.faults import last_seen_first
 from queue_core.inspector.kept import Kept
 from queue_core.inspector.reader import Reader
 from queue_core.inspector.schedules import Noted
-from queue_core.inspector.workers import described, heartbeats, records, seen_in
+from queue_core.inspector.workers import Workers
 from queue_core.protocol import Call
 from queue_core.reading import FaultsListed
-from queue_core.snapshot import Fault, QueueSnapshot, Snapshot, WorkerSnapshot, is_live
+from queue_core.snapshot import Fault, QueueSnapshot, Snapshot, is_live
 
 SNAPSHOT_FAULTS = 50
 SERVER_COMMANDS = (("INFO", "server", "memory", "persistence"), ("CONFIG", "GET", "save"))
@@ -29,14 +29,16 @@ class Seen(NamedTuple):
 
 
 class Overview:
-    """Takes snapshots. Queues and workers of which nothing has changed since the last one are not read again: a queue
-    tells by one number, a worker by the time of its heartbeat. `others`: what else holds while this server does."""
+    """Takes snapshots. A queue of which nothing has changed since the last one is not read again: it tells so by one
+    number. `others`: what else holds while this server does."""
 
-    def __init__(self, reader: Reader, *others: Kept[Any], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, reader: Reader, workers: Workers, *others: Kept[Any], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._reader = reader
+        self._workers = workers
         self._queues: Kept[Seen] = Kept(clock)
-        self._workers: Kept[WorkerSnapshot] = Kept(clock)
-        self._kept: Sequence[Kept[Any]] = (self._queues, self._workers, *others)
+        self._kept: Sequence[Kept[Any]] = (self._queues, workers.kept, *others)
         self._run_id: object = None
 
     def take(self) -> Snapshot:
@@ -45,44 +47,38 @@ class Overview:
         moment, registry, beats, stored, info, save, *marks = client.read(
             ("TIME",),
             ("SMEMBERS", keys.queues(client.namespace)),
-            heartbeats(reader),
+            self._workers.heartbeats(),
             ("HGETALL", keys.schedules(client.namespace)),
             *SERVER_COMMANDS,
             *(reading.changes_of(client.queue(name)) for name in known),
         )
         now_ms = reader.now_ms(moment)
         names, unreadable = reader.names_in(registry)
-        heard = seen_in(reader, beats, now_ms)
         schedules, _ = upcoming.read_all(stored if isinstance(stored, dict) else {})
         noted = Noted(reader, schedules)
 
         self._meet(info)
+        heard = self._workers.seen_in(beats, now_ms)
         queues = self._unchanged(dict(zip(known, marks, strict=True)), names, now_ms)
-        workers = self._unheard(heard)
         changed = [name for name in names if name not in queues]
-        news = {worker_id: at for worker_id, at in heard.items() if worker_id not in workers}
-        answers, (told, *notes) = reader.ask(_calls(reader, changed), records(reader, news), *noted.commands())
+        commands = noted.commands()
+        answers, told = reader.ask(_calls(reader, changed), *commands, *self._workers.records(heard))
         for name, queue, faults in zip(changed, answers, answers[len(changed) :], strict=False):
             if isinstance(queue, QueueSnapshot) and isinstance(faults, FaultsListed):
                 queues[name] = self._queues.put(name, queue.changes, Seen(queue, faults.faults))
             elif not isinstance(error := queue if isinstance(queue, TaskyardError) else faults, UnknownQueue):
                 unreadable[name] = str(error)
-        for worker_id, found in zip(news, described(news, told), strict=True):
-            readable = found.state != "unreadable"
-            workers[worker_id] = self._workers.put(found.id, news[worker_id] if readable else None, found)
         self._queues.keep_only(queues)
-        self._workers.keep_only({found.id for found in workers.values()})
-
-        here = tuple(workers[worker_id] for worker_id in heard)
-        has_scheduler = any(is_live(worker, now_ms) for worker in here)
+        notes, workers = noted.read(told[: len(commands)]), self._workers.described(heard, told[len(commands) :])
+        has_scheduler = any(is_live(worker, now_ms) for worker in workers)
         return Snapshot(
             taken_at=now_ms,
             server=decoding.server(info, save),
             queues=tuple(queues[name].queue for name in names if name in queues),
-            workers=here,
+            workers=workers,
             faults=last_seen_first(fault for seen in queues.values() for fault in seen.faults),
             unreadable=unreadable,
-            overdue=upcoming.overdue(schedules, noted.read(notes), now_ms, has_scheduler=has_scheduler),
+            overdue=upcoming.overdue(schedules, notes, now_ms, has_scheduler=has_scheduler),
         )
 
     def _meet(self, info: object) -> None:
@@ -101,11 +97,6 @@ class Overview:
             for name, seen in found.items()
             if seen and (seen.queue.next_due_at is None or seen.queue.next_due_at > now_ms)
         }
-
-    def _unheard(self, heard: Mapping[bytes, int]) -> dict[bytes, WorkerSnapshot]:
-        """Those that have said nothing new."""
-        found = {worker_id: self._workers.get(decoding.worker_name(worker_id), at) for worker_id, at in heard.items()}
-        return {worker_id: worker for worker_id, worker in found.items() if worker}
 
 
 def _calls(reader: Reader, names: Sequence[str]) -> list[Call[Any]]:

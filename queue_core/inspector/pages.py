@@ -75,8 +75,8 @@ def sorted_page(
 ) -> Page:
     """A page of one place of a queue, or of all queues (`among`: of these), merged.
 
-    There a first look at each one's next row finds those that can have a part in this page; a queue that cannot be
-    read has none, and is named.
+    There a first look at each one's next row, and a second one at all of the nearest one's, find those that can have a
+    part in this page; a queue that cannot be read has none, and is named.
     """
     is_one = queue is not None
     queues = {name: reader.client.queue(name) for name in ([queue] if queue is not None else reader.queue_names(among))}
@@ -106,7 +106,11 @@ def sorted_page(
         begin = before - limit
     if not is_one:
         nearest = sorted(((_order(n, f.members[0][1]), n) for n, f in listed.items() if f.members), reverse=is_before)
-        listed = look([name for _, name in nearest[:limit]], limit)
+        listed = look([name for _, name in nearest[:1]], limit)
+        own = [_order(n, score) for n, found in listed.items() for _, score in found.members]
+        last = (min if is_before else max)(own) if len(own) == limit else None
+        with_part = [n for at, n in nearest[1:limit] if last is None or (at > last if is_before else at < last)]
+        listed |= look(with_part, limit) if with_part else {}
     merged = [(name, member, score) for name, found in listed.items() for member, score in found.members]
     if not is_one:
         merged.sort(key=lambda row: _order(row[0], row[2]))

@@ -10,7 +10,7 @@ from queue_core.errors import TaskyardError
 from queue_core.ids import is_task_id
 from queue_core.inspector.pages import MAX_ROWS
 from queue_core.inspector.reader import Reader
-from queue_core.inspector.workers import heard_of
+from queue_core.inspector.workers import Workers
 from queue_core.protocol import Argument
 from queue_core.snapshot import ScheduleSnapshot, State, is_live
 from queue_core.timetable import Schedule
@@ -34,9 +34,11 @@ class Noted:
         return found
 
 
-def describe_schedules(reader: Reader, schedules: Sequence[Schedule], now_ms: int) -> list[ScheduleSnapshot]:
+def describe_schedules(
+    reader: Reader, workers: Workers, schedules: Sequence[Schedule], now_ms: int
+) -> list[ScheduleSnapshot]:
     """A queue that cannot be read has no part in it: then nothing is known of the last occurrences."""
-    has_scheduler = any(is_live(worker, now_ms) for worker in heard_of(reader)[1])
+    has_scheduler = any(is_live(worker, now_ms) for worker in workers.heard_of()[1])
     noted = Noted(reader, schedules)
     notes = noted.read(reader.client.read(*noted.commands()))
     states = _states(reader, noted, notes)

@@ -6,6 +6,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any
 
 import pytest
@@ -41,10 +42,11 @@ def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
 
 @pytest.fixture
 def put(engine: Engine) -> Put:
-    """A worker that was heard `silent_ms` ago."""
+    """A worker that was heard `silent_ms` ago, each time by another heartbeat."""
+    beats = count()
 
     def put(worker_id: str, silent_ms: int = 0, **facts: Any) -> None:
-        put_worker(engine, worker_id, engine.now - silent_ms, **facts)
+        put_worker(engine, worker_id, engine.now - silent_ms + next(beats), **facts)
 
     return put
 

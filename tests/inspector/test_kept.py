@@ -13,6 +13,7 @@ from queue_core.inspector.faults import Faults
 from queue_core.inspector.kept import LOOK_AGAIN_SECONDS, Kept
 from queue_core.inspector.overview import Overview
 from queue_core.inspector.reader import Reader
+from queue_core.inspector.workers import Workers
 from queue_core.snapshot import Fault, ServerSnapshot, Snapshot
 from tests.engine import Engine
 from tests.inspector.harness import commands_of, seed_everywhere
@@ -90,7 +91,8 @@ def test_queue_of_which_nobody_knows_whether_it_has_changed_is_read(engine: Engi
 
 def test_what_was_damaged_by_hand_is_told_after_a_while(engine: Engine) -> None:
     seconds = 0.0
-    overview = Overview(Reader(engine.client), clock=lambda: seconds)
+    reader = Reader(engine.client)
+    overview = Overview(reader, Workers(reader), clock=lambda: seconds)
     engine.seed("dead")
     overview.take()
     engine.redis.delete(engine.queue.trash)
@@ -117,7 +119,7 @@ def test_another_server_makes_everything_be_read_again(engine: Engine) -> None:
     """Where a replica took over that lacks the last changes, it counts them anew."""
     reader = Reader(engine.client)
     faults: Faults = Faults(reader)
-    overview = Overview(reader, faults.kept)
+    overview = Overview(reader, Workers(reader), faults.kept)
     engine.seed("dead")
     overview.take(), faults.of("email")
     overview._meet({"run_id": "another"})

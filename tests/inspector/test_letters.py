@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from queue_core.control import Control
 from queue_core.errors import InvalidArgument
 from queue_core.inspector import Inspector
+from queue_core.snapshot import Fault
 from tests.engine import START_MS, Engine
+from tests.inspector.harness import commands_of
 
 Named = tuple[str, str]
 
@@ -30,7 +33,7 @@ def died(engine: Engine, another: Callable[[str], Engine]) -> dict[Named, tuple[
     return found
 
 
-def walk(inspector: Inspector, faults: list[Named], limit: int, **span: Any) -> list[Named]:
+def walk(inspector: Inspector, faults: Sequence[Named | Fault], limit: int, **span: Any) -> list[Named]:
     """All, page by page."""
     seen: list[Named] = []
     cursor = None
@@ -64,6 +67,9 @@ def test_pages_hold_each_letter_of_the_faults_and_the_time_once_newest_first(
         counts = inspector.count_letters(chosen, **span)
         assert set(counts) == set(chosen)
         assert sum(counts.values()) == len(expected)
+        known = [fault for fault in inspector.faults() if (fault.queue, fault.fingerprint) in chosen]
+        assert inspector.count_letters(known, **span) == counts
+        assert walk(inspector, known, limit, **span) == seen
 
 
 def test_a_letter_that_left_between_two_pages_hides_none(
@@ -75,6 +81,17 @@ def test_a_letter_that_left_between_two_pages_hides_none(
     Control(client=engine.client).requeue("email", letters, by="bo", action_id="a")
     second = inspector.letters_of(faults, cursor=first.older, limit=200)
     assert len(first.rows) + len(second.rows) == sum(fault in faults for fault, _ in died.values())
+
+
+def test_letters_of_faults_that_are_known_cost_what_is_shown(engine: Engine, inspector: Inspector) -> None:
+    for number in range(260):
+        engine.kill(2, chr(0x4E00 + number))
+        engine.later(1)
+    faults = inspector.faults("email")
+    page = partial(inspector.letters_of, faults, limit=20)
+    assert [row.id for row in page().rows] == [row.id for row in inspector.letters("email", limit=20).rows]
+    commands = commands_of(engine, page)
+    assert (commands.get("zlexcount", 0), commands["zrevrangebylex"]) == (0, 100 + 21)
 
 
 def test_no_fault_has_no_letters(inspector: Inspector, died: dict[Named, tuple[Named, int]]) -> None:

@@ -196,7 +196,9 @@ def test_snapshot_takes_two_round_trips_and_two_scripts_a_queue_that_has_changed
     commands = commands_of(engine, inspector.snapshot)
     assert commands["evalsha_ro"] == 2
     assert commands["hget"] == count
-    assert (commands["smembers"], commands["mget"], commands["info"]) == (1, 1, 1)
+    assert (commands["smembers"], commands["info"], "mget" in commands) == (1, 1, False)
+    assert round_trips_of(engine, monkeypatch, inspector.snapshot) == 1
+    made[0].enqueue()
     assert round_trips_of(engine, monkeypatch, inspector.snapshot) == 2
     assert commands_of(engine, Inspector(client=engine.client).snapshot)["evalsha_ro"] == 2 * count
 
