@@ -6,9 +6,10 @@ cause on one line, and orders by how much it hurts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import islice
 
 from dashboard.rising import rising_since
 from queue_core.snapshot import (
@@ -169,6 +170,17 @@ def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[
         *_too_many_dead(snapshot),
     ]
     return tuple(sorted(_merged(found), key=_rank))
+
+
+def first_lines(problems: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Those that are shown where there are many. One of each kind is among them: forty new faults do not hide that
+    nobody takes a queue's tasks."""
+    firsts: dict[Kind, str] = {}
+    for problem in problems:
+        firsts.setdefault(problem.kind, problem.key)
+    wanted = dict.fromkeys([*firsts.values(), *(problem.key for problem in problems)])
+    shown = set(islice(wanted, MOST_LINES))
+    return tuple(problem for problem in problems if problem.key in shown)
 
 
 def _rank(problem: Problem) -> tuple[object, ...]:

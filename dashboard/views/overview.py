@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ from dashboard.htmx import render_page
 from dashboard.live import View
 from dashboard.pagination import Order
 from dashboard.parts import parts, trends
-from dashboard.problems import MOST_LINES, Problem, live_by_queue
+from dashboard.problems import Problem, first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.rising import Pace, pace
 from dashboard.trends import Trend
@@ -48,14 +49,14 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 @dataclass(frozen=True, slots=True)
 class Overview:
     """`paces`: how the faults of each problem fail. `muted`: faults that are none of them. `more_problems`,
-    `more_workers`: how many are not shown. `oldest_wait_at`: of all queues. `unattended`: tasks that wait in queues
-    that no live worker takes.
+    `more_workers`: how many are not shown, problems by their title. `oldest_wait_at`: of all queues. `unattended`:
+    tasks that wait in queues that no live worker takes.
     """
 
     problems: tuple[Problem, ...]
     paces: tuple[Pace, ...]
     muted: int
-    more_problems: int
+    more_problems: Mapping[str, int]
     table: QueueTable
     workers: tuple[WorkerRow, ...]
     more_workers: int
@@ -77,12 +78,12 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
     unusual = [row for row in rows if row.condition != "alive"]
     shown = (unusual + [row for row in rows if row.condition == "alive"])[: max(MOST_WORKERS, len(unusual[:20]))]
     waits = [q.oldest_ready_at for q in snapshot.queues if q.oldest_ready_at and q.counts.ready] if snapshot else []
-    problems = view.problems[:MOST_LINES]
+    problems = first_lines(view.problems)
     return Overview(
         problems=problems,
         muted=view.muted,
         paces=tuple(pace(problem.faults, view.now_ms) for problem in problems),
-        more_problems=max(0, len(view.problems) - MOST_LINES),
+        more_problems=Counter(p.title for p in view.problems) - Counter(p.title for p in problems),
         table=table,
         workers=tuple(shown),
         more_workers=len(rows) - len(shown),

@@ -13,6 +13,7 @@ from dashboard.problems import (
     Kind,
     Observations,
     find_problems,
+    first_lines,
     held_tasks,
     live_by_queue,
     live_workers,
@@ -322,6 +323,19 @@ def test_worst_first_and_newest_first_among_equals() -> None:
     problems = find_problems(taken, Observations(), NOW)
     assert [problem.kind for problem in problems] == [Kind.NEW_FAULT] * 3 + [Kind.NO_WORKER, Kind.PAUSED]
     assert [problem.faults[0].fingerprint for problem in problems[:3]] == ["b", "a", "c"]
+
+
+def test_one_of_each_kind_is_among_the_seven_lines() -> None:
+    taken = snapshot(
+        queue("exports", pause=Pause("bo", "", NOW)),
+        queue("images", ready=1, oldest_ready_at=NOW - HOUR),
+        faults=[fault(fingerprint=f"f{number}", error_class=f"Error{number}") for number in range(40)],
+    )
+    problems = find_problems(taken, Observations(), NOW)
+    shown = first_lines(problems)
+    assert [problem.kind for problem in shown] == [Kind.NEW_FAULT] * 5 + [Kind.NO_WORKER, Kind.PAUSED]
+    assert shown[:5] == problems[:5]
+    assert first_lines(problems[-3:]) == problems[-3:]
 
 
 def test_a_fault_that_rises_is_told_behind_new_ones() -> None:
