@@ -89,3 +89,47 @@ def forms_of(page: str, address: str) -> list[Form]:
             action = button.get("formaction") or made.action
             found.append(replace(made, action=action, fields={**fields, **own}))
     return found
+
+
+class _Buttons(HTMLParser):
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self._methods: dict[str, str] = {}
+        self._inside: list[str] = []
+        self._open: tuple[str, str] | None = None
+        self._said = ""
+        self.found: list[tuple[str, str]] = []
+        self._owned: list[tuple[str, str]] = []
+        self.feed(page)
+        self.found += [(self._methods.get(owner, "get"), words) for owner, words in self._owned]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given: Attributes = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            method = given.get("method", "get").lower()
+            self._inside.append(method)
+            self._methods[given.get("id", "")] = method
+        elif tag == "button" and given.get("type") != "button":
+            self._open = (given.get("form", ""), self._inside[-1] if self._inside else "")
+            self._said = ""
+        elif tag == "a" and "button" in given.get("class", "").split():
+            self._open, self._said = ("", "get"), ""
+
+    def handle_data(self, data: str) -> None:
+        self._said += data
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "form" and self._inside:
+            self._inside.pop()
+        if tag in ("button", "a") and self._open:
+            (owner, method), words = self._open, " ".join(self._said.split())
+            if owner:
+                self._owned.append((owner, words))
+            else:
+                self.found.append((method, words))
+            self._open = None
+
+
+def buttons_of(page: str) -> list[tuple[str, str]]:
+    """Method and words of each button that sends something, and of each link that looks like one."""
+    return _Buttons(page).found

@@ -245,6 +245,7 @@ def test_ticked_rows_are_retried_by_keyboard(console: Console, tasks: Tasks, pag
     page.keyboard.press("g")
     page.keyboard.press("q")
     expect(page.get_by_role("heading", name="Queues")).to_be_visible()
+    page.wait_for_load_state()
     page.keyboard.press("/")
     expect(page.get_by_role("searchbox")).to_be_focused()
     page.keyboard.press("Escape")
@@ -288,8 +289,10 @@ def test_new_failures_show_by_themselves(console: Console, tasks: Tasks, page: P
     tasks.enqueue()
     page.goto(console.url)
     expect(page.locator("#queues")).to_contain_text("billing")
+    page.keyboard.press("?")
     tasks.die(count=3)
     expect(page.locator("#problems")).to_contain_text("payments.internal refused the connection")
+    expect(page.get_by_role("dialog")).to_be_visible()
     expect(page.locator("#nav-dead")).to_contain_text("3")
     expect(page).to_have_title("(1) Overview · test · Taskyard")
 
