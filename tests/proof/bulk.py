@@ -91,6 +91,8 @@ class BulkModel(Model):
         super().__init__(now)
         self.operations: dict[str, Operation] = {}
         self.trashed_at: dict[str, int] = {}
+        self.trashed_by: dict[str, str] = {}
+        """Task → the operation that has put it into the trash; "" where nobody's has."""
 
     # Operators.
 
@@ -110,6 +112,14 @@ class BulkModel(Model):
             bound = Bound(queue, verb, state, self.now, 0, highest=max(times, default=None))
             there = self._in(state)
         return Shown(replace(bound, count=len(there)), there)
+
+    def undoing(self, queue: str, purge: Operation) -> Shown:
+        """What brings back what a purge has put into the trash by now and nobody has taken out again."""
+        since, highest = purge.began + purge.keep_ms, (purge.ended or self.now) + purge.keep_ms
+        bound = Bound(
+            queue, "restore", State.TRASHED, self.now, purge.done, since=since, highest=highest, undoes=purge.id
+        )
+        return Shown(bound, {task_id for task_id in self.trashed if self.trashed_by[task_id] == purge.id})
 
     def start(
         self, operation_id: str, shown: Shown, drip: float | None, canary: int, keep_ms: int
@@ -216,6 +226,7 @@ class BulkModel(Model):
         there = set(self.trashed)
         acted = super().trash(task_ids, keep_ms, died_by)
         self.trashed_at |= dict.fromkeys(self.trashed.keys() - there, self.now)
+        self.trashed_by |= dict.fromkeys(self.trashed.keys() - there, "")
         return acted
 
     def requeue(self, letters: Sequence[tuple[str, int]], operation: str = "") -> Acted:
@@ -243,7 +254,10 @@ class BulkModel(Model):
             case "requeue":
                 return self.requeue([(task_id, self.dead[task_id]) for task_id in taken], operation.id).skipped
             case "trash":
-                return self.trash(taken, operation.keep_ms).skipped
+                there = set(self.trashed)
+                acted = self.trash(taken, operation.keep_ms)
+                self.trashed_by |= dict.fromkeys(self.trashed.keys() - there, operation.id)
+                return acted.skipped
             case "restore":
                 return self.restore(taken).skipped
             case "delete":
@@ -283,7 +297,7 @@ class BulkModel(Model):
         where, the id, and when that came, 0 where nothing tells."""
 
         def sorted_place(
-            scores: dict[str, int], came: Callable[[str], int | None] = lambda _: 0, most: int | None = None
+            scores: dict[str, int], came: Callable[[str], float | None] = lambda _: 0, most: int | None = None
         ) -> Callable[[Position], Iterator[tuple[Position, str, float]]]:
             def walk(behind: Position) -> Iterator[tuple[Position, str, float]]:
                 for score, member in sorted((score, task_id.encode()) for task_id, score in scores.items()):
@@ -322,9 +336,14 @@ class BulkModel(Model):
             case State.RETRYING:
                 return [sorted_place(self.retrying, lambda task_id: self.tasks[task_id].failed, bound.highest)]
             case State.TRASHED:
-                scores = {task_id: was.until for task_id, was in self.trashed.items()}
-                return [sorted_place(scores, lambda task_id: self.trashed_at[task_id], bound.highest)]
+                scores = {task_id: was.until for task_id, was in self.trashed.items() if was.until >= since}
+                return [sorted_place(scores, lambda task_id: self._trashed_at(task_id, bound), bound.highest)]
         return [lanes]
+
+    def _trashed_at(self, task_id: str, bound: Bound) -> float:
+        """What undoes an act passes over what another has put there."""
+        is_anothers = bound.undoes and self.trashed_by[task_id] != bound.undoes
+        return float("inf") if is_anothers else self.trashed_at[task_id]
 
     def _made_at(self, task_id: str) -> int:
         """By its id, where that tells; a clock that is ahead tells nothing."""

@@ -97,7 +97,11 @@ class BulkMachine(CountingMachine):
     @precondition(lambda self: self.model.tasks)
     @rule(chance=chances)
     def start_operation(self, chance: Chance) -> None:
-        shown = chance.choice(self.shown) if self.shown and chance.is_so(0.3) else self.show(chance)
+        purges = [one for one in self.model.operations.values() if one.bound.verb == "trash" and one.done]
+        if purges and chance.is_so(0.25):
+            shown: Shown | None = self.show_undoing(chance.choice(purges))
+        else:
+            shown = chance.choice(self.shown) if self.shown and chance.is_so(0.3) else self.show(chance)
         if shown is None:
             return
         is_known = self.names and chance.is_so(0.2)
@@ -205,6 +209,15 @@ class BulkMachine(CountingMachine):
         self.shown = [*self.shown[-2:], shown]
         return shown
 
+    def show_undoing(self, purge: Operation) -> Shown:
+        """What would undo what a purge has done by now."""
+        queue, shown = self.queue.queue, self.model.undoing(self.queue.queue, purge)
+        since, until = shown.bound.since or 0, shown.bound.highest or 0
+        seen = self.operations.undoing(queue, purge.id, purge.done, since=since, until=until)
+        assert seen == shown.bound
+        self.shown = [*self.shown[-2:], shown]
+        return shown
+
     # Producers and workers.
 
     @rule(chance=chances)
@@ -281,6 +294,7 @@ class BulkMachine(CountingMachine):
             self.done["tasks: skipped"] += sum(n for why, n in operation.skipped.items() if why != "gone")
             self.done["tasks: gone"] += operation.skipped["gone"]
             self.done["tasks: done"] += operation.done
+            self.done["tasks: undone"] += operation.done if operation.bound.undoes else 0
 
     def differences_of(self, state: Keys) -> list[str]:
         seen, expected = seen_operations(state), expected_operations(self.model)
