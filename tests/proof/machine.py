@@ -23,7 +23,7 @@ from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.exceptions import ResponseError
 
-from queue_core import connection, limits, protocol, reading
+from queue_core import codec, connection, limits, protocol, reading
 from queue_core.errors import InvalidArgument, QueueFull, RateLimited
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, ReleasedTask, Result, Session
@@ -346,6 +346,19 @@ class QueueMachine(RuleBasedStateMachine):
         chosen = chance.some(letters, [("gone", 1), *((task_id, died - 1) for task_id, died in letters)])
         call = protocol.requeue(self.queue, chosen, {"by": "ada"})
         self.do(chance, call, lambda: self.model.requeue(chosen))
+
+    @precondition(lambda self: self.model.dead)
+    @rule(chance=chances)
+    def edit(self, chance: Chance) -> None:
+        """At times of one that died again since, that is not dead, or with the envelope of another task."""
+        (task_id,) = self.ids(chance, self.model.dead)[:1]
+        died = self.model.dead.get(task_id, 1) - (1 if chance.is_so(0.1) else 0)
+        priority, is_another = chance.choice((0, 0, 5, -1)), chance.is_so(0.1)
+        stored = self.model.tasks[task_id].envelope if task_id in self.model.tasks else b"send\n{}"
+        envelope = codec.edited(stored, b'{"edited":%d}' % chance.randint(1, 9), priority, chance.randint(0, 9))
+        envelope = b"other" + envelope if is_another else envelope
+        call = protocol.edit(self.queue, task_id, died, envelope, {"by": "ada"})
+        self.do(chance, call, lambda: self.model.edit(task_id, died, envelope, priority, is_another=is_another))
 
     @precondition(lambda self: self.model.tasks)
     @rule(chance=chances)

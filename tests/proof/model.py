@@ -399,25 +399,42 @@ class Model:
 
     def requeue(self, letters: Sequence[tuple[str, int]]) -> Acted:
         """Dead letters are ready again, at the end, with a fresh allowance."""
+        return self._act(lambda task_id, died: self._put_back(task_id, died, "requeued"), letters)
 
-        def act(task_id: str, died: int) -> str:
-            if task_id not in self.dead:
-                return "not dead"
-            if self.dead[task_id] != died:
+    def edit(self, task_id: str, died: int, envelope: bytes, priority: int, *, is_another: bool) -> Acted:
+        """As a requeue, with another envelope; one of another task is refused."""
+
+        def act(task_id: str) -> str:
+            if is_another and task_id in self.dead:
                 return "changed"
-            task = self.tasks[task_id]
-            refusal = self._take_key_again(task)
-            if refusal:
-                return refusal
-            del self.dead[task_id]
-            task.before += task.attempts
-            task.attempts = task.crashes = 0
-            task.events.append("requeued")
-            self.books["requeued"] += 1
-            self._make_ready(task_id, self.now)
-            return ""
+            before = self.tasks.get(task_id)
+            was = before and (before.envelope, before.priority)
+            if before:
+                before.envelope, before.priority = envelope, priority
+            refusal = self._put_back(task_id, died, "edited")
+            if before and was and refusal:
+                before.envelope, before.priority = was
+            return refusal
 
-        return self._act(act, letters)
+        return self._act(act, [(task_id,)])
+
+    def _put_back(self, task_id: str, died: int, how: str) -> str:
+        if task_id not in self.dead:
+            return "not dead"
+        if self.dead[task_id] != died:
+            return "changed"
+        task = self.tasks[task_id]
+        refusal = self._take_key_again(task)
+        if refusal:
+            return refusal
+        del self.dead[task_id]
+        task.before += task.attempts
+        task.attempts = task.crashes = 0
+        task.operation = ""
+        task.events.append(how)
+        self.books["requeued"] += 1
+        self._make_ready(task_id, self.now)
+        return ""
 
     def trash(self, task_ids: Sequence[str], keep_ms: int, died_by: int | None = None) -> Acted:
         """`died_by`: only what is dead since then, or longer."""

@@ -14,7 +14,7 @@ STEPS = 60
 VERBS = {
     "enqueue", "claim", "complete", "fail", "extend", "release", "recover", "requeue", "trash", "cancel", "restore",
     "delete", "promote", "expire", "list_outstayed", "pause", "resume", "limit", "open_lane", "close_lane",
-    "mute_fault", "unmute_fault", "note_fault",
+    "mute_fault", "unmute_fault", "note_fault", "edit",
 }  # fmt: skip
 
 
