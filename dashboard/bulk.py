@@ -184,13 +184,13 @@ def page_of(operation: Operation, endpoint: str = "show") -> str:
     return url_for(f"activity.{endpoint}", operation_id=operation.id, queue=operation.bound.queue)
 
 
-def begin_undo(purge: Operation) -> Operation:
+def begin_undo(purge: Operation, because: str) -> Operation:
     """What it purged is restored, as an operation of its own."""
     keep_ms, ended_at = purge.keep_ms or 0, purge.ended_at or g.now_ms
     bound = parts().operations.undoing(
         purge.bound.queue, purge.id, purge.done, since=purge.began_at + keep_ms, until=ended_at + keep_ms
     )
-    return parts().operations.start(bound, by=actor(), action_id=undo_form(purge.id), reason=reason())
+    return parts().operations.start(bound, by=actor(), action_id=undo_form(purge.id), reason=because)
 
 
 def undo_form(act: str) -> str:

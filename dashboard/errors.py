@@ -32,6 +32,7 @@ from queue_core.errors import (
     Stale,
     TaskyardError,
     TooManyOperations,
+    UnknownCursor,
     UnknownFault,
     UnknownOperation,
     UnknownQueue,
@@ -43,7 +44,7 @@ from queue_core.errors import (
 
 log = logging.getLogger(__name__)
 
-UNKNOWN = (UnknownFault, UnknownOperation, UnknownQueue, UnknownSchedule, UnknownTask, UnknownWorker)
+UNKNOWN = (UnknownCursor, UnknownFault, UnknownOperation, UnknownQueue, UnknownSchedule, UnknownTask, UnknownWorker)
 TITLES = {
     400: "This request cannot be answered",
     401: "You are not signed in",

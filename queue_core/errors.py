@@ -51,6 +51,10 @@ class InvalidArgument(TaskyardError, ValueError):
     """An argument is outside of what is allowed."""
 
 
+class UnknownCursor(InvalidArgument):
+    """The cursor is not one of a page's own: there is no such page."""
+
+
 class InvalidName(InvalidArgument):
     """A name of a queue, task, lane or namespace has characters that are not allowed."""
 

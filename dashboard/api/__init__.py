@@ -12,7 +12,7 @@ import msgspec
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
-from dashboard.api import audit, failed, operations, overview, queues, schedules, tasks, workers
+from dashboard.api import audit, failed, figures, operations, overview, queues, schedules, system, tasks, workers
 from dashboard.api.openapi import document
 from dashboard.api.requests import check_path, read_act, read_body, read_query
 from dashboard.api.table import ENDPOINTS, Endpoint
@@ -21,7 +21,7 @@ from dashboard.identity import Role, needs
 
 __all__ = ["NOUNS", "blueprint"]
 
-NOUNS = (overview, queues, tasks, failed, workers, schedules, operations, audit)
+NOUNS = (overview, queues, figures, tasks, failed, workers, schedules, operations, audit, system)
 PREFIX = "/api/v1"
 
 blueprint = Blueprint("api", __name__, url_prefix=PREFIX)

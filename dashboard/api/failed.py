@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from flask import g
 
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
+from dashboard.api.tasks import TaskList, TaskOut
 from dashboard.api.values import (
     UNSET,
     Change,
@@ -24,11 +26,13 @@ from dashboard.api.values import (
     UnsetType,
     Value,
     at,
+    given,
     ms_of,
     time,
 )
+from dashboard.fault_filter import MOST_TEXT, FaultFilter
 from dashboard.parts import known_faults, parts
-from queue_core.errors import InvalidArgument
+from queue_core.errors import UnknownFault
 from queue_core.snapshot import Fault, Mute, TaskSummary
 
 MOST_ATTEMPTS = 10**9
@@ -154,29 +158,69 @@ class Failed(Value, frozen=True):
     letters: list[LetterOut]
 
 
+Text = Annotated[str, Meta(max_length=MOST_TEXT)]
+
+
 class FailedQuery(Query, frozen=True):
+    """As the page of letters is filtered."""
+
     queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
-    fault: Annotated[Fingerprint, Meta(description="Only of this fault; with its queue.")] | UnsetType = UNSET
+    fault: Annotated[Fingerprint, Meta(description="Only of this fault, in whichever queue.")] | UnsetType = UNSET
+    task: Annotated[Text, Meta(description="Only of this task name.")] = ""
+    error_class: Annotated[Text, Meta(description="Only of this class of exceptions.")] = ""
+    text: Annotated[Text, Meta(description="Only of faults in whose error, task, queue or frame this stands.")] = ""
+    since: Annotated[Moment, Meta(description="Only letters that died at or after this.")] | UnsetType = UNSET
+    until: Annotated[Moment, Meta(description="Only letters that died at or before this.")] | UnsetType = UNSET
+    cursor: Cursor | UnsetType = UNSET
+    limit: Limit = 50
+
+    @property
+    def filter(self) -> FaultFilter:
+        return FaultFilter(
+            queue=self.queue or "",
+            task=self.task.strip(),
+            error_class=self.error_class.strip(),
+            text=self.text.strip(),
+            since=None if isinstance(self.since, UnsetType) else ms_of(self.since),
+            until=None if isinstance(self.until, UnsetType) else ms_of(self.until),
+        )
+
+
+class TrashQuery(Query, frozen=True):
+    queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
     cursor: Cursor | UnsetType = UNSET
     limit: Limit = 50
 
 
 @reads("/failed", Failed, query=FailedQuery)
 def failed(query: FailedQuery) -> Failed:
-    """Faults, last seen first, and a page of dead letters, newest first."""
-    queue, fault = query.queue or None, query.fault or None
-    if fault and not queue:
-        raise InvalidArgument("fault is not accepted without its queue")
-    inspector = parts().inspector
-    among, cursor = g.view.queues_where(lambda queue: queue.counts.dead), query.cursor or None
-    page = inspector.letters(queue, fingerprint=fault, cursor=cursor, limit=query.limit, among=among)
-    faults = [inspector.fault(queue, fault)[0]] if queue and fault else known_faults(queue)
+    """Faults, last seen first, and a page of their dead letters, newest first."""
+    chosen, inspector, cursor = query.filter, parts().inspector, query.cursor or None
+    faults = chosen.of(known_faults(chosen.queue))
+    if given(query.fault):
+        faults = tuple(fault for fault in faults if fault.fingerprint == query.fault)
+        if not faults:
+            raise UnknownFault(f"there is no fault {query.fault} in {chosen.queue or 'any queue'}")
+    if chosen.chooses or chosen.is_timed or given(query.fault):
+        named = [(fault.queue, fault.fingerprint) for fault in faults if fault.dead]
+        page = inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=query.limit)
+    else:
+        among = g.view.queues_where(lambda queue: queue.counts.dead)
+        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=query.limit, among=among)
     return Failed(
         total=page.total,
         older=page.older,
         faults=[FaultOut.of(found) for found in faults],
         letters=[LetterOut.of(row) for row in page.rows],
     )
+
+
+@reads("/trash", TaskList, query=TrashQuery)
+def trash(query: TrashQuery) -> TaskList:
+    """What was put into the trash, in all queues or one, newest first."""
+    among = g.view.queues_where(lambda queue: queue.counts.trashed)
+    page = parts().inspector.trash(query.queue or None, cursor=query.cursor or None, limit=query.limit, among=among)
+    return TaskList(total=page.total, older=page.older, tasks=[TaskOut.of(row) for row in page.rows])
 
 
 @reads("/queues/<name>/faults/<fingerprint>", FaultWhole)
@@ -199,6 +243,8 @@ def fault(name: str, fingerprint: str) -> FaultWhole:
 class MuteIn(Change, frozen=True):
     """At least one of both: nothing is muted for ever."""
 
+    rules: ClassVar[Mapping[str, Any]] = {"anyOf": [{"required": ["until"]}, {"required": ["attempts"]}]}
+
     until: Annotated[Moment, Meta(description="Until then.")] | UnsetType = UNSET
     attempts: (
         Annotated[int, Meta(ge=1, le=MOST_ATTEMPTS, description="For so many more failed attempts.")] | UnsetType
@@ -206,7 +252,7 @@ class MuteIn(Change, frozen=True):
 
 
 class NoteIn(Change, frozen=True):
-    text: Annotated[str, Meta(min_length=1, max_length=500, description="On one line.")]
+    text: Annotated[str, Meta(max_length=500, pattern=r"\w", description="On one line, with words in it.")]
 
 
 @changes("/queues/<name>/faults/<fingerprint>/mute", OutcomeOut, body=MuteIn)

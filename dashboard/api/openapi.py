@@ -51,6 +51,8 @@ def document(endpoints: Iterable[Endpoint], prefix: str) -> Schema:
     _, components = msgspec.json.schema_components(
         sorted({*kinds, Problem}, key=lambda kind: kind.__name__), ref_template=_REF
     )
+    for kind in kinds:
+        components[kind.__name__] |= getattr(kind, "rules", {})
     for endpoint in endpoints:
         paths.setdefault(f"{prefix}{endpoint.public_path}", {})[endpoint.method.lower()] = _operation(endpoint)
     return {
@@ -95,7 +97,7 @@ def _operation(endpoint: Endpoint) -> Schema:
         found["parameters"].append(_key_parameter())
         found["requestBody"] = {
             "content": {"application/json": {"schema": {"$ref": _REF.format(name=endpoint.body.__name__)}}},
-            "required": bool(_required(endpoint.body)),
+            "required": bool(_required(endpoint.body)) or "anyOf" in endpoint.body.rules,
         }
     return found
 

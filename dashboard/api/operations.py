@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from flask import g
-from werkzeug.exceptions import Conflict, UnprocessableEntity
+from werkzeug.exceptions import Conflict
 
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
@@ -27,13 +27,15 @@ from dashboard.api.values import (
     ms_of,
     time,
 )
+from dashboard.bulk import begin_undo
 from dashboard.identity import actor
+from dashboard.operation_page import operation_page
 from dashboard.parts import parts
 from dashboard.selections import FRESH_MS, Selection
 from queue_core.errors import InvalidArgument, UnknownOperation
 from queue_core.operations import MAX_CANARY, MAX_DRIP, MIN_DRIP, operation_id
 from queue_core.previews import VERBS
-from queue_core.snapshot import Bound, FaultShare, Operation, State
+from queue_core.snapshot import Bound, FaultShare, Operation, Preview, State
 
 Verb = Literal["requeue", "trash", "restore", "delete", "promote", "cancel", "move"]
 
@@ -80,7 +82,8 @@ class ShareOut(Value, frozen=True):
 
 class PreviewOut(Value, frozen=True):
     """`selection`: what the operation is begun with, for 15 minutes and by the same token; `null`: there is nothing to
-    do. `oldest_at`, `newest_at`: the state's own times. `about_bytes`: of the server's memory, an estimate."""
+    do; `why`: where that cannot be at all. `oldest_at`, `newest_at`: the state's own times. `about_bytes`: of the
+    server's memory, an estimate."""
 
     bound: BoundOut
     by_fault: list[ShareOut]
@@ -89,6 +92,7 @@ class PreviewOut(Value, frozen=True):
     samples: list[TaskOut]
     about_bytes: int | None
     selection: str | None
+    why: str
 
 
 class OperationOut(Value, frozen=True):
@@ -197,15 +201,20 @@ def preview(name: str, query: PreviewQuery) -> PreviewOut:
     states = VERBS[query.verb]
     usual = State.DEAD if State.DEAD in states else State.TRASHED if State.TRASHED in states else State.READY
     usual = usual if usual in states else State.SCHEDULED
-    found = parts().operations.preview(
-        name,
-        query.verb,
-        state=usual if isinstance(query.state, UnsetType) else State(query.state),
-        faults=() if isinstance(query.faults, UnsetType) else tuple(dict.fromkeys(query.faults.split(","))),
-        since=None if isinstance(query.since, UnsetType) else ms_of(query.since),
-        until=None if isinstance(query.until, UnsetType) else ms_of(query.until),
-        to_queue=query.to_queue or "",
-    )
+    state = usual if isinstance(query.state, UnsetType) else State(query.state)
+    why = ""
+    try:
+        found = parts().operations.preview(
+            name,
+            query.verb,
+            state=state,
+            faults=() if isinstance(query.faults, UnsetType) else tuple(dict.fromkeys(query.faults.split(","))),
+            since=None if isinstance(query.since, UnsetType) else ms_of(query.since),
+            until=None if isinstance(query.until, UnsetType) else ms_of(query.until),
+            to_queue=query.to_queue or "",
+        )
+    except InvalidArgument as error:  # each of them is one, but they do not go together
+        found, why = Preview(Bound(name, query.verb, state, g.now_ms, 0), (), None, None, ()), str(error)
     return PreviewOut(
         bound=BoundOut.of(found.bound),
         by_fault=[ShareOut.of(share) for share in found.by_fault],
@@ -214,6 +223,7 @@ def preview(name: str, query: PreviewQuery) -> PreviewOut:
         samples=[TaskOut.of(task) for task in found.samples],
         about_bytes=found.size,
         selection=Selection((found.bound,), actor()).sign() if found.bound.count else None,
+        why=why,
     )
 
 
@@ -233,10 +243,11 @@ def operation(operation_id: str, query: OperationQuery) -> OperationOut:
 
 @changes("/operations", OperationOut, body=StartIn, may_fail=(409,))
 def start(body: StartIn, act: Act) -> OperationOut:
-    """Begin what was previewed. It goes on by itself; 409 where the preview is too old, or not this token's."""
+    """Begin what was previewed. It goes on by itself; 409 where the preview is too old, not this token's, or of a verb
+    that cannot be done so."""
     selection = Selection.read(body.selection)
     if selection is None or len(selection.bounds) != 1:
-        raise UnprocessableEntity("selection: it is none that this console has given.")
+        raise Conflict("The selection is none that this console has given. Preview it again. Nothing was done.")
     bound = selection.bound
     if begun := _begun(bound, act):
         return OperationOut.of(begun)
@@ -245,15 +256,18 @@ def start(body: StartIn, act: Act) -> OperationOut:
     if not selection.is_fresh(g.now_ms):
         raise Conflict(f"The preview is older than {FRESH_MS // 60_000} minutes. Preview it again. Nothing was done.")
     if bound.verb == "delete" and body.count != bound.count:
-        raise InvalidArgument(f"count: it must be {bound.count}, the previewed number, to delete tasks for good")
-    started = parts().operations.start(
-        bound,
-        by=act.by,
-        reason=act.reason,
-        action_id=act.action_id,
-        canary=body.first or 0,
-        drip=None if isinstance(body.per_second, UnsetType) else body.per_second,
-    )
+        raise Conflict(f"To delete them for good, count must be the previewed number, {bound.count}. Nothing was done.")
+    try:
+        started = parts().operations.start(
+            bound,
+            by=act.by,
+            reason=act.reason,
+            action_id=act.action_id,
+            canary=body.first or 0,
+            drip=None if isinstance(body.per_second, UnsetType) else body.per_second,
+        )
+    except InvalidArgument as error:  # each of them is accepted, but not of what was previewed
+        raise Conflict(f"{error}. Nothing was done.") from None
     parts().tender.wake()
     return OperationOut.of(started)
 
@@ -274,6 +288,19 @@ def resume(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
 def cancel(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
     """End it here. What was done stays."""
     return _steer("cancel", operation_id, body, act)
+
+
+@changes("/operations/<operation_id>/undo", OperationOut, body=SteerIn, may_fail=(409,))
+def undo(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
+    """Restore what a purge put into the trash, as an operation of its own: asked again, the same one."""
+    purge = operation_page(parts().inspector.operation(operation_id, body.queue or None))
+    if purge.undone:
+        return OperationOut.of(purge.undone)
+    if not purge.undoable:
+        raise Conflict("There is nothing that could be undone: no purge that has ended, or its tasks are gone.")
+    begun = begin_undo(purge.operation, act.reason)
+    parts().tender.wake()
+    return OperationOut.of(begun)
 
 
 def _begun(bound: Bound, act: Act) -> Operation | None:

@@ -1,9 +1,9 @@
-"""Queues: how they are, what was counted in them, what limits them; pausing and limiting."""
+"""Queues: how they are, what limits them; pausing and limiting."""
 
 from __future__ import annotations
 
-import math
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from flask import g
 
@@ -11,12 +11,11 @@ from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.overview import CountsOut, shared_snapshot
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
-from dashboard.api.values import UNSET, Change, Count, Meta, Name, Query, Time, UnsetType, Value, at, given, time
+from dashboard.api.values import UNSET, Change, Count, Meta, Name, Time, UnsetType, Value, at, given, time
 from dashboard.parts import parts
 from dashboard.problems import live_workers
 from queue_core.errors import InvalidArgument
-from queue_core.histogram import Histogram
-from queue_core.snapshot import COUNTERS, Figures, Limits, QueueSnapshot, Rate, Snapshot
+from queue_core.snapshot import Limits, QueueSnapshot, Rate, Snapshot
 
 MOST = 10**9
 
@@ -122,80 +121,6 @@ class Queues(Value, frozen=True):
     unreadable: dict[str, str]
 
 
-class Times(Value, frozen=True):
-    """Percentiles out of buckets: at most 2.5 times too large or too small. `null`: there was none."""
-
-    count: Count
-    p50_seconds: float | None
-    p95_seconds: float | None
-    p99_seconds: float | None
-
-    @classmethod
-    def of(cls, histogram: Histogram) -> Times:
-        p50, p95, p99 = (
-            None if ms is None else ms / 1000 for ms in (histogram.p50_ms, histogram.p95_ms, histogram.p99_ms)
-        )
-        return cls(count=max(0, histogram.count), p50_seconds=p50, p95_seconds=p95, p99_seconds=p99)
-
-
-class FiguresOut(Value, frozen=True):
-    enqueued: int
-    completed: int
-    failed: int
-    retried: int
-    died: int
-    discarded: int
-    expired: int
-    cancelled: int
-    crashed: int
-    requeued: int
-    deleted: int
-    imported: int
-    exported: int
-    repaired: int
-    wait: Times
-    run: Times
-
-    @classmethod
-    def of(cls, figures: Figures) -> FiguresOut:
-        counters = {name: getattr(figures, name) for name in COUNTERS}
-        return cls(**counters, wait=Times.of(figures.wait), run=Times.of(figures.run))
-
-
-class PeriodOut(Value, frozen=True):
-    at: Time
-    figures: FiguresOut
-
-
-class NameOut(Value, frozen=True):
-    name: str
-    total: FiguresOut
-
-
-class StatisticsOut(Value, frozen=True):
-    """`since`: what lies before is unknown, not zero. Rates are those of the last minutes, tasks a second; `null`: too
-    little time to tell. `seconds_to_drain`: `null` also where what is ready grows."""
-
-    queue: str
-    taken_at: Time
-    since: Time | None
-    step_seconds: float
-    arrival_rate: float | None
-    service_rate: float | None
-    seconds_to_drain: float | None
-    total: FiguresOut
-    periods: list[PeriodOut]
-    names: list[NameOut]
-
-
-class StatisticsQuery(Query, frozen=True):
-    minutes: Annotated[int, Meta(ge=1, le=1500, description="The last minutes.")] | UnsetType = UNSET
-    hours: (
-        Annotated[int, Meta(ge=1, le=840, description="The last hours; 24 where nothing is asked for.")] | UnsetType
-    ) = UNSET
-    by_name: Annotated[bool, Meta(description="Also of each task name.")] = False
-
-
 class PauseIn(Change, frozen=True):
     task: Annotated[Name, Meta(description="Only tasks of this name.")] | UnsetType = UNSET
 
@@ -203,16 +128,40 @@ class PauseIn(Change, frozen=True):
 class ResumeIn(Change, frozen=True):
     """At most one of both; without any the whole queue."""
 
+    rules: ClassVar[Mapping[str, Any]] = {"not": {"required": ["task", "lane"]}}
+
     task: Annotated[Name, Meta(description="Only tasks of this name.")] | UnsetType = UNSET
-    lane: Annotated[str, Meta(max_length=140, description="A lane, as the queue lists it.")] | UnsetType = UNSET
+    lane: (
+        Annotated[
+            str,
+            Meta(
+                pattern=r"^(name|unknown):[A-Za-z0-9_][A-Za-z0-9_.:-]{0,127}$",
+                description="A lane, as the queue lists it.",
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 Number = Annotated[int, Meta(ge=1, le=MOST)] | None | UnsetType
 Seconds = Annotated[float, Meta(ge=1, le=MOST)] | None | UnsetType
 
 
+LIMITS = (
+    "max_length",
+    "enqueue_rate",
+    "claim_rate",
+    "dead_max_age_seconds",
+    "dead_max_count",
+    "dead_warning",
+    "wait_target_seconds",
+)
+
+
 class LimitIn(Change, frozen=True):
     """`null` ends a limit; what is not named stays as it is. At least one is named."""
+
+    rules: ClassVar[Mapping[str, Any]] = {"anyOf": [{"required": [limit]} for limit in LIMITS]}
 
     max_length: Number = UNSET
     enqueue_rate: RateOut | UnsetType | None = UNSET
@@ -238,28 +187,6 @@ def queues() -> Queues:
 def queue(name: str) -> QueueOut:
     """One queue, as it is now."""
     return QueueOut.of(parts().inspector.queue(name), shared_snapshot())
-
-
-@reads("/queues/<name>/statistics", StatisticsOut, query=StatisticsQuery)
-def statistics(name: str, query: StatisticsQuery) -> StatisticsOut:
-    """What was counted in a queue, minute by minute or hour by hour. Either minutes or hours are asked for."""
-    if query.minutes is not UNSET and query.hours is not UNSET:
-        raise InvalidArgument("minutes and hours are not accepted together: one of them")
-    minutes, hours = (0 if isinstance(asked, UnsetType) else asked for asked in (query.minutes, query.hours))
-    found = parts().inspector.statistics(name, minutes=minutes, hours=hours, by_name=query.by_name)
-    drain = found.time_to_drain_seconds
-    return StatisticsOut(
-        queue=found.queue,
-        taken_at=time(found.taken_at),
-        since=at(found.since),
-        step_seconds=found.step_ms / 1000,
-        arrival_rate=found.arrival_rate,
-        service_rate=found.service_rate,
-        seconds_to_drain=drain if drain is not None and math.isfinite(drain) else None,
-        total=FiguresOut.of(found.total),
-        periods=[PeriodOut(at=time(period.at), figures=FiguresOut.of(period.figures)) for period in found.periods],
-        names=[NameOut(name=of.name, total=FiguresOut.of(of.total)) for of in found.names],
-    )
 
 
 @changes("/queues/<name>/pause", OutcomeOut, body=PauseIn)

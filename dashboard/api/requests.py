@@ -6,6 +6,8 @@ import hashlib
 import json
 import re
 import secrets
+from collections import Counter
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -64,9 +66,13 @@ def read_query(kind: type[Q]) -> Q:
         if text is not None and not (_WHOLE_NUMBER.fullmatch(text) and least <= int(text) <= most):
             raise BadRequest(f"{name} is {text!r:.80}; it must be a whole number from {least:,} to {most:,}.")
     try:
-        return msgspec.convert(found, kind, strict=False)
+        query = msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         raise BadRequest(_sentence(str(error))) from None
+    for name, text in found.items():
+        if isinstance(getattr(query, name), datetime) and not _DATE.match(text):  # a number is taken for one, too
+            raise BadRequest(f"{name} is {text!r:.80}; it must be a time with its zone.")
+    return query
 
 
 @cache
@@ -89,13 +95,15 @@ def read_body(kind: type[B]) -> B:
     data = request.get_data()
     if data and request.mimetype != JSON:
         raise UnsupportedMediaType(f"The body is {request.mimetype or 'of no type'!s:.80}; it must be {JSON}.")
-    _check_twice(data)
     try:
-        return msgspec.json.decode(data or b"{}", type=kind)
+        msgspec.json.decode(data or b"{}")
+        content = json.loads(data or b"{}", object_pairs_hook=_once, parse_float=_number)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BadRequest(f"The body is no JSON: {error}.") from None
+    try:
+        return msgspec.convert(content, kind)
     except msgspec.ValidationError as error:
         raise UnprocessableEntity(_sentence(str(error))) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"The body is no JSON: {error}.") from None
 
 
 def read_act(body: Change) -> Act:
@@ -112,22 +120,21 @@ def read_act(body: Change) -> Act:
     return Act(actor(), body.reason, hashlib.blake2b(head + b"\n" + content, digest_size=12).hexdigest())
 
 
-def _check_twice(data: bytes) -> None:
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """What stands twice in an object is refused: one of both would silently count."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise BadRequest(f"{twice!r:.80} stands twice in the body.")
-        return dict(pairs)
-
-    try:
-        json.loads(data or b"{}", object_pairs_hook=once)
-    except (ValueError, RecursionError):
-        return  # it is told by whoever reads it
+    twice = next((name for name, count in Counter(name for name, _ in pairs).items() if count > 1), None)
+    if twice is not None:
+        raise BadRequest(f"{twice!r:.80} stands twice in the body.")
+    return dict(pairs)
 
 
+def _number(text: str) -> int | float:
+    """To JSON 5.0 is the integer 5."""
+    number = float(text)
+    return int(number) if number.is_integer() and abs(number) < 2**53 else number
+
+
+_DATE = re.compile(r"\d{4}-")
 _PLACE = re.compile(r" - at `\$\.?([^`]*)`$")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from dashboard.actions import new_action_id
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
@@ -24,7 +25,10 @@ from dashboard.api.values import (
     at,
     ms_of,
 )
+from dashboard.identity import Role
 from dashboard.parts import parts
+from dashboard.redacting import unguarded
+from queue_core.errors import UnknownTask
 from queue_core.explain import explain_task, look_around
 from queue_core.settings import TRASH_SECONDS
 from queue_core.snapshot import Progress, State, TaskDetail, TaskSummary
@@ -151,6 +155,18 @@ class TaskWhole(Value, frozen=True):
     result_expires_at: Time | None
 
 
+class FoundOut(Value, frozen=True):
+    id: str
+    queues: list[str]
+
+
+class UnmaskedOut(Value, frozen=True):
+    """As they are stored."""
+
+    payload_json: str
+    result_json: str
+
+
 class TasksQuery(Query, frozen=True):
     state: Annotated[Place, Meta(description="In which state.")] = "ready"
     cursor: Cursor | UnsetType = UNSET
@@ -211,6 +227,23 @@ def task(name: str, task_id: str) -> TaskWhole:
         ),
         **_facts(found),
     )
+
+
+@reads("/tasks/<task_id>", FoundOut)
+def find(task_id: str) -> FoundOut:
+    """In which queues a task is, or left a record. By its whole id."""
+    found = parts().inspector.find(task_id)
+    if not found:
+        raise UnknownTask(f"there is no task {task_id} in any queue, or it ended and left no record")
+    return FoundOut(id=task_id, queues=list(found))
+
+
+@changes("/queues/<name>/tasks/<task_id>/unmask", UnmaskedOut, role=Role.ADMIN)
+def unmask(name: str, task_id: str, body: object, act: Act) -> UnmaskedOut:
+    """What is hidden of a task. Each time it is shown stands in the audit stream before."""
+    task = unguarded(parts().inspector).task(name, task_id)
+    parts().control.unmask(name, task_id, **{**act.facts, "action_id": new_action_id()})
+    return UnmaskedOut(payload_json=task.payload_json, result_json=task.result_json)
 
 
 @changes("/queues/<name>/requeue", OutcomeOut, body=LettersIn)

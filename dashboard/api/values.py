@@ -3,8 +3,9 @@ OpenAPI document."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -58,6 +59,9 @@ class NoQuery(Query, frozen=True):
 
 class Change(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The body of whatever changes something."""
+
+    rules: ClassVar[Mapping[str, Any]] = {}
+    """What is accepted beyond each field by itself, as the document has it."""
 
     reason: Annotated[str, Meta(max_length=200, description="Why: it stands in the audit stream.")] = ""
 

@@ -160,7 +160,7 @@ def undo(operation_id: str) -> Response:
     if not page.undoable:
         say("There is nothing that could be undone.", kind="warn")
         return done(to=page_of(found))
-    begun = begin_undo(found)
+    begun = begin_undo(found, reason())
     parts().tender.wake()
     return done(begun.began_at, to=page_of(begun))
 

@@ -72,6 +72,18 @@ class System:
 
 @blueprint.get("/system")
 def index() -> Response:
+    panels = {
+        "server": "system/_server.html",
+        "shares": "system/_shares.html",
+        "slow": "system/_slow.html",
+        "console": "system/_console.html",
+        "members": "system/_members.html",
+    }
+    return render_page("system/index.html", panels, system())
+
+
+def system() -> System:
+    """Each panel is read by itself, and says by itself why it could not be."""
     found, snapshot = parts(), g.view.snapshot
     server = _try(lambda: found.inspector.server_detail(), "INFO")
     forecast = None
@@ -80,7 +92,7 @@ def index() -> Response:
         forecast = found.memory.forecast(facts.max_memory, facts.used_memory, g.now_ms)
     counts = {queue.name: queue.counts.total for queue in snapshot.queues} if snapshot else {}
     shares = found.memory.shares(tuple(counts), g.now_ms) if counts and not g.view.is_away else found.memory.last
-    page = System(
+    return System(
         server=server,
         unsafe=unsafe_settings(server.value.server) if server.value else (),
         forecast=forecast,
@@ -91,14 +103,6 @@ def index() -> Response:
         console=_console(),
         members=_members(),
     )
-    panels = {
-        "server": "system/_server.html",
-        "shares": "system/_shares.html",
-        "slow": "system/_slow.html",
-        "console": "system/_console.html",
-        "members": "system/_members.html",
-    }
-    return render_page("system/index.html", panels, page)
 
 
 def _try(read: Callable[[], T], command: str) -> Panel[T]:

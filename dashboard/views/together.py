@@ -54,7 +54,7 @@ def cancel(form: str) -> Response:
 def undo(form: str) -> Response:
     """What they purged is restored, by an operation in each queue; pressed again, it is so already."""
     page = _page(form)
-    begun = [begin_undo(purge) for purge in page.undoable]
+    begun = [begin_undo(purge, reason()) for purge in page.undoable]
     if begun:
         parts().tender.wake()
     elif not page.undone:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from queue_core import decoding, scripts
-from queue_core.errors import InvalidArgument, shown
+from queue_core.errors import UnknownCursor, shown
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import Argument, Call
 from queue_core.reading.described import Claim
@@ -54,7 +54,7 @@ class Position:
 
     @classmethod
     def parse(cls, cursor: str | None) -> Position | None:
-        """Raises `InvalidArgument` for what is no cursor."""
+        """Raises `UnknownCursor`."""
         if cursor is None:
             return None
         try:
@@ -66,9 +66,7 @@ class Position:
                 raise ValueError
             return cls({b"a": "after", b"b": "before"}[side], score, queue.decode("ascii"), member)
         except (ValueError, KeyError, binascii.Error) as error:
-            raise InvalidArgument(
-                f"cursor {shown(cursor, 80)} is not accepted: it is not one of a page's own"
-            ) from error
+            raise UnknownCursor(f"cursor {shown(cursor, 80)} is not accepted: it is not one of a page's own") from error
 
     @property
     def order(self) -> float:

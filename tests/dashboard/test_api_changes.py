@@ -230,7 +230,7 @@ def test_bulk_work_is_previewed_and_begun_by_what_was_shown(do: Do, tasks: Tasks
 def test_nothing_to_do_begins_nothing(do: Do, tasks: Tasks) -> None:
     tasks.enqueue()
     assert look(do, "/queues/billing/preview?verb=requeue")["selection"] is None
-    assert do("/operations", selection="made up").status_code == 422
+    assert do("/operations", selection="made up").status_code == 409
 
 
 def test_a_preview_is_its_own_tokens_and_not_for_ever(do: Do, tasks: Tasks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,8 +246,8 @@ def test_a_preview_is_its_own_tokens_and_not_for_ever(do: Do, tasks: Tasks, monk
 def test_to_delete_for_good_the_number_is_said(do: Do, tasks: Tasks) -> None:
     do("/queues/billing/trash", ids=tasks.die("billing", 2))
     selection = look(do, "/queues/billing/preview?verb=delete")["selection"]
-    assert do("/operations", selection=selection).status_code == 422
-    assert do("/operations", selection=selection, count=1).status_code == 422
+    assert do("/operations", selection=selection).status_code == 409
+    assert do("/operations", selection=selection, count=1).status_code == 409
     assert do("/operations", selection=selection, count=2).status_code == 200
 
 
@@ -293,12 +293,10 @@ def test_a_body_that_is_not_accepted_says_why_and_changes_nothing(
         ("/queues/billing/tasks?limit=", "limit is ''; it must be a whole number from 1 to 200."),
         ("/queues/billing/tasks?limit=1e2", "limit is '1e2'; it must be a whole number from 1 to 200."),
         ("/queues/billing/tasks?limit=5.0", "limit"),
-        ("/queues/billing/statistics?minutes=1501", "minutes is '1501'; it must be a whole number from 1 to 1,500."),
-        ("/queues/billing/tasks?cursor=nonsense", "Cursor"),
-        ("/queues/billing/statistics?minutes=5&hours=5", "together"),
+        ("/queues/billing/statistics?last=1501", "last is '1501'; it must be a whole number from 1 to 1,500."),
+        ("/queues/billing/statistics?step=day", "step"),
         ("/queues/billing/preview?since=yesterday", "since"),
-        ("/queues/billing/preview?verb=promote&state=dead", "dead"),
-        ("/failed?fault=abc", "without its queue"),
+        ("/queues/billing/preview?until=0.5", "until is '0.5'; it must be a time"),
         ("/audit?cursor=1", "cursor"),
         ("/queues?x=1", "it takes none"),
     ],
@@ -332,6 +330,118 @@ def test_times_that_nothing_can_have_find_nothing(do: Do, tasks: Tasks) -> None:
         told = do("/queues/billing/requeue", letters=[{"id": task_id, "died_at": died_at}]).get_json()
         assert told["skipped"] == {task_id: "changed"}
     assert look(do, "/queues/billing/preview?until=9999-12-31T23:59:59Z")["bound"]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    ("query", "why"),
+    [
+        ("verb=promote&state=dead", "promote is for"),
+        ("verb=trash&state=ready&faults=abc", "dead"),
+        ("verb=move&state=ready", "queue"),
+    ],
+)
+def test_parameters_that_do_not_go_together_find_nothing_and_say_why(
+    do: Do, tasks: Tasks, query: str, why: str
+) -> None:
+    tasks.enqueue()
+    tasks.die()
+    told = look(do, f"/queues/billing/preview?{query}")
+    assert (told["bound"]["count"], told["selection"], why in told["why"]) == (0, None, True), told["why"]
+
+
+def test_what_does_not_go_with_what_was_previewed_begins_nothing(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue(delay=60)
+    selection = look(do, "/queues/billing/preview?verb=cancel&state=scheduled")["selection"]
+    answer = do("/operations", selection=selection, first=1)
+    assert (answer.status_code, "after cancel is not counted" in answer.get_json()["detail"]) == (409, True)
+    assert tasks.inspector.operations() == ()
+
+
+def test_a_page_that_there_is_not_is_not_found(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    for path in ("/queues/billing/tasks", "/failed", "/trash"):
+        assert do(f"{path}?cursor=nonsense", method="GET").status_code == 404, path
+
+
+def test_a_whole_number_may_be_written_as_json_writes_it(app: Flask, tasks: Tasks) -> None:
+    tasks.enqueue()
+    headers = {"Authorization": f"Bearer {TOKENS[Role.OPERATOR]}", "Content-Type": "application/json"}
+    for text, status in (("5.0", 200), ("5.5", 422), ('"5"', 422), ("1e400", 400), ("9" * 5_000, 400)):
+        body = f'{{"max_length": {text}}}'
+        answer = app.test_client().post("/api/v1/queues/billing/limit", data=body, headers=headers)
+        assert answer.status_code == status, (text, answer.text)
+    assert tasks.inspector.queue("billing").limits.max_length == 5
+
+
+def test_letters_are_chosen_as_on_the_page(do: Do, tasks: Tasks) -> None:
+    tasks.die("billing", 2)
+    tasks.die("email", 1, name="send", error=ValueError("no address"))
+    fault = tasks.fingerprint("email")
+    for query in (
+        "error_class=ValueError",
+        "text=no%20addr",
+        "task=send",
+        f"fault={fault}",
+        f"queue=email&fault={fault}",
+    ):
+        told = look(do, f"/failed?{query}")
+        assert [letter["queue"] for letter in told["letters"]] == ["email"], query
+        assert (told["total"], [found["fingerprint"] for found in told["faults"]]) == (1, [fault]), query
+    assert look(do, "/failed?until=2020-01-01T00:00:00Z")["total"] == 0
+    assert do(f"/failed?queue=billing&fault={fault}", method="GET").status_code == 404
+
+
+def test_a_task_is_found_in_any_queue_and_the_trash_is_one(do: Do, tasks: Tasks) -> None:
+    (first,), (second,) = tasks.die("billing"), tasks.die("email")
+    tasks.control.trash("billing", [first], by="bo", action_id="a")
+    tasks.control.trash("email", [second], by="bo", action_id="b")
+    assert look(do, f"/tasks/{second}") == {"id": second, "queues": ["email"]}
+    assert do("/tasks/nobody", method="GET").status_code == 404
+    assert {row["id"] for row in look(do, "/trash")["tasks"]} == {first, second}
+    assert [row["id"] for row in look(do, "/trash?queue=email")["tasks"]] == [second]
+
+
+def test_a_purge_is_undone_once(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    purge = do("/operations", selection=look(do, "/queues/billing/preview?verb=trash&state=dead")["selection"])
+    path = f"/operations/{purge.get_json()['id']}/undo"
+    assert do(path).status_code == 409
+    tasks.yard.operations.tend()
+    assert tasks.state(task_id) is State.TRASHED
+    undone = [do(path, key).get_json()["id"] for key in ("one", "another")]
+    assert undone[0] == undone[1]
+    tasks.yard.operations.tend()
+    assert tasks.state(task_id) is State.DEAD
+
+
+def test_what_is_hidden_is_shown_to_admins_and_audited(do: Do, tasks: Tasks) -> None:
+    made = tasks.yard.task(name="login", queue="billing")(lambda password: None).enqueue(password="hunter2-hunter2")
+    path = f"/queues/billing/tasks/{made.id}/unmask"
+    assert do(path).status_code == 403
+    for _ in range(2):
+        answer = do(path, "one-key", role=Role.ADMIN)
+        assert "hunter2-hunter2" in answer.get_json()["payload_json"], answer.text
+    assert [entry.verb for entry in tasks.inspector.audit().rows] == ["unmask", "unmask", "refuse"]
+
+
+def test_what_happened_is_told_by_the_minute(do: Do, tasks: Tasks) -> None:
+    tasks.die("billing", 3)
+    minutes = look(do, "/queues/billing/statistics?step=minute&last=2")
+    assert (minutes["step_seconds"], minutes["total"]["died"], len(minutes["periods"])) == (60, 3, 2)
+    assert len(look(do, "/queues/billing/statistics?step=hour&last=1500")["periods"]) <= 840
+    (trend,) = look(do, "/trends")["queues"]
+    assert (trend["queue"], trend["failed"], trend["completed"]) == ("billing", 3, 0)
+    assert [len(trend[f"{what}_by_minute"]) for what in ("completed", "failed")] == [60, 60]
+    assert sum(count or 0 for count in trend["failed_by_minute"]) == 3
+
+
+def test_only_admins_are_told_who_may_sign_in(do: Do, tasks: Tasks) -> None:
+    tasks.enqueue()
+    told = look(do, "/system")
+    assert (told["users"], told["not_told"]["users"]) == (None, "Admins see who may sign in.")
+    assert told["server"]["product"]
+    users = do("/system", method="GET", role=Role.ADMIN).get_json()["users"]
+    assert {(user["name"], user["is_token"]) for user in users} >= {("ada", False), ("admin", True)}
 
 
 def test_nothing_is_before_the_first_entry(do: Do, tasks: Tasks) -> None:
