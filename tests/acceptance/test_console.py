@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 import pytest
@@ -26,6 +27,8 @@ pytestmark = pytest.mark.browser
 
 HERE = Path(__file__).parent
 NARROW = {"width": 320, "height": 640}
+WIDTHS = (320, 390, 768, 1024, 1920)
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture
@@ -460,46 +463,37 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
     return [console.url + special.get(path, path) for path in (*PAGES, *HOSTILE)]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.timeout(180)
 def test_axe_finds_nothing(
-    every_page: list[str],
-    new_page: Callable[..., Page],
-    axe: Callable[[Page], list[str]],
-    page_faults: PageFaults,
-    scheme: str,
+    every_page: list[str], page: Page, axe: Callable[[Page], list[str]], page_faults: PageFaults
 ) -> None:
     page_faults.allow("status of 404")
-    page = new_page(color_scheme=scheme)
     found = []
     for url in every_page[: len(PAGES)]:
         page.goto(url)
-        found += [f"{url}: {violation}" for violation in axe(page)]
+        for scheme in SCHEMES:
+            page.emulate_media(color_scheme=scheme)
+            found += [f"{url}, {scheme}: {violation}" for violation in axe(page)]
     assert found == []
 
 
-@pytest.mark.parametrize("width", [320, 390, 768, 1024, 1920])
-def test_no_page_scrolls_sideways(
-    every_page: list[str], new_page: Callable[..., Page], page_faults: PageFaults, width: int
+@pytest.mark.timeout(180)
+def test_no_page_scrolls_sideways_and_targets_are_large_enough(
+    every_page: list[str], page: Page, page_faults: PageFaults
 ) -> None:
     page_faults.allow("status of 404")
-    page = new_page(viewport={"width": width, "height": 800})
-    for url in every_page:
-        page.goto(url)
-        assert page.evaluate("document.documentElement.scrollWidth") <= width, url
-
-
-def test_targets_are_large_enough_to_hit(
-    every_page: list[str], new_page: Callable[..., Page], page_faults: PageFaults
-) -> None:
-    page_faults.allow("status of 404")
-    page = new_page()
     # A box counts with its label, a box of a row with its cell.
     small = """() => [...document.querySelectorAll('button, summary, label.check, select, nav a, a.button, td.c-tick')]
         .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
         .filter(([, box]) => box.width && (box.height < 24 || box.width < 24)).map(([html]) => html)"""
     for url in every_page:
+        page.set_viewport_size({"width": 1280, "height": 800})
         page.goto(url)
         assert page.evaluate(small) == [], url
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            assert page.evaluate("innerWidth") == width
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{url} at {width}"
 
 
 def test_links_on_a_phone_are_large_enough_to_hit(
