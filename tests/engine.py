@@ -3,6 +3,7 @@ what must hold of any such state."""
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import threading
@@ -288,12 +289,18 @@ class Engine:
 
     def values(self, keys: Mapping[str, str]) -> State:
         """What these keys hold (key → its type), in one round trip. Keys that are not there are left out."""
-        with self.redis.pipeline(transaction=False) as pipeline:
-            for key, kind in keys.items():
-                read, *arguments = READS[kind]
-                pipeline.execute_command(read, key, *arguments)
-            values = pipeline.execute()
-        return _parsed({key.removeprefix(self.prefix): _plain(v) for key, v in zip(keys, values, strict=True) if v})
+        pool = self.redis.connection_pool
+        connection = pool.get_connection()  # by hand: models look at everything after every step
+        try:
+            connection.send_packed_command([b"".join(_read(key, kind) for key, kind in keys.items())])
+            values: list[Any] = [connection.read_response() for _ in keys]
+        except Exception:
+            connection.disconnect()
+            raise
+        finally:
+            pool.release(connection)
+        found = zip(keys.items(), values, strict=True)
+        return _parsed({key.removeprefix(self.prefix): _plain(kind, value) for (key, kind), value in found if value})
 
     def telemetry(self) -> Telemetry:
         fields = self.redis.hgetall(self.queue.telemetry)
@@ -555,17 +562,25 @@ def _parsed(state: State) -> State:
     return state
 
 
+@functools.lru_cache(maxsize=1_000)
+def _read(key: str, kind: str) -> bytes:
+    """What reads all of a key, as it is sent."""
+    command, *arguments = READS[kind]
+    parts = [str(part).encode() for part in (command, key, *arguments)]
+    return b"".join([b"*%d\r\n" % len(parts), *(b"$%d\r\n%b\r\n" % (len(part), part) for part in parts)])
+
+
 def _text(data: bytes) -> str:
     return data.decode("utf-8", "backslashreplace")
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, bytes):
+def _plain(kind: str, value: Any) -> Any:
+    if kind == "string":
         return _text(value)
-    if isinstance(value, dict):
+    if kind == "hash":
         return {_text(name): _text(content) for name, content in value.items()}
-    if isinstance(value, set):
+    if kind == "set":
         return {_text(member) for member in value}
-    if value and isinstance(value[0], list | tuple):
+    if kind == "zset":
         return {_text(member): score if math.isinf(score) else int(score) for member, score in value}
     return [_text(item) for item in value]
