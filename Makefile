@@ -19,7 +19,7 @@ demo: $(READY) ## server, workers, producer and console in one terminal (ARGS="-
 
 test: $(READY) ## run the tests (ARGS="-k claim"); installs chromium and redis-server where it can
 	@tests/system_setup
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 prove: $(READY) ## random lives of a queue beside its model, for SECONDS=600 with fresh seeds (ARGS="--seed 7" to see one again)
 	$(BIN)/python -m tests.proof.prove --seconds $(or $(SECONDS),600) $(ARGS)

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import re
 import shutil
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -40,6 +41,9 @@ document.addEventListener("securitypolicyviolation", event =>
     console.error(`CSP violation: ${event.effectiveDirective} ${event.blockedURI}`));
 """
 
+ONE_BY_ONE = {"tests/acceptance/test_console.py", "tests/proof/test_mutants.py"}
+"""Long files whose tests share nothing: each test runs in whichever process is free."""
+
 
 def missing(what: str) -> NoReturn:
     """Skip the test for want of `what`; in CI, fail it."""
@@ -54,8 +58,34 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    # Playwright keeps an event loop running in this thread, in which asyncio.run() then refuses to work: browser last.
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    """Files that compute and files that wait in turn, then tests that are given out one by one, then the browser's."""
+
+    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+        # Playwright keeps an event loop running in this thread, in which asyncio.run() then refuses to work.
+        needs_browser = item.get_closest_marker("browser") is not None
+        file = item.nodeid.partition("::")[0]
+        return needs_browser, file in ONE_BY_ONE, zlib.crc32(file.encode())
+
+    items.sort(key=place)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: tests of processes wait as much as they compute."""
+    return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """A file runs in one process, so that it can share what it starts; `ONE_BY_ONE` fill what is left at the end."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return nodeid if file in ONE_BY_ONE else file
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 # Servers
