@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from flask import session
+from flask_wtf.csrf import generate_csrf
 
 from dashboard.users import Account, Users
 from queue_core.errors import TaskyardError
@@ -53,6 +54,7 @@ class SignIns:
             "began": now,
             "seen": now,
         }
+        generate_csrf()  # the pages that stand open in other tabs ask at once: each would make one of its own
 
     def find(self, users: Users, now: float, *, is_click: bool) -> Account | None:
         """Whose sign-in this request carries. `is_click`: somebody is there; a page that refreshes itself is no sign

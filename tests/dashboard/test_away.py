@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from flask import Flask
+from markupsafe import escape
 
 from dashboard import ConsoleSettings, create_app
 from dashboard.live import View
@@ -133,6 +134,16 @@ def test_all_well_is_not_said_of_a_server_that_is_away() -> None:
         assert "Nothing was wrong when Redis last answered" in said
         assert "All is well" not in said
         idle.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_asks_for_itself_and_has_a_place_for_what_is_away(
+    app: Flask, pages: dict[str, str], name: str
+) -> None:
+    page = app.test_client().get(pages[name]).text
+    assert f'<div id="poller" hx-get="{escape(pages[name])}"' in page
+    assert '<div id="band">' in page
+    assert '<div id="band-console"' in page
 
 
 @pytest.mark.parametrize("name", PAGES)

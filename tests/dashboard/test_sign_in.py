@@ -401,6 +401,19 @@ def test_a_page_that_is_open_gets_the_token_of_the_new_sign_in(person: Callable[
     assert ada.client.post(f"/queues/billing/tasks/{task_id}/trash", data=form).status_code == 303
 
 
+def test_pages_in_several_tabs_that_ask_at_once_get_tokens_that_hold_together(person: Callable[..., Person]) -> None:
+    ada = person("ada")
+    cookie = ada.client.get_cookie("taskyard_session")
+    assert cookie
+    answers = []
+    for _ in range(2):  # each with the cookie that the sign-in gave, before the other was answered
+        ada.client.set_cookie("taskyard_session", cookie.value)
+        answers.append(ada.fragment("/").headers["Taskyard-Form-Token"])
+    for token in answers:
+        form = {"csrf_token": token, "time": "utc", "next": "/"}
+        assert ada.client.post("/preferences", data=form).status_code == 303
+
+
 def test_whoever_is_signed_in_is_not_asked_again(person: Callable[..., Person]) -> None:
     assert person("ada").get("/sign-in").location == "/"
 
