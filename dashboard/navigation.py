@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import request
+from flask import g, request
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,8 @@ class Entry:
 
     @property
     def is_current(self) -> bool:
-        return request.blueprint in self.blueprints
+        """A page that may stand under either of two says in `g.section` whose it is."""
+        return g.get("section", request.blueprint) in self.blueprints
 
 
 ENTRIES = (

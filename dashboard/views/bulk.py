@@ -229,6 +229,8 @@ def _show(found: _Found, notices: Iterable[str] = (), *, wrong: str = "", status
         say(" ".join(filter(None, (wrong, *notices))), kind="bad")
         return render_outcome(status=status)
     bound = found.bounds[0] if found.previews else found.asked
+    if bound.state in (State.DEAD, State.TRASHED):
+        g.section = "failures"
     words, count = VERBS[bound.verb], found.count
     pace = Pace.usual(bound.verb, count)
     shares = [share for preview in found.previews for share in preview.by_fault]

@@ -211,6 +211,7 @@ def test_the_page_of_an_operation_tells_how_far_it_is(visitor: Visitor, tasks: T
     assert "Done Retry 4 dead letters" in shown
     assert "Completed 2 Failed again 1 Still under way 1 Skipped 0" in shown
     assert "2 completed, 1 failed again, 1 still under way." in shown
+    assert 'data-state="warn"' in visitor.text("/activity")  # done, and not well
 
 
 def test_what_was_skipped_is_listed_with_its_reason(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:

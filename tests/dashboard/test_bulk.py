@@ -78,7 +78,10 @@ def test_every_verb_has_its_preview(visitor: Visitor, tasks: Tasks, path: str, t
     tasks.control.trash("billing", tasks.die(count=3)[:1], by="bo", action_id="t")
     tasks.enqueue(count=3)
     tasks.enqueue(delay=3_600)
-    assert f"<h1>{title}</h1>" in visitor.text(f"/queues/billing/bulk/{path}")
+    shown = visitor.text(f"/queues/billing/bulk/{path}")
+    assert f"<h1>{title}</h1>" in shown
+    section = "Queues" if "state=" in path else "Failures"
+    assert text_of(shown.partition('aria-current="page">')[2].partition("</a>")[0]).startswith(section)
 
 
 @pytest.mark.parametrize(
