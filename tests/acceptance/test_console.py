@@ -378,6 +378,7 @@ PAGES = [
     "/queues/billing/figures",
     "/queues/billing/limits",
     "/dead",
+    "/dead?muted=1",
     "/dead/letters",
     "/dead/letters?queue=billing&class=ConnectionError&since=2026-01-01T00:00:00Z",
     "/dead/trash",
@@ -399,6 +400,7 @@ PAGES = [
     "DELETE PREVIEW",
     "/find?q=b",
     "FAULT",
+    "MUTE",
     "TASK",
     "LONG FAULT",
     "LONG TASK",
@@ -433,6 +435,10 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
     tasks.control.pause("exports", by="console", reason="partner maintenance", action_id="p")
     tasks.control.trash("billing", [dead[0]], by="console", action_id="t")
     tasks.die("email", count=2, name="send")
+    fault = tasks.fingerprint()
+    tasks.control.mute_fault("billing", fault, attempts=99, by="bo", action_id="m", reason="it is known, ticket 4411")
+    for number in range(2):
+        tasks.control.note_fault("billing", fault, f"note {number}", by="bo", action_id=f"n{number}")
     long = "a-queue.with-a-long-name." + "x" * 100
     (last,) = tasks.die(long, name="task_" + "y" * 120, error=RuntimeError("Z" * 300))
     operations = tasks.yard.operations
@@ -460,7 +466,8 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
         "TOGETHER": f"/activity/together/{long}",
         "LONG FAULT": f"/queues/{long}/faults/{tasks.fingerprint(long)}",
         "LONG TASK": f"/queues/{long}/tasks/{last}",
-        "FAULT": f"/queues/billing/faults/{tasks.fingerprint()}",
+        "FAULT": f"/queues/billing/faults/{fault}",
+        "MUTE": f"/queues/billing/faults/{fault}/mute",
         "TASK": f"/queues/billing/tasks/{dead[1]}",
         "PREVIEW": f"/dead/requeue?letter={tasks.letters([dead[1]])[0]}",
     }
