@@ -7,12 +7,14 @@ Shapes are paths in a box whose height is drawn as it is and whose width is stre
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 WIDTH, HEIGHT = 600, 120
 """Of a chart's box."""
 SPARK_HEIGHT = 20
+SPARK_MINUTES = 2
+"""That are one bar of a row's chart: more would be narrower than can be seen."""
 HEADROOM = 6
 """Above the largest value of a chart, so that its line is seen whole."""
 BETWEEN_LABELS = 14
@@ -50,23 +52,25 @@ Count = tuple[int, int] | None
 
 
 def sparkline(counts: Sequence[Count]) -> Bars:
-    """One unit wide each, without a space between, so that what is completed is one outline."""
-    most = max((sum(count) for count in counts if count), default=0)
-    top = max(1, most)
-    done, failed, before = "", "", SPARK_HEIGHT
-    for x, count in enumerate(counts):
+    """One unit wide each two minutes, without a space between, so that what is completed is one outline. What failed
+    stands on it: strokes, one unit wide."""
+    pairs = [_sum(counts[x : x + SPARK_MINUTES]) for x in range(0, len(counts), SPARK_MINUTES)]
+    top = max(1, most := max((sum(count) for count in pairs if count), default=0))
+    done, failed, before, run, end = "", "", SPARK_HEIGHT, 0, (0.0, 0)
+    for x, count in enumerate(pairs):
         completed, failures = count or (0, 0)
         y_all, y = (round(_y(number, top, SPARK_HEIGHT, 0)) for number in (completed + failures, completed))
         if failures:  # a single one among many is seen
             y = min(SPARK_HEIGHT, max(y, y_all + 2))
-            failed += _box(x, y_all, 1, y - y_all)
+            failed += f"{_move(end, (x + 0.5, y_all))}v{y - y_all}"
+            end = (x + 0.5, y)
         if y != before:
+            done += f"h{run}" if run else ""
             done += f"M{x} {SPARK_HEIGHT}" if before == SPARK_HEIGHT else ""
             done += f"V{y}" + ("z" if y == SPARK_HEIGHT else "")
-            before = y
-        if y != SPARK_HEIGHT:
-            done += "h1"
-    return Bars(f"{done}V{SPARK_HEIGHT}z" if before != SPARK_HEIGHT else done, failed, "", most)
+            before, run = y, 0
+        run += y != SPARK_HEIGHT
+    return Bars(f"{done}h{run}V{SPARK_HEIGHT}z" if run else done, failed, "", most)
 
 
 def bars(counts: Sequence[Count]) -> Bars:
@@ -160,6 +164,17 @@ def _apart(drawn: Sequence[Line], distance: float) -> tuple[Line, ...]:
         limit = placed[line.name] - distance
     lift = max(0.0, 10.0 - min(placed.values(), default=10.0))
     return tuple(Line(line.path, line.name, line.last, round(placed[line.name] + lift, 1)) for line in drawn)
+
+
+def _sum(counts: Iterable[Count]) -> Count:
+    known = [count for count in counts if count]
+    return (sum(done for done, _ in known), sum(failed for _, failed in known)) if known else None
+
+
+def _move(start: tuple[float, float], end: tuple[float, float]) -> str:
+    """Where one stands to where one draws next, relative."""
+    x, y = end[0] - start[0], end[1] - start[1]
+    return f"m{_n(x)}{'' if y < 0 else ' '}{_n(y)}"
 
 
 def _n(value: float) -> str:

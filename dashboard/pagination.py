@@ -14,28 +14,29 @@ PAGE_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Part(Generic[Row]):
-    """One numbered page of rows that are all at hand. `number` counts from 1."""
+    """One numbered page of rows that are all at hand. `number` counts from 1; `size`: rows of a whole page."""
 
     rows: tuple[Row, ...]
     number: int
     last: int
     total: int
+    size: int = PAGE_SIZE
 
     @property
     def first_shown(self) -> int:
-        return (self.number - 1) * PAGE_SIZE + 1 if self.rows else 0
+        return (self.number - 1) * self.size + 1 if self.rows else 0
 
     @property
     def last_shown(self) -> int:
         return self.first_shown + len(self.rows) - 1 if self.rows else 0
 
 
-def part_of(rows: Sequence[Row], number: int) -> Part[Row]:
+def part_of(rows: Sequence[Row], number: int, size: int = PAGE_SIZE) -> Part[Row]:
     """The page `number`, or the nearest that exists."""
-    last = max(1, -(-len(rows) // PAGE_SIZE))
+    last = max(1, -(-len(rows) // size))
     number = min(max(1, number), last)
-    begin = (number - 1) * PAGE_SIZE
-    return Part(rows=tuple(rows[begin : begin + PAGE_SIZE]), number=number, last=last, total=len(rows))
+    begin = (number - 1) * size
+    return Part(rows=tuple(rows[begin : begin + size]), number=number, last=last, total=len(rows), size=size)
 
 
 def page_number(text: str | None) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 
 from flask import Flask, g, request, url_for
 from flask.globals import request_ctx
+from jinja2.ext import Extension
 from markupsafe import Markup
 
 from dashboard import charts, filters, wording
@@ -19,8 +21,16 @@ from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
 
+_INDENT = re.compile(r"^[ \t]+(?=<)", re.MULTILINE)
 SPARKLINES = 1_000
 """That are kept: each is shown until its queue's minutes are read again."""
+
+
+class Unindented(Extension):
+    """What stands before an element on its line is for whoever reads the template: rows are sent without it."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        return _INDENT.sub("", source)
 
 
 def viewer() -> Viewer:
@@ -35,6 +45,7 @@ def now_ms() -> int:
 def register(app: Flask, settings: ConsoleSettings) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
+    environment.add_extension(Unindented)
     # Every value that is written, wherever it comes from: characters that cannot be seen are made visible.
     environment.finalize = _finalize
     environment.filters.update(

@@ -15,6 +15,8 @@ COLUMNS = (
 )  # fmt: skip
 MANY = 20
 """Above this there is a filter box."""
+PAGE_SIZE = 25
+"""Rows of a page: each shows what runs, too."""
 MOST_RUNNING = 5
 """Tasks that a row of the table shows; the worker's own page shows them all."""
 SILENT = ("stale", "lost")
@@ -138,7 +140,7 @@ def workers_page(
         rows = order.apply(rows, lambda row: _key(row, order.column))
     live = [row.worker for row in rows if is_live(row.worker, now_ms)]
     return Workers(
-        part=part_of(rows, number),
+        part=part_of(rows, number, PAGE_SIZE),
         matching=rows,
         chosen=chosen,
         order=order,

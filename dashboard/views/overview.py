@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request
 from dashboard.demo import DemoState, look
 from dashboard.htmx import render_page
 from dashboard.live import View
-from dashboard.pagination import Order
+from dashboard.pagination import Order, page_number
 from dashboard.parts import parts, trends
 from dashboard.problems import Problem, first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
@@ -71,8 +71,8 @@ class Overview:
     example: str = EXAMPLE
 
 
-def overview(view: View, trends: Mapping[str, Trend], order: Order) -> Overview:
-    table = queue_table(view, trends, order=order)
+def overview(view: View, trends: Mapping[str, Trend], order: Order, page: int = 1) -> Overview:
+    table = queue_table(view, trends, order=order, page=page)
     snapshot = view.snapshot
     rows = worker_rows(snapshot.workers if snapshot else (), view.told_at)
     unusual = [row for row in rows if row.condition != "alive"]
@@ -103,7 +103,8 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 
 @blueprint.get("/")
 def index() -> Response:
-    page = overview(g.view, trends(), Order.read(request.args.get("sort"), COLUMNS, "trouble"))
+    order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
+    page = overview(g.view, trends(), order, page_number(request.args.get("page")))
     socket = parts().settings.demo_socket
     if not socket:
         return render_page("overview/index.html", PANELS, page)

@@ -54,8 +54,8 @@ def test_what_is_not_over_is_an_outline() -> None:
 
 
 def test_a_single_failure_among_thousands_is_seen() -> None:
-    for shape in (bars([(50_000, 1), (0, 0)]), sparkline([(50_000, 1), (0, 0)])):
-        assert boxes(shape.failed)[0][3] >= 1
+    assert boxes(bars([(50_000, 1), (0, 0)]).failed)[0][3] >= 1
+    assert sparkline([(50_000, 1), (0, 0)]).failed == "m0.5 0v2"
 
 
 def test_a_single_task_beside_thousands_is_seen() -> None:
@@ -63,9 +63,15 @@ def test_a_single_task_beside_thousands_is_seen() -> None:
 
 
 def test_a_sparkline_is_one_outline_with_a_gap_where_nothing_was_done() -> None:
-    shape = sparkline([(10, 0), (5, 0), None, (0, 0), (10, 0)])
-    assert shape.done == f"M0 {SPARK_HEIGHT}V0h1V10h1V20zM4 20V0h1V20z"
-    assert shape.failed == ""
+    shape = sparkline([(6, 0), (4, 0), (5, 0), None, (0, 5), *[(0, 0)] * 3, (2, 0), (8, 0), (10, 0)])
+    assert shape.done == f"M0 {SPARK_HEIGHT}V0h1V10h1V20zM4 20V0h2V20z"
+    assert shape.failed == "m2.5 10v10"
+
+
+def test_two_minutes_are_one_bar_of_a_sparkline_and_what_failed_stands_on_what_completed() -> None:
+    shape = sparkline([(2, 1), (3, 4), None, None, (5, 5)])
+    assert shape.done == "M0 20V10h1V20zM2 20V10h1V20z"
+    assert shape.failed == "m0.5 0v10m2-10v10"
 
 
 @pytest.mark.parametrize("counts", [[], [None] * 60, [(0, 0)] * 60])
