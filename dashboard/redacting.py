@@ -24,6 +24,7 @@ from queue_core.snapshot import (
     Pause,
     Progress,
     ScheduleSnapshot,
+    Snapshot,
     TaskDetail,
     TaskSummary,
     WorkerCommand,
@@ -73,6 +74,8 @@ class Redacting:
     def __init__(self, whole: Any, redactor: Redactor) -> None:
         self.whole = whole
         self._redactor = redactor
+        self._seen: dict[int, tuple[Any, Any]] = {}
+        """Of the last snapshot: what the engine told, by its identity, and what is shown of it."""
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self.whole, name)
@@ -81,6 +84,21 @@ class Redacting:
     def fault(self, queue: str, fingerprint: str) -> tuple[Fault, str]:
         fault, traceback = self.whole.fault(queue, fingerprint)
         return redacted(fault, self._redactor), self._redactor.text(traceback).text
+
+    def snapshot(self) -> Snapshot:
+        """Most of one is as it was in the last one, and the engine tells it by the same objects: these are not looked
+        through again."""
+        found: Snapshot = self.whole.snapshot()
+        seen: dict[int, tuple[Any, Any]] = {}
+
+        def shown(item: Any) -> Any:
+            before = self._seen.get(id(item))
+            seen[id(item)] = before if before and before[0] is item else (item, redacted(item, self._redactor))
+            return seen[id(item)][1]
+
+        parts: dict[str, Any] = {name: tuple(map(shown, getattr(found, name))) for name in _holders(Snapshot)}
+        self._seen = seen
+        return replace(found, **parts)
 
     def _guarded(self, method: Callable[..., T]) -> Callable[..., T]:
         return lambda *args, **kwargs: redacted(method(*args, **kwargs), self._redactor)

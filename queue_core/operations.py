@@ -45,6 +45,8 @@ MAX_QUEUES = 1_000
 """That are looked at for operations that nobody runs."""
 HINT_MS = 8 * 86_400_000
 WAIT_SECONDS = 0.5
+MOST_REST_SECONDS = 0.1
+"""Behind a chunk those have their turn who work meanwhile: for as long as it took, at most."""
 
 
 def suggest_canary(count: int) -> int:
@@ -207,9 +209,11 @@ class Operations:
             for queue, name, facts in running:
                 if self._is_closing.is_set() or time.monotonic() >= ends:
                     return None
+                begun = time.monotonic()
                 done = self._run_chunk(queue, name, facts)
                 if done and done.word == "more":
                     still.append((queue, name, facts))
+                    self._is_closing.wait(min(time.monotonic() - begun, MOST_REST_SECONDS))
                 elif done and done.next_ms:
                     next_ms.append(done.next_ms)
             running = still

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 
 from dashboard import ConsoleSettings, create_app
-from dashboard.redacting import PAYLOADS, TEXTS, redacted
+from dashboard.redacting import PAYLOADS, TEXTS, guard, redacted
 from dashboard.redaction import MASK, Redactor
 from queue_core import Taskyard, snapshot
 from tests.console import Tasks, Visitor
@@ -118,3 +118,16 @@ def test_what_has_nothing_to_hide_is_not_made_anew(tasks: Tasks) -> None:
     assert found == whole
     assert found.faults is whole.faults
     assert found.queues is whole.queues
+
+
+def test_snapshot_is_looked_through_where_it_is_another_one_than_the_last(tasks: Tasks) -> None:
+    guarded = guard(tasks.inspector, Redactor())
+    tasks.die(error="cannot reach redis://app:hunter2@cache:6379")
+    first = guarded.snapshot()
+    again = guarded.snapshot()
+    assert again.faults[0] is first.faults[0]
+    tasks.die(queue="other", error="cannot reach redis://app:hunter3@cache:6379")
+    messages = [fault.message for fault in guarded.snapshot().faults]
+    assert len(messages) == 2
+    assert "hunter" not in str(messages)
+    assert [fault.message for fault in tasks.inspector.snapshot().faults] != messages
