@@ -35,15 +35,18 @@ class Later:
 
     def problems(self, after_ms: int = 0, *, looks: int = 1) -> list[str]:
         """The lines of the overview, seen `looks` times, a minute apart."""
-        found: list[str] = []
+        page = self.page(after_ms, looks=looks).partition('id="queues"')[0]
+        return [text_of(line) for line in page.split('<li id="problem-')[1:]]
+
+    def page(self, after_ms: int = 0, *, looks: int = 1, path: str = "/") -> str:
+        page = ""
         app = create_app(self._settings, inspector=Inspector(client=self._client))
         visitor = Visitor(app.test_client())
         for look in range(looks):
             self._now = self._real.server_ms() + after_ms + look * MINUTE
             visitor.client.set_cookie("taskyard_seen", str(self._now))
-            page = visitor.text("/").partition('id="queues"')[0]
-            found = [text_of(line) for line in page.split('<li id="problem-')[1:]]
-        return found
+            page = visitor.text(path)
+        return page
 
     def close(self) -> None:
         self._client.close()
