@@ -138,9 +138,8 @@ def _wanted() -> Wanted:
     form = request.form
     died_at = whole_number(form.get("died_at"), "The time of death")
     # Browsers send each end of a line as two characters.
-    return Wanted(
-        form.get("payload", "").replace("\r\n", "\n"), form.get("priority", ""), form.get("max_retries", ""), died_at
-    )
+    payload = _seen(form.get("payload", "").replace("\r\n", "\n"))
+    return Wanted(payload, form.get("priority", ""), form.get("max_retries", ""), died_at)
 
 
 def _stored(task: TaskDetail) -> Wanted:
@@ -149,9 +148,12 @@ def _stored(task: TaskDetail) -> Wanted:
         payload = json.dumps(json.loads(masked), indent=2, ensure_ascii=False)
     except (ValueError, RecursionError):
         payload = masked
-    # What cannot be seen is written as its escape, which means the same.
-    payload = "".join(c if c == "\n" or c.isprintable() else json.dumps(c)[1:-1] for c in payload)
-    return Wanted(payload, str(task.priority), str(task.max_retries), task.at or 0)
+    return Wanted(_seen(payload), str(task.priority), str(task.max_retries), task.at or 0)
+
+
+def _seen(payload: str) -> str:
+    """What cannot be seen is written as its escape, which means the same: also what was pasted unseen."""
+    return "".join(c if c in "\n\t" or c.isprintable() else json.dumps(c)[1:-1] for c in payload)
 
 
 def _edit(task: TaskDetail, wanted: Wanted) -> Edit:

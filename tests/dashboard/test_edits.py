@@ -150,6 +150,15 @@ def test_letter_is_edited_and_retried_after_its_difference_was_shown(
     assert "edited and retried by console" in visitor.text(path)
 
 
+def test_what_was_pasted_unseen_is_shown_as_its_escape(visitor: Visitor, letter: str) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    form = form_of(visitor.text(f"{path}/edit"))
+    shown = preview(visitor, f"{path}/edit", payload=form["payload"].replace("<i>", "\u202egnp.exe"))
+    assert shown.status_code == 200
+    assert "\u202e" not in shown.text
+    assert "\\u202egnp.exe" in confirm_of(shown.text)["payload"]
+
+
 def test_form_sent_twice_edits_once(visitor: Visitor, tasks: Tasks, letter: str) -> None:
     path = f"/queues/billing/tasks/{letter}"
     shown = preview(visitor, f"{path}/edit", priority="5")
