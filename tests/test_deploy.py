@@ -74,3 +74,12 @@ def test_units_are_such_as_systemd_takes(tmp_path: Path) -> None:
 def test_containers_of_compose_write_nothing_but_their_volumes() -> None:
     shared = COMPOSE.partition("x-taskyard:")[2].partition("\nservices:")[0]
     assert {"read_only: true", "tmpfs: [/tmp]", "cap_drop: [ALL]"} <= {line.strip() for line in shared.splitlines()}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="there is no promtool here")
+@pytest.mark.parametrize(
+    "command", ["check rules docs/prometheus-alerts.yml", "test rules tests/prometheus-alerts.yml"]
+)
+def test_alerts_fire_on_what_they_are_for(command: str) -> None:
+    checked = subprocess.run(["promtool", *command.split()], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
