@@ -22,6 +22,8 @@ from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
 
 _INDENT = re.compile(r"^[ \t]+(?=<)", re.MULTILINE)
+FIRST_TEMPLATES = ("base", "shared/", "overview/", "queues/_rows")
+"""Of the overview, which is opened first."""
 SPARKLINES = 1_000
 """That are kept: each is shown until its queue's minutes are read again."""
 
@@ -94,6 +96,13 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
     @app.context_processor
     def names_of_every_page() -> dict[str, Any]:
         return {"viewer": viewer(), "user": current_user(), "view": g.get("view"), "now_ms": now_ms()}
+
+
+def load_templates(app: Flask, beginnings: tuple[str, ...] = ("",)) -> None:
+    """Compiles those whose names begin so, which else the first look at a page does."""
+    for name in app.jinja_env.list_templates(extensions=("html",)):
+        if name.startswith(beginnings):
+            app.jinja_env.get_template(name)
 
 
 def with_query(**changes: str | int | None) -> str:

@@ -7,6 +7,7 @@ import logging
 import os
 import secrets
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +16,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from dashboard import create_app, tender_of
+from dashboard.rendering import FIRST_TEMPLATES, load_templates
 from dashboard.security import is_loopback
 from dashboard.settings import ConsoleSettings
 from dashboard.users import UsersFile
@@ -23,6 +25,8 @@ from queue_core.errors import ConfigurationError
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 8080
+OTHER_TEMPLATES_SECONDS = 1.0
+"""After it serves: the first page does not wait for those of the others."""
 LEAST_SECRET = 32
 """Characters of the key, where people sign in from elsewhere."""
 
@@ -96,6 +100,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             "loglevel": "warning",
             "proc_name": "taskyard console",
             "control_socket_disable": True,
+            # Made before the process that serves is forked, and before it is said that the console is there: it
+            # connects to nothing and has no threads until then, and one that takes its place is there at once.
+            "preload_app": True,
             "limit_request_line": 8190,
         }
         for name, value in options.items():
@@ -113,6 +120,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _begin_serving(self, worker: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         tender_of(worker.wsgi).start()
+        others = threading.Timer(OTHER_TEMPLATES_SECONDS, load_templates, (worker.wsgi,))
+        others.daemon = True
+        others.start()
 
     def _end_serving(self, arbiter: object, worker: Any) -> None:
         # A worker whose application could not be loaded ends, too.
@@ -120,7 +130,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             tender_of(app).stop()
 
     def load(self) -> Flask:
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        load_templates(app, FIRST_TEMPLATES)
+        return app
 
 
 def _is_version_6(host: str) -> bool:

@@ -13,6 +13,7 @@ from flask import Flask
 from redis import Redis
 
 from dashboard import ConsoleSettings, create_app, live
+from dashboard.rendering import FIRST_TEMPLATES, load_templates
 from queue_core.embedded import EmbeddedServer
 from queue_core.ids import new_id
 from queue_core.snapshot import State
@@ -106,10 +107,10 @@ def test_lists_are_paged(visitor: Visitor, tasks: Tasks) -> None:
         ("/queues/nowhere/pause", 404, "There is no queue nowhere."),
         ("/queues/a%20b", 400, "a b"),
         ("/queues/billing?state=lost", 400, "is not a state in which a queue keeps tasks"),
-        ("/queues/billing?cursor=x", 400, "it is not one of a page's own"),
+        ("/queues/billing?cursor=x", 404, "it is not one of a page's own"),
         ("/queues/billing/faults/0123abcd", 404, "There is no fault 0123abcd"),
         ("/queues/billing/tasks/some-task", 404, "No task some-task in any queue"),
-        ("/dead/letters?cursor=%00", 400, "it is not one of a page's own"),
+        ("/dead/letters?cursor=%00", 404, "it is not one of a page's own"),
         ("/dead?queue=nowhere", 404, "There is no queue nowhere."),
         ("/dead/requeue?letter=x", 400, "does not name a dead letter"),
         ("/api/v1/failed?limit=1000", 400, "limit is '1000'; it must be a whole number from 1 to 200."),
@@ -379,3 +380,19 @@ def test_result_progress_and_who_cancelled_are_shown_as_text(visitor: Visitor, t
     for page in (running, done):
         assert not {"img", "textarea"} & set(Elements(page).tags)
     assert "cancelled by console" in text_of(visitor.text(f"/queues/billing/tasks/{asked.id}"))
+
+
+def test_the_first_look_at_the_overview_finds_its_templates_compiled(
+    app: Flask, visitor: Visitor, tasks: Tasks
+) -> None:
+    def loaded() -> set[str]:
+        assert app.jinja_env.cache is not None
+        return {name for _, name in app.jinja_env.cache}
+
+    tasks.die(count=3)
+    load_templates(app, FIRST_TEMPLATES)
+    before = loaded()
+    assert "New fault" in visitor.text("/")
+    assert loaded() - before == set()
+    load_templates(app)
+    assert len(loaded()) == len(app.jinja_env.list_templates(extensions=("html",)))
