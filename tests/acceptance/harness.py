@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 class Console:
     """`taskyard console` as a process of its own."""
 
-    def __init__(self, redis_url: str, namespace: str, **environ: str) -> None:
+    def __init__(self, redis_url: str, namespace: str, *, port: int = 0, **environ: str) -> None:
         self._environ = {
             **os.environ,
             "TASKYARD_ENVIRONMENT": "test",
@@ -27,7 +27,7 @@ class Console:
             "TASKYARD_NAMESPACE": namespace,
             **environ,
         }
-        self.port = free_port()
+        self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.start()
 

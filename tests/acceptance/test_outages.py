@@ -110,8 +110,8 @@ class Stage:
         self._ends.callback(tasks.close)
         self.addresses = furnish(tasks, server.url, "qc")
         self._ends.enter_context(Demo(folder / "panel").at_work())
-        environ = {"TASKYARD_USERS_FILE": str(write_users(folder / "users.json").path)}
-        self.console = Console(server.url, "qc", TASKYARD_DEMO_SOCKET=str(folder / "panel"), **environ)
+        users = str(write_users(folder / "users.json").path)
+        self.console = Console(server.url, "qc", TASKYARD_DEMO_SOCKET=str(folder / "panel"), TASKYARD_USERS_FILE=users)
         self._ends.callback(self.console.stop)
         self.other = context.new_page()
         self.other.goto(self.console.url)

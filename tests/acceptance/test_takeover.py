@@ -6,11 +6,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from playwright.sync_api import Page, expect
 from redis import Redis
 
 from queue_core.keys import QueueKeys
 from queue_core.snapshot import Operation
 from tests.acceptance.harness import Console, wait_until
+from tests.conftest import PageFaults
 from tests.console import Tasks
 
 LETTERS = 400
@@ -40,9 +42,11 @@ def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
     made.close()
 
 
-def test_another_console_goes_on_with_what_a_killed_one_left(
-    redis_url: str, redis_client: Redis, namespace: str, tasks: Tasks
+@pytest.mark.browser
+def test_another_console_goes_on_with_what_a_killed_one_left_and_an_open_page_sees_but_a_band(
+    redis_url: str, redis_client: Redis, namespace: str, tasks: Tasks, page: Page, page_faults: PageFaults
 ) -> None:
+    page_faults.allow("ERR_CONNECTION_|ERR_EMPTY_RESPONSE|Failed to fetch")
     ids = tasks.die(count=LETTERS)
     operations = tasks.yard.operations
     bound = operations.preview("billing", "requeue").bound
@@ -52,11 +56,15 @@ def test_another_console_goes_on_with_what_a_killed_one_left(
         return tasks.inspector.operation(began.id, "billing")
 
     first = Gunicorn(redis_url, namespace, TASKYARD_NO_LOGIN="1")
+    page.goto(f"{first.url}/activity/{began.id}")
+    opened = page.url
     wait_until(lambda: now().done > 0)
     first.kill()
     left = now()
     assert not left.has_ended
-    second = Console(redis_url, namespace)
+    expect(page.locator("#band-console")).to_be_visible()
+    expect(page.get_by_role("heading", name=f"Retry {LETTERS} dead letters")).to_be_visible()
+    second = Console(redis_url, namespace, port=first.port)
     try:
         # Nobody takes over while the runner may still be alive: 15 s pass here in a moment.
         assert now().done == left.done
@@ -66,7 +74,11 @@ def test_another_console_goes_on_with_what_a_killed_one_left(
         wait_until(lambda: now().has_ended)
         assert redis_client.hget(key, "runner") != runner
         assert (now().done, now().skipped) == (LETTERS, {})
+        expect(page.get_by_role("heading", name=f"Done Retry {LETTERS} dead letters")).to_be_visible(timeout=10_000)
+        expect(page.locator("#band-console")).to_be_hidden()
+        assert page.url == opened
         histories = [tasks.inspector.task("billing", task_id).history for task_id in ids[:: LETTERS // 20]]
         assert [[entry.kind for entry in history] for history in histories] == [["failed", "requeued"]] * 20
+        page.close()  # else it asks the console while that ends
     finally:
         second.stop()
