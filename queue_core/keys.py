@@ -321,10 +321,6 @@ class QueueKeys:
         """STRING with an expiry of 10 min: `sequence-number answer` of the session's last call."""
         return f"{self._prefix}session:{session_id}"
 
-    def action(self, action_id: str) -> str:
-        """STRING with an expiry: the outcome of an operator's action that took several calls, JSON."""
-        return f"{self._prefix}action:{action_id}"
-
 
 LASTING = tuple(name for name, value in vars(QueueKeys).items() if isinstance(value, cached_property))
 """Names of a queue's keys that do not expire by themselves: what goes with the queue."""

@@ -14,7 +14,7 @@ from queue_core.keys import QueueKeys
 
 QUEUE = QueueKeys("qc", "email")
 PLAIN = sorted(name for name, value in vars(QueueKeys).items() if isinstance(value, cached_property))
-MADE = {"record": QUEUE.record("id"), "session": QUEUE.session("sid"), "action": QUEUE.action("op")}
+MADE = {"record": QUEUE.record("id"), "session": QUEUE.session("sid")}
 ALL = {**{name: getattr(QUEUE, name) for name in PLAIN}, **MADE}
 
 

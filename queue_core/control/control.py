@@ -10,13 +10,11 @@ from queue_core import audit, codec, connection, decoding, limits, protocol, set
 from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.control.commanding import command_workers
-from queue_core.control.faults import check_fingerprint, mute_fault, note_fault, unmute_fault
+from queue_core.control.faults import mute_fault, note_fault, unmute_fault
 from queue_core.control.given import check_keep_seconds, check_ms, edit_facts, facts_of
-from queue_core.control.letters import Letters, requeue_letters
 from queue_core.errors import (
     InvalidArgument,
     QueueNotEmpty,
-    UnknownFault,
     UnknownQueue,
     check_several,
     shown,
@@ -184,43 +182,6 @@ class Control:
         return self._act(Act.check("delete", by, action_id, reason), queue, ids, protocol.delete)
 
     # A fault.
-
-    def requeue_fault(
-        self,
-        queue: str,
-        fingerprint: str,
-        *,
-        until: int,
-        by: str,
-        action_id: str,
-        reason: str = "",
-        limit: int = MAX_IDS,
-    ) -> Outcome:
-        """The fault's letters that died at or before `until` become ready, the oldest first, at most `limit`.
-
-        `remaining`: how many of those are left. The same form sent again gets the same outcome; while it is under way,
-        `ActionUnderWay`. Where its runner died in the midst, a form sent half a minute later goes on with what is left.
-        Raises `UnknownFault`.
-        """
-        act, until = Act.check("requeue", by, action_id, reason), check_ms("until", until)
-        if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_IDS:
-            raise InvalidArgument(f"limit {shown(limit, 20)} is not accepted: 1 to {MAX_IDS:,} letters")
-        keys = self._client.queue(queue)
-        check_fingerprint(queue, fingerprint)
-        letters = Letters(keys, fingerprint, until)
-        exists, stored, is_known, count = self._read(
-            ("EXISTS", keys.control),
-            ("GET", keys.action(action_id)),
-            ("HEXISTS", keys.faults, fingerprint),
-            letters.count(),
-        )
-        if not exists:
-            raise _unknown(queue)
-        if stored is None and not is_known and not count:
-            raise UnknownFault(f"there is no fault {fingerprint} in {queue}")
-        if stored is None:
-            audit.record(self._client, queue, act, f"fault {fingerprint}", min(count, limit))
-        return requeue_letters(self._client, keys, letters, act, limit)
 
     def mute_fault(
         self,

@@ -163,7 +163,7 @@ class QueueDeleted:
 def delete_queue(queue: QueueKeys, *, is_forced: bool = False, at_most: int | None = None) -> Call[QueueDeleted]:
     """A queue and everything in it is gone, if it is empty. Never while tasks run.
 
-    `is_forced`: also with tasks in it; `at_most`: unless they are more. Sessions, records, outcomes of actions
+    `is_forced`: also with tasks in it; `at_most`: unless they are more. Sessions, records
     and marks of moved tasks expire by themselves. Raises, on reading: `UnknownQueue`. Source: delete_queue.lua.
     """
     script = scripts.load("delete_queue")

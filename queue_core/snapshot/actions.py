@@ -38,8 +38,6 @@ class Outcome:
     skipped: Mapping[str, str]
     server_ms: int
     """The server's time after the change: no snapshot older than this shows its effect."""
-    remaining: int = 0
-    """Of a fault: letters beyond the most that one press acts on."""
     restorable_until: int | None = None
     served_by: tuple[str, ...] = ()
     """Of a deleted queue: workers that listen to it still, and make it again."""

@@ -11,7 +11,6 @@ from queue_core import keys, protocol
 from queue_core.client import Client
 from queue_core.control import Control
 from queue_core.errors import (
-    ActionUnderWay,
     CorruptQueue,
     FormatMismatch,
     InvalidArgument,
@@ -32,10 +31,6 @@ def fault_of(engine: Engine) -> str:
 def requeue(control: Control, engine: Engine, queue: str) -> Outcome:
     letters = [(row, START_MS) for row in engine.state().get("dead", {})] or [("gone", 1)]
     return control.requeue(queue, letters, by="ada", action_id="a1", reason="repaired")
-
-
-def requeue_fault(control: Control, engine: Engine, queue: str) -> Outcome:
-    return control.requeue_fault(queue, fault_of(engine), until=engine.now, by="ada", action_id="a1")
 
 
 def trash(control: Control, engine: Engine, queue: str) -> Outcome:
@@ -88,7 +83,6 @@ def note_fault(control: Control, engine: Engine, queue: str) -> Outcome:
 
 ACTIONS: list[Act] = [
     requeue,
-    requeue_fault,
     trash,
     restore,
     promote,
@@ -121,7 +115,7 @@ def test_action_does_something_and_the_books_balance(engine: Engine, control: Co
     before = engine.check_books()
     outcome = act(control, engine, "email")
     assert outcome.done
-    assert outcome.verb == ("requeue" if act is requeue_fault else act.__name__)
+    assert outcome.verb == act.__name__
     assert outcome.server_ms == engine.now
     assert engine.check_books() != before
 
@@ -144,11 +138,8 @@ def test_form_sent_twice_at_once_acts_once(engine: Engine, act: Act) -> None:
     frozen = pressed_before(engine)
     outcomes = at_once(engine, *[lambda control: act(control, frozen, "email")] * 4)
     engine.check_books()
-    ended = [outcome for outcome in outcomes if not isinstance(outcome, ActionUnderWay)]
-    assert len(ended) == 4 or act is requeue_fault
-    assert len(ended) >= 1
-    assert all(outcome == ended[0] for outcome in ended), ended
-    assert isinstance(ended[0], Outcome)
+    assert all(outcome == outcomes[0] for outcome in outcomes), outcomes
+    assert isinstance(outcomes[0], Outcome)
 
 
 @every_action
@@ -193,7 +184,6 @@ def test_queue_of_another_format_is_left_alone(engine: Engine, control: Control,
 NEEDED = {
     "limit": "notify",
     "requeue": "dead",
-    "requeue_fault": "dead_by_fault",
     "trash": "tasks",
     "restore": "trash",
     "promote": "scheduled",
@@ -247,12 +237,10 @@ def test_texts_that_cannot_be_are_refused_before_anything_is_done(
     engine: Engine, control: Control, wrong: dict[str, Any]
 ) -> None:
     task_id = engine.seed("dead")
-    fingerprint = engine.state()["dead_by_fault"].copy().popitem()[0].split(":")[0]
     before = engine.state()
     said = {"by": "ada", "action_id": "a1", "reason": "why"} | wrong
     acts: list[Callable[[], Outcome]] = [
         lambda: control.requeue("email", [(task_id, START_MS)], **said),
-        lambda: control.requeue_fault("email", fingerprint, until=START_MS, **said),
         lambda: control.trash("email", [task_id], **said),
         lambda: control.pause("email", **said),
         lambda: control.close_lane("email", "name:send", **said),

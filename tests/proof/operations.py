@@ -338,21 +338,6 @@ def repair(engine: Engine) -> Doing:
     return lambda client: list(fsck.check(client, "email", repair=True))
 
 
-def requeue_fault(engine: Engine) -> Doing:
-    ids = [*engine.kill(250)]
-    engine.later(1)
-    ids += engine.kill(50)
-    (fault,) = engine.state()["faults_seen"]
-    until = engine.now
-
-    def run(client: Client) -> Any:
-        outcome = Control(client=client).requeue_fault("email", fault, until=until, **ACT)
-        assert sorted(outcome.done) == sorted(ids)
-        return len(outcome.done)
-
-    return run
-
-
 def say_of_fault(engine: Engine) -> Doing:
     fault = engine.fault()
 
@@ -481,7 +466,6 @@ OPERATIONS: dict[str, Operation] = {
     "scheduler": schedule,
     "schedules": steer_schedule,
     "fsck --repair": repair,
-    "requeue_fault": requeue_fault,
     "mute, unmute, note": say_of_fault,
     **{verb: act(verb) for verb in ("requeue", "trash", "cancel", "restore", "delete", "promote")},
     "move": act("move", "images", count=BATCH),

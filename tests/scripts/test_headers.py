@@ -23,7 +23,7 @@ FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
 """Their keys are in slots of their own."""
 MAKING_TASKS = {"enqueue", "enqueue_occurrence"}
-TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE - {"mark"})
+TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE)
 LIBRARIES = sorted(path.stem for path in (FOLDER / "lib").glob("*.lua"))
 FIGURES = (FOLDER / "lib" / "figures.lua").read_text()
 COUNT = re.compile(r"^local function count\(.*?^end\n", re.MULTILINE | re.DOTALL)
