@@ -1,8 +1,9 @@
-"""By keyboard alone on the newer pages, what can be switched off, and toasts that nobody has to run after."""
+"""By keyboard alone on the newer pages; what can be switched off, what opens, and toasts that nobody runs after."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -11,6 +12,7 @@ from tests.acceptance.harness import Console
 from tests.conftest import PageFaults
 from tests.console import Tasks
 from tests.engine import Engine
+from tests.panel import Demo
 from tests.places import Places
 
 pytestmark = pytest.mark.browser
@@ -120,3 +122,40 @@ def test_toasts_go_after_eight_seconds_but_not_under_the_pointer_and_not_with_an
     expect(toasts).to_have_count(1)
     toasts.get_by_role("button", name="Dismiss").click()
     expect(toasts).to_have_count(0)
+
+
+def test_axe_finds_nothing_in_what_opens(
+    redis_url: str, namespace: str, tasks: Tasks, page: Page, axe: Callable[[Page], list[str]], tmp_path: Path
+) -> None:
+    """Menus, the list of keys, toasts, the held list and the demo's panel; on a phone, in both colour schemes."""
+    demo = Demo(tmp_path / "panel.sock")
+    tasks.die(count=3)
+    with demo.at_work():
+        console = Console(redis_url, namespace, TASKYARD_DEMO_SOCKET=str(demo.panel.path))
+        try:
+            page.set_viewport_size({"width": 320, "height": 700})
+            page.goto(console.url)
+            expect(page.locator("#demo")).to_contain_text("Send 200 tasks")
+            found = in_both(page, axe)
+            page.keyboard.press("?")
+            expect(page.get_by_role("dialog")).to_be_visible()
+            found += in_both(page, axe)
+            page.goto(f"{console.url}/dead/letters")
+            page.locator("#rows").get_by_role("button", name="Retry").last.click()
+            expect(page.locator("#toasts .toast")).to_be_visible()
+            page.locator("#rows input").first.check()
+            for menu in ("#preferences", "#nav-more", ".filter-more"):
+                page.locator(menu).evaluate("menu => { menu.open = true }")
+            found += in_both(page, axe)
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320
+            assert found == []
+        finally:
+            console.stop()
+
+
+def in_both(page: Page, axe: Callable[[Page], list[str]]) -> list[str]:
+    found = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{scheme}: {violation}" for violation in axe(page)]
+    return found

@@ -20,8 +20,8 @@ from tests.acceptance.harness import Console
 from tests.acceptance.test_sign_in import sign_in, sign_out
 from tests.conftest import PageFaults
 from tests.console import Tasks
-from tests.dashboard.test_demo import Demo
 from tests.installation import PAGES, QUEUE, furnish
+from tests.panel import Demo
 from tests.people import write_users
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]

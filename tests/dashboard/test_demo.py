@@ -3,28 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from flask import Flask
 
 from dashboard import ConsoleSettings, create_app
-from queue_core.demo.panel import Panel, Request, Said
 from tests.console import Visitor, text_of
+from tests.panel import STATE, Demo
 
-STATE: dict[str, Any] = {
-    "workers": [{"name": "fast", "slots": 8}, {"name": "slow", "slots": 2}],
-    "may_add": True,
-    "burst": 200,
-    "is_warehouse_open": False,
-    "opens_in": 12.2,
-    "lease_seconds": 10.0,
-}
 ACTS = {
     "/demo/burst": "burst",
     "/demo/workers": "add_worker",
@@ -32,36 +21,6 @@ ACTS = {
     "/demo/warehouse/open": "open_warehouse",
     "/demo/warehouse/close": "close_warehouse",
 }
-
-
-class Demo:
-    """Answers the panel as the demo does, and notes what it was asked to do."""
-
-    def __init__(self, path: Path) -> None:
-        self.asked: list[Request] = []
-        self.state = dict(STATE)
-        self.panel = Panel(path, self._act, lambda: self.state)
-
-    def _act(self, request: Request) -> Said:
-        self.asked.append(request)
-        return Said("good", f"{request.act} {request.worker}".strip() + " was done.")
-
-    @contextmanager
-    def at_work(self) -> Iterator[None]:
-        ends = threading.Event()
-
-        def work() -> None:
-            while not ends.wait(0.002):
-                self.panel.answer()
-
-        thread = threading.Thread(target=work)
-        thread.start()
-        try:
-            yield
-        finally:
-            ends.set()
-            thread.join()
-            self.panel.close()
 
 
 @pytest.fixture
