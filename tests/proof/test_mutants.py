@@ -125,7 +125,7 @@ MUTANTS = (
     Mutant("claim", "the lane is ignored", "if shut[kind .. name] then", "if false then"),
     Mutant("open_lane", "the lane is forgotten with its tasks in it", "if count > 0 then", "if false then"),
     Mutant("claim", "more is said to be ready", "- (struck_out - #struck)", ""),
-    Mutant("claim", "a pause is ignored", "if paused then\n  call('HSET'", "if false then\n  call('HSET'"),
+    Mutant("claim", "a pause is ignored", "if paused then\n  if is_new", "if false then\n  if is_new"),
     Mutant("claim", "the fence is the clock's", "local fence = math.max(", "local fence = select(2, "),
     Mutant("claim", "the fair turn is left out", "if is_fair and", "if false and"),
     Mutant("enqueue", "nobody is woken", "wake(ready_now, tokens)"),
