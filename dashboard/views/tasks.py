@@ -18,7 +18,7 @@ from dashboard.targets import Target, target_of, wrong_target
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import UnknownFault
-from queue_core.explain import Explanation, Surroundings, explain_task
+from queue_core.explain import Explanation, Surroundings, explain_task, holder_of_key
 from queue_core.snapshot import Fault, State, TaskDetail
 from queue_core.timeline import Event, Spent, spent, timeline
 
@@ -259,9 +259,9 @@ def _surroundings(task: TaskDetail) -> Surroundings:
     if snapshot is None:
         return Surroundings(g.view.told_at)
     queue = next((queue for queue in snapshot.queues if queue.name == task.queue), None)
-    if queue is None or task.state is not State.READY:
-        return Surroundings(g.view.told_at, queue, snapshot.workers)
     inspector = parts().inspector
+    if queue is None or task.state is not State.READY:
+        return Surroundings(g.view.told_at, queue, snapshot.workers, holder=holder_of_key(inspector, task))
     return Surroundings(
         g.view.told_at,
         queue,

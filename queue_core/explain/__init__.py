@@ -7,7 +7,7 @@ moments: "about" where they can have moved meanwhile.
 
 from __future__ import annotations
 
-from queue_core.explain.asking import explain, explain_queue, look_around
+from queue_core.explain.asking import explain, explain_queue, holder_of_key, look_around
 from queue_core.explain.explanation import Cause, Explanation, Surroundings
 from queue_core.explain.tasks import allowed_attempts, explain_task
 
@@ -19,5 +19,6 @@ __all__ = [
     "explain",
     "explain_queue",
     "explain_task",
+    "holder_of_key",
     "look_around",
 ]

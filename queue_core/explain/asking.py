@@ -7,11 +7,11 @@ from queue_core.explain.explanation import Cause, Explanation, Surroundings
 from queue_core.explain.queues import reasons_of
 from queue_core.explain.tasks import explain_task, unknown_task
 from queue_core.inspector import Inspector
-from queue_core.snapshot import State, TaskDetail
+from queue_core.snapshot import State, TaskDetail, TaskSummary
 
 
 def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Explanation:
-    """Why a task, in `queue` or in any, is where it is. At most twelve round trips, none of which walks.
+    """Why a task, in `queue` or in any, is where it is. At most thirteen round trips, none of which walks.
 
     An id that nobody knows is explained as that. Raises `InvalidArgument` for what is no id, and what reads raise.
     """
@@ -26,7 +26,7 @@ def explain(inspector: Inspector, task_id: str, queue: str | None = None) -> Exp
 
 
 def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
-    """At most eight round trips."""
+    """At most nine round trips."""
     fault = None
     if task.fingerprint and task.state in (State.DEAD, State.RETRYING):
         try:
@@ -38,7 +38,15 @@ def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
     is_ready = task.state is State.READY
     next_claim_at = inspector.next_claim_at(queue) if is_ready else None
     statistics = inspector.statistics(task.queue, minutes=1) if is_ready else None
-    return Surroundings(inspector.server_ms(), queue, inspector.workers(), fault, ahead, next_claim_at, statistics)
+    now_ms, workers, holder = inspector.server_ms(), inspector.workers(), holder_of_key(inspector, task)
+    return Surroundings(now_ms, queue, workers, fault, ahead, next_claim_at, statistics, holder)
+
+
+def holder_of_key(inspector: Inspector, task: TaskDetail) -> TaskSummary | None:
+    """The task that keeps another from being put back. One round trip where there may be one."""
+    may_be_held = task.key_held_by and task.key_held_until is None
+    found = inspector.summaries(task.queue, [task.key_held_by]) if may_be_held else ()
+    return next((holder for holder in found if holder.state not in (State.DEAD, State.TRASHED)), None)
 
 
 def explain_queue(inspector: Inspector, name: str) -> tuple[Explanation, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from queue_core.snapshot import Fault, QueueSnapshot, ScheduleSnapshot, Statistics, WorkerSnapshot
+from queue_core.snapshot import Fault, QueueSnapshot, ScheduleSnapshot, Statistics, TaskSummary, WorkerSnapshot
 
 
 class Cause(StrEnum):
@@ -66,5 +66,7 @@ class Surroundings:
     """When the queue's claim rate lets the next task be given out; `None`: now."""
     statistics: Statistics | None = None
     """Of the queue's last minutes."""
+    holder: TaskSummary | None = None
+    """Of its unique key, where that is another task."""
     schedules: Sequence[ScheduleSnapshot] = ()
     """That enqueue into the queue."""

@@ -232,6 +232,8 @@ def _dead(task: TaskDetail, around: Surroundings) -> Explanation:
         alike = f" ({count(fault.dead)} dead letters like it)" if fault.dead > 1 else ""
         told = f"{told} The fault: {with_stop(f'{title_of(fault)}{alike}')}"
         facts |= {"fault": fault.fingerprint, "error": fault.title, "alike": fault.dead}
+    held, more = _key_held(task, around, "a retry")
+    told, facts = f"{told}{held}", facts | more
     return Explanation(Cause.DEAD, told, "Retry it", command_for("retry", task.id), "bad", facts)
 
 
@@ -254,15 +256,35 @@ def _trashed(task: TaskDetail, around: Surroundings) -> Explanation:
             "warn",
             {"by": task.trashed_by, "to": task.moving_to, "from": task.trashed_from},
         )
+    # A dead letter has no key, also when it is one again.
+    held, more = _key_held(task, around, "a restore") if task.trashed_from != State.DEAD.value else ("", {})
     return Explanation(
         Cause.TRASHED,
         f"Purged{who}{quoted(task.trashed_reason)}.{from_where} It is deleted for good "
-        f"{until(task.at, around.now_ms)}, until then it can be restored.",
+        f"{until(task.at, around.now_ms)}, until then it can be restored.{held}",
         "Restore it",
         command_for("restore", task.id),
         "warn",
-        {"by": task.trashed_by, "reason": task.trashed_reason, "from": task.trashed_from, "deleted_at": task.at},
+        {
+            "by": task.trashed_by,
+            "reason": task.trashed_reason,
+            "from": task.trashed_from,
+            "deleted_at": task.at,
+            **more,
+        },
     )
+
+
+def _key_held(task: TaskDetail, around: Surroundings, act: str) -> tuple[str, dict[str, object]]:
+    """Why it cannot be put back now; "" where it can."""
+    held = f" Its unique key is held by {short_id(task.key_held_by)}"
+    facts: dict[str, object] = {"key_held_by": task.key_held_by, "key_held_until": task.key_held_until}
+    if task.key_held_until is not None:
+        left = duration((task.key_held_until - around.now_ms) / 1000)
+        return f"{held} for another {left}: {act} leaves it alone until then.", facts
+    if around.holder is None:
+        return "", {}
+    return f"{held}, which is {around.holder.state.value}: {act} leaves it alone until that one has ended.", facts
 
 
 def _ended(task: TaskDetail, around: Surroundings) -> Explanation:

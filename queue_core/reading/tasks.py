@@ -15,6 +15,7 @@ from queue_core.snapshot import HistoryEntry, State, TaskDetail, TaskSummary
 
 MAX_RESULT_BYTES = 65_536
 """Of a result: a longer one is not shown."""
+PUT_BACK_STATES = frozenset({State.DEAD, State.TRASHED})
 WAITING_STATES = frozenset({State.READY, State.HELD, State.SCHEDULED, State.RETRYING})
 
 
@@ -65,7 +66,10 @@ def more_of(queue: QueueKeys, task: Described) -> list[Sequence[Argument]]:
     last: Sequence[Argument] = ("HGET", queue.cancelling, task_id)
     if task.is_ended:
         last = ("HMGET", queue.record(task_id), "result", "no_result", "result_until")
-    return [*tracebacks(queue, task), last, ("ZSCORE", queue.expiring, task_id)]
+    commands = [*tracebacks(queue, task), last, ("ZSCORE", queue.expiring, task_id)]
+    if task.state in PUT_BACK_STATES and (key := _unique_key(task)):
+        commands.append(("HGET", queue.unique, key))
+    return commands
 
 
 def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> TaskDetail:
@@ -82,6 +86,7 @@ def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> Tas
     result, missing, until = more[2] if task.is_ended and isinstance(more[2], list) else (None, None, None)
     is_kept = (decoding.moment(until) or 0) >= now_ms
     result = (result or b"") if is_kept else b""
+    held_by, held_until = _other_holder(task, more[4], now_ms) if len(more) > 4 else ("", None)
     return TaskDetail(
         queue=queue,
         id=decoding.line(decoding.text(task.id), 300),
@@ -117,7 +122,25 @@ def detail(queue: str, task: Described, now_ms: int, more: Sequence[Any]) -> Tas
         result_missing=decoding.line(decoding.text(missing), 500) if is_kept else "",
         result_expires_at=decoding.moment(until) if is_kept else None,
         expires_at=decoding.moment(more[3]) if task.state in WAITING_STATES else None,
+        key_held_by=held_by,
+        key_held_until=held_until,
     )
+
+
+def _unique_key(task: Described) -> str:
+    """The key that it would take again (scripts/lib/unique.lua); "" where it has none."""
+    options = decoding.split_envelope(task.envelope)[1]
+    key = options.get("unique_key")
+    return key if isinstance(key, str) and not options.get("unique_for") else ""
+
+
+def _other_holder(task: Described, holder: Any, now_ms: int) -> tuple[str, int | None]:
+    held_by, _, until = holder.rpartition(b" ") if isinstance(holder, bytes) else (b"", b"", b"")
+    until_ms = decoding.moment(until)
+    is_held = until == b"0" or (until_ms is not None and until_ms > now_ms)
+    if not is_held or held_by == task.id:
+        return "", None
+    return decoding.line(decoding.text(held_by), 300), until_ms
 
 
 def _why_unreadable(task: Described, kept_whole: bool) -> str:

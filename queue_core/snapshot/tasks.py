@@ -126,3 +126,8 @@ class TaskDetail:
     result_expires_at: int | None = None
     expires_at: int | None = None
     """Of one that waits: when it ends unless its run has begun."""
+    key_held_by: str = ""
+    """Of one that an operator may put back: the other task that has its unique key, unless that is dead or in the
+    trash, too."""
+    key_held_until: int | None = None
+    """Until when it is held, whatever becomes of that other task; `None`: until that has ended."""

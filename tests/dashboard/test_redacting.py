@@ -19,10 +19,10 @@ SECRET = "hunter2secret"
 TOKEN = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"
 NO_TEXTS = {
     "action_id", "app", "by", "cancelled_by", "client", "command", "cron", "enqueued_at", "error_class",
-    "eviction_policy", "fingerprint", "frame", "from_", "host", "id", "kind", "lane", "last_task_id", "missed",
-    "mode", "moving_to", "name", "newer", "older", "product", "progress", "queue", "role", "state", "task", "task_id",
-    "task_name", "time_zone", "to_queue", "trashed_by", "trashed_from", "undoes", "verb", "version", "words",
-    "worker",
+    "eviction_policy", "fingerprint", "frame", "from_", "host", "id", "key_held_by", "kind", "lane",
+    "last_task_id", "missed", "mode", "moving_to", "name", "newer", "older", "product", "progress",
+    "queue", "role", "state", "task", "task_id", "task_name", "time_zone", "to_queue",
+    "trashed_by", "trashed_from", "undoes", "verb", "version", "words", "worker",
 }  # fmt: skip
 """Fields that name something, or hold a word of the engine's own."""
 

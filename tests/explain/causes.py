@@ -206,6 +206,33 @@ def dead_for_good(yard: Yard) -> str:
     return yard.seed("dead")
 
 
+def dead_while_another_has_its_key(yard: Yard) -> str:
+    task_id = yard.seed("dead", max_retries=0, unique_key="welcome:ada")
+    yard.enqueue("mine-1", unique_key="welcome:ada")
+    return task_id
+
+
+def dead_while_its_key_is_held_for_a_time(yard: Yard) -> str:
+    task_id = yard.seed("dead", max_retries=0, unique_key="welcome:ada")
+    held = yard.lease("mine-1", unique_key="welcome:ada", unique_for=60.0)
+    yard.run(protocol.complete(yard.queue, [held]))
+    yard.later(18 * SECOND)
+    return task_id
+
+
+def dead_while_its_keys_holder_is_dead_too(yard: Yard) -> str:
+    task_id = yard.seed("dead", max_retries=0, unique_key="welcome:ada")
+    yard.seed("dead", "mine-1", max_retries=0, unique_key="welcome:ada")
+    return task_id
+
+
+def trashed_while_another_has_its_key(yard: Yard) -> str:
+    task_id = yard.enqueue(unique_key="welcome:ada")
+    assert yard.trash(task_id) == {}
+    yard.enqueue("mine-1", unique_key="welcome:ada")
+    return task_id
+
+
 def trashed(yard: Yard) -> str:
     return yard.seed("trashed")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from queue_core import Taskyard
+from queue_core import Taskyard, protocol
 from queue_core.errors import InvalidArgument
 from queue_core.explain import Cause, explain
 from queue_core.inspector import Inspector
@@ -145,6 +145,33 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
     ),
     (causes.dead_for_good, Cause.DEAD, "It will not run again by itself: it failed for good", "retry {id}"),
     (
+        causes.dead_while_another_has_its_key,
+        Cause.DEAD,
+        (
+            "It will not run again by itself: its only attempt failed. The fault: ValueError: no answer. "
+            "Its unique key is held by mine-1, which is ready: a retry leaves it alone until that one has ended."
+        ),
+        "retry {id}",
+    ),
+    (
+        causes.dead_while_its_key_is_held_for_a_time,
+        Cause.DEAD,
+        (
+            "It will not run again by itself: its only attempt failed. The fault: ValueError: no answer. "
+            "Its unique key is held by mine-1 for another 42 s: a retry leaves it alone until then."
+        ),
+        "retry {id}",
+    ),
+    (
+        causes.trashed_while_another_has_its_key,
+        Cause.TRASHED,
+        (
+            "Purged by ada, “test”. It was ready. It is deleted for good in 24 h, until then it can be restored. "
+            "Its unique key is held by mine-1, which is ready: a restore leaves it alone until that one has ended."
+        ),
+        "restore {id}",
+    ),
+    (
         causes.trashed,
         Cause.TRASHED,
         "Purged by ada, “test”. It was dead. It is deleted for good in 24 h, until then it can be restored.",
@@ -173,6 +200,19 @@ def test_a_task_says_why_it_is_where_it_is(
     assert found.remedy_command == (f"taskyard {command.format(id=task_id)}" if command else "")
     assert bool(found.remedy) == bool(command)
     json.dumps(found.facts)
+
+
+def test_who_is_told_to_hold_a_key_is_who_keeps_a_retry_from_it(yard: Yard, inspector: Inspector) -> None:
+    for make in (
+        causes.dead_while_another_has_its_key,
+        causes.dead_while_its_key_is_held_for_a_time,
+        causes.dead_while_its_keys_holder_is_dead_too,
+    ):
+        yard.redis.flushdb()
+        task = inspector.task("email", make(yard))
+        held_by = explain(inspector, task.id, "email").facts.get("key_held_by", "")
+        acted = yard.run(protocol.requeue(yard.queue, [(task.id, task.at or 0)], {"by": "ada"}))
+        assert acted.skipped == ({task.id: f"its unique key is held by {held_by}"} if held_by else {})
 
 
 def test_an_id_that_nobody_knows_is_explained(yard: Yard, inspector: Inspector) -> None:
