@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from flask import g
 
 from dashboard.api.outcomes import OutcomeOut
+from dashboard.api.pages import PageQuery, page_of
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
 from dashboard.api.tasks import TaskList, TaskOut
 from dashboard.api.values import (
+    LAST_MS,
     UNSET,
     Change,
     Count,
-    Cursor,
     Fingerprint,
-    Limit,
     Meta,
     Moment,
     Name,
-    Query,
     Time,
     UnsetType,
     Value,
@@ -150,29 +150,34 @@ class LetterOut(Value, frozen=True):
 
 
 class Failed(Value, frozen=True):
-    """`total`: letters; `older`: the cursor of the next page, `null` on the last one."""
+    """`total`: letters; `older`: the cursor of their next page, `null` on the last one. `faults`: at most `limit`,
+    those seen last; `fault_count`: how many there are, which /faults lists."""
+
+    total: Count
+    older: str | None
+    fault_count: Count
+    faults: list[FaultOut]
+    letters: list[LetterOut]
+
+
+class FaultList(Value, frozen=True):
+    """`older`: the cursor of the next page; `null` on the last one."""
 
     total: Count
     older: str | None
     faults: list[FaultOut]
-    letters: list[LetterOut]
 
 
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
 
 
-class FailedQuery(Query, frozen=True):
-    """As the page of letters is filtered."""
+class FaultsQuery(PageQuery, frozen=True):
+    """As the page of faults is filtered."""
 
     queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
-    fault: Annotated[Fingerprint, Meta(description="Only of this fault, in whichever queue.")] | UnsetType = UNSET
     task: Annotated[Text, Meta(description="Only of this task name.")] = ""
     error_class: Annotated[Text, Meta(description="Only of this class of exceptions.")] = ""
     text: Annotated[Text, Meta(description="Only of faults in whose error, task, queue or frame this stands.")] = ""
-    since: Annotated[Moment, Meta(description="Only letters that died at or after this.")] | UnsetType = UNSET
-    until: Annotated[Moment, Meta(description="Only letters that died at or before this.")] | UnsetType = UNSET
-    cursor: Cursor | UnsetType = UNSET
-    limit: Limit = 50
 
     @property
     def filter(self) -> FaultFilter:
@@ -181,20 +186,32 @@ class FailedQuery(Query, frozen=True):
             task=self.task.strip(),
             error_class=self.error_class.strip(),
             text=self.text.strip(),
+        )
+
+
+class FailedQuery(FaultsQuery, frozen=True):
+    """As the page of letters is filtered."""
+
+    fault: Annotated[Fingerprint, Meta(description="Only of this fault, in whichever queue.")] | UnsetType = UNSET
+    since: Annotated[Moment, Meta(description="Only letters that died at or after this.")] | UnsetType = UNSET
+    until: Annotated[Moment, Meta(description="Only letters that died at or before this.")] | UnsetType = UNSET
+
+    @property
+    def filter(self) -> FaultFilter:
+        return replace(
+            super().filter,
             since=None if isinstance(self.since, UnsetType) else ms_of(self.since),
             until=None if isinstance(self.until, UnsetType) else ms_of(self.until),
         )
 
 
-class TrashQuery(Query, frozen=True):
+class TrashQuery(PageQuery, frozen=True):
     queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
-    cursor: Cursor | UnsetType = UNSET
-    limit: Limit = 50
 
 
 @reads("/failed", Failed, query=FailedQuery)
 def failed(query: FailedQuery) -> Failed:
-    """Faults, last seen first, and a page of their dead letters, newest first."""
+    """The faults that were seen last, and a page of the dead letters of all, newest first."""
     chosen, inspector, cursor = query.filter, parts().inspector, query.cursor or None
     faults = chosen.of(known_faults(chosen.queue))
     if given(query.fault):
@@ -210,9 +227,19 @@ def failed(query: FailedQuery) -> Failed:
     return Failed(
         total=page.total,
         older=page.older,
-        faults=[FaultOut.of(found) for found in faults],
+        fault_count=len(faults),
+        faults=[FaultOut.of(found) for found in faults[: query.limit]],
         letters=[LetterOut.of(row) for row in page.rows],
     )
+
+
+@reads("/faults", FaultList, query=FaultsQuery)
+def faults(query: FaultsQuery) -> FaultList:
+    """Faults, last seen first, a page at a time. At most about a second old."""
+    chosen = query.filter
+    found = chosen.of(known_faults(chosen.queue))
+    shown, older = page_of(found, _place, query)
+    return FaultList(total=len(found), older=older, faults=[FaultOut.of(fault) for fault in shown])
 
 
 @reads("/trash", TaskList, query=TrashQuery)
@@ -274,3 +301,8 @@ def unmute(name: str, fingerprint: str, body: object, act: Act) -> OutcomeOut:
 def note(name: str, fingerprint: str, body: NoteIn, act: Act) -> OutcomeOut:
     """Write something beside a fault, for whoever looks next; the newest ten are kept."""
     return OutcomeOut.of(parts().control.note_fault(name, fingerprint, body.text, **act.facts), act.action_id)
+
+
+def _place(fault: Fault) -> str:
+    """Its own among all of them: last seen first."""
+    return f"{LAST_MS - min(fault.last_seen_at, LAST_MS):013}/{fault.queue}/{fault.fingerprint}"

@@ -9,6 +9,7 @@ from flask import g
 
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.overview import CountsOut, shared_snapshot
+from dashboard.api.pages import PageQuery, page_of
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
 from dashboard.api.values import UNSET, Change, Count, Meta, Name, Time, UnsetType, Value, at, given, time
@@ -114,9 +115,12 @@ class QueueOut(Value, frozen=True):
 
 
 class Queues(Value, frozen=True):
-    """`unreadable`: queue → why its data cannot be read."""
+    """`total`: all that can be read; `older`: the cursor of the next page, `null` on the last one. `unreadable`:
+    queue → why its data cannot be read."""
 
     taken_at: Time
+    total: Count
+    older: str | None
     queues: list[QueueOut]
     unreadable: dict[str, str]
 
@@ -172,13 +176,16 @@ class LimitIn(Change, frozen=True):
     wait_target_seconds: Seconds = UNSET
 
 
-@reads("/queues", Queues)
-def queues() -> Queues:
-    """All queues. At most about a second old, as `taken_at` says."""
+@reads("/queues", Queues, query=PageQuery)
+def queues(query: PageQuery) -> Queues:
+    """All queues, by name, a page at a time. At most about a second old, as `taken_at` says."""
     snapshot = shared_snapshot()
+    shown, older = page_of(snapshot.queues, lambda queue: queue.name, query)
     return Queues(
         taken_at=time(snapshot.taken_at),
-        queues=[QueueOut.of(queue, snapshot) for queue in snapshot.queues],
+        total=len(snapshot.queues),
+        older=older,
+        queues=[QueueOut.of(queue, snapshot) for queue in shown],
         unreadable=dict(snapshot.unreadable),
     )
 

@@ -8,6 +8,7 @@ from flask import g
 
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.overview import shared_snapshot
+from dashboard.api.pages import PageQuery, page_of
 from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
 from dashboard.api.values import Change, Count, Meta, Time, Value, at, time
@@ -105,7 +106,11 @@ class WorkerOut(Value, frozen=True):
 
 
 class Workers(Value, frozen=True):
+    """`total`: all that are known; `older`: the cursor of the next page, `null` on the last one."""
+
     taken_at: Time
+    total: Count
+    older: str | None
     workers: list[WorkerOut]
 
 
@@ -116,12 +121,19 @@ class WorkersIn(Change, frozen=True):
     workers: Annotated[list[WorkerId], Meta(min_length=1, max_length=200, description="Ids, as /workers lists them.")]
 
 
-@reads("/workers", Workers)
-def workers() -> Workers:
-    """Workers that were heard of within the last hour. At most about a second old, as `taken_at` says."""
+@reads("/workers", Workers, query=PageQuery)
+def workers(query: PageQuery) -> Workers:
+    """Workers that were heard of within the last hour, by id, a page at a time. At most about a second old, as
+    `taken_at` says."""
     snapshot = shared_snapshot()
-    shown = shown_workers(snapshot.workers, g.now_ms)
-    return Workers(taken_at=time(snapshot.taken_at), workers=[WorkerOut.of(worker) for worker in shown])
+    known = shown_workers(snapshot.workers, g.now_ms)
+    shown, older = page_of(known, lambda worker: worker.id, query)
+    return Workers(
+        taken_at=time(snapshot.taken_at),
+        total=len(known),
+        older=older,
+        workers=[WorkerOut.of(worker) for worker in shown],
+    )
 
 
 @changes("/workers/quiet", OutcomeOut, body=WorkersIn)

@@ -298,7 +298,7 @@ def test_a_body_that_is_not_accepted_says_why_and_changes_nothing(
         ("/queues/billing/preview?since=yesterday", "since"),
         ("/queues/billing/preview?until=0.5", "until is '0.5'; it must be a time"),
         ("/audit?cursor=1", "cursor"),
-        ("/queues?x=1", "it takes none"),
+        ("/stats?x=1", "it takes none"),
     ],
 )
 def test_a_parameter_that_is_not_accepted_says_why(do: Do, tasks: Tasks, path: str, said: str) -> None:
