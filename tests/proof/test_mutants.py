@@ -130,6 +130,7 @@ MUTANTS = (
     Mutant("claim", "the fair turn is left out", "if is_fair and", "if false and"),
     Mutant("enqueue", "nobody is woken", "wake(ready_now, tokens)"),
     Mutant("fail", "nobody is woken for the retry", "then wake(1) end", "then end"),
+    Mutant("resume", "the queue does not tell of it", "begin_writing()\n  call('HDEL'", "call('HDEL'"),
     Mutant("resume", "nobody is woken", "wake(ready_count()", "type(ready_count()"),
     Mutant("requeue", "a letter that died again goes back", "tonumber(died) ~= expected", "false"),
     Mutant("edit", "a letter that died again is edited", "tonumber(died) ~= tonumber(ARGV[6])", "false", by_edit),
