@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from queue_core import decoding, timetable
 from queue_core.errors import UnreadableSchedule
-from queue_core.schedule import due, next_after, overdue_since
+from queue_core.schedule import SKIP, due, next_after, overdue_since
 from queue_core.snapshot import STALE_MS, ScheduleSnapshot, State
 from queue_core.timetable import Schedule
 
@@ -76,10 +76,13 @@ def overdue(
 
 
 def _overdue(schedule: Schedule, seen_to: int, now_ms: int, has_scheduler: bool) -> int | None:
-    """A scheduler has a few seconds for what it would enqueue now; what was passed over is not late. Without one,
-    everything that has come is."""
+    """A scheduler has a few seconds for what it would enqueue now, if there is any: of what is skipped once it is late,
+    the newest. Without a scheduler everything that has come is late."""
     first = overdue_since(schedule.rule, seen_to, now_ms)
     if first is None or not has_scheduler:
         return first
     waiting = due(schedule.rule, schedule.missed, seen_to, now_ms).occurrences
-    return waiting[0] if waiting and now_ms - waiting[0] >= STALE_MS else None
+    if not waiting:
+        return None
+    since = waiting[0] if schedule.missed == SKIP else first
+    return since if now_ms - since >= STALE_MS else None

@@ -243,6 +243,7 @@ def test_paused_schedule_has_no_next_and_is_never_late(engine: Engine, schedules
         ("one", False, 0, True),
         ("one", True, 14_999, False),
         ("one", True, 15_000, True),
+        ("one", True, HOUR + 1_000, True),
         ("all", True, HOUR - 1, True),
         ("skip", True, 60_000, True),
         ("skip", True, 60_001, False),

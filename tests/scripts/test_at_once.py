@@ -16,8 +16,9 @@ from tests.scripts.scenarios import SCENARIOS
 pytestmark = pytest.mark.each_server
 
 CALLERS = 4
-DONE_BY_ALL = {"extend", "progress", "confirm", "export", "measure"}
-"""Where each caller is told the same: leases last longer, reports are replaced, tickets are given out again."""
+DONE_BY_ALL = {"extend", "progress", "confirm", "export", "measure", "mute_fault", "note_fault"}
+"""Where each caller is told the same: leases last longer, reports and mutes are replaced, notes are added, tickets are
+given out again."""
 
 
 @pytest.mark.parametrize("verb", SCENARIOS)
@@ -42,7 +43,7 @@ def test_call_of_several_callers_at_once_has_one_effect_and_is_one_callers_work(
     alone, state = answer_of(SCENARIOS[verb](engine), engine.client), engine.state()
     engine.start_over()
     answers = engine.together([partial(answer_of, SCENARIOS[verb](engine))] * CALLERS)
-    assert engine.check_books() == (each_counted(state) if verb == "measure" else state)
+    assert engine.check_books() == {"measure": each_counted, "note_fault": each_noted}.get(verb, dict)(state)
     if verb in DONE_BY_ALL:
         assert [repr(answer) for answer in answers] == [repr(alone)] * CALLERS
         return
@@ -77,6 +78,12 @@ def is_told_why_not(answer: Any, winner: Any) -> bool:
 
 def refused_in(answer: Any) -> set[str]:
     return set(getattr(answer, "skipped", getattr(answer, "lost", answer)))
+
+
+def each_noted(state: State) -> State:
+    """What was said of the scenario's fault, once by each caller."""
+    notes = {field: "\n".join([said] * CALLERS) for field, said in state["faults"].items() if field.endswith(":notes")}
+    return changed(state, faults={**state["faults"], **notes})
 
 
 def each_counted(state: State) -> State:
