@@ -79,7 +79,7 @@
       if (document.hidden || acting || ctx.taskyardGeneration !== generation) return event.preventDefault();
       // Ticked or selected meanwhile: the list stays, the rest is shown.
       if (listIsHeld()) for (const task of tasks) if (task.target && task.target.id === "list") task.target = null;
-      for (const task of tasks) keepGoneRows(task.fragment);
+      for (const task of tasks) { keepGoneRows(task.fragment); keepOrder(task.fragment); }
       if (ctx.response.status === 200) tag = listIsHeld() ? "" : ctx.response.headers.get("ETag") || "";
     });
     document.addEventListener("htmx:before:response", (event) => {
@@ -162,6 +162,16 @@
       const name = $(".name", row);
       const known = $(".name", old);
       if (name && known) name.textContent = known.textContent;
+    }
+  }
+
+  /* Rows stay where they are, whatever has become of what they are sorted by; new ones come behind them. */
+  function keepOrder(fragment) {
+    for (const body of $$("[data-keeps-order]", fragment)) {
+      const shown = document.getElementById(body.id);
+      const places = new Map([...(shown ? shown.rows : [])].map((row, index) => [row.id, index]));
+      const place = (row) => places.get(row.id) ?? places.size;
+      body.append(...[...body.rows].sort((a, b) => place(a) - place(b)));
     }
   }
 

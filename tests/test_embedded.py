@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import shutil
@@ -149,6 +150,7 @@ def test_server_is_durable_and_evicts_nothing(tcp: bool) -> None:
 def test_stop_leaves_no_process_folder_or_descriptor(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
     descriptors = Path("/dev/fd")
+    gc.collect()  # what other tests have left open is not to be closed meanwhile
     before = len(list(descriptors.iterdir()))
     with EmbeddedServer() as server:
         assert processes_naming(folder)

@@ -49,8 +49,9 @@ log = logging.getLogger("taskyard.worker")
 
 TRASH_TICK_SECONDS = 60.0
 OPERATIONS_TICK_SECONDS = 1.0
-ALONE_SECONDS = 3.0
-"""When the server has been away for so long while all processes were answered, the supervisor alone has lost it."""
+ALONE_SECONDS = 6.0
+"""When the server has been away for so long while all processes were answered, the supervisor alone has lost it. A
+process that has nothing to do asks nothing for some seconds, and then learns it, too."""
 ALONE_LOOK_SECONDS = 0.5
 OUTSTAYED_BEATS = 3
 """What is over is not given out anyway: it is seen to less often than leases are."""
@@ -331,7 +332,7 @@ class Supervisor:
 
     def _look_if_alone(self, error: TaskyardError) -> None:
         """Until it is answered: an outage that was everybody's may be over a little later here than there."""
-        if not self._has_trouble or self._has_said_alone:
+        if not self._has_trouble or self._has_said_alone or not self._children():
             return
         loop = asyncio.get_running_loop()
         if any(child.table.read_header()[3] == leases.AWAY for child in self._children()):

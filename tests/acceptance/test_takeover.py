@@ -51,6 +51,7 @@ def test_another_console_goes_on_with_what_a_killed_one_left_and_an_open_page_se
     operations = tasks.yard.operations
     bound = operations.preview("billing", "requeue").bound
     began = operations.start(bound, by="ada", action_id="form", drip=200)
+    operations.pause(began.id, "billing", by="ada", action_id="p")
 
     def now() -> Operation:
         return tasks.inspector.operation(began.id, "billing")
@@ -58,6 +59,7 @@ def test_another_console_goes_on_with_what_a_killed_one_left_and_an_open_page_se
     first = Gunicorn(redis_url, namespace, TASKYARD_NO_LOGIN="1")
     page.goto(f"{first.url}/activity/{began.id}")
     opened = page.url
+    operations.resume(began.id, "billing", by="ada", action_id="r")
     wait_until(lambda: now().done > 0)
     first.kill()
     left = now()
