@@ -31,6 +31,7 @@ class ConsoleSettings:
     values are hidden beside the usual ones; one that begins with `-` is not hidden after all. `edit_role`: who may
     edit dead letters.
     `demo_socket`: where the demo that started this console listens; without it there is no panel of the demo.
+    `consoles`: names and addresses of others, to which the header leads: one console serves one Redis.
     `metrics_port`: where `/metrics` is open to whoever reaches it; 0: nowhere.
     """
 
@@ -54,6 +55,7 @@ class ConsoleSettings:
     redact: tuple[str, ...] = ()
     edit_role: Role = Role.OPERATOR
     demo_socket: str = ""
+    consoles: tuple[tuple[str, str], ...] = ()
     metrics_port: int = 0
 
     def __post_init__(self) -> None:
@@ -113,6 +115,7 @@ class ConsoleSettings:
             edit_role=_role("TASKYARD_EDIT_ROLE", values.get("TASKYARD_EDIT_ROLE") or "operator"),
             redact=tuple(name.strip() for name in values.get("TASKYARD_REDACT", "").split(",") if name.strip()),
             demo_socket=values.get("TASKYARD_DEMO_SOCKET", ""),
+            consoles=_addresses("TASKYARD_CONSOLES", values.get("TASKYARD_CONSOLES", "")),
         )
 
     @property
@@ -169,6 +172,18 @@ def _networks(name: str, text: str) -> tuple[Network, ...]:
             raise ConfigurationError(
                 f"{name} has {part!r}; it must be addresses or networks with commas, e.g. 127.0.0.1,10.0.0.0/24"
             ) from None
+    return tuple(found)
+
+
+def _addresses(name: str, text: str) -> tuple[tuple[str, str], ...]:
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        match = re.fullmatch(r"([^=\s][^=]{0,39}?)\s*=\s*(https?://[^\s/?#@]+(?:/\S*)?)", part)
+        if match is None or not part.isprintable():
+            raise ConfigurationError(
+                f"{name} has {part!r}; it must be names and addresses with commas, e.g. staging=https://queues.example.com"
+            )
+        found.append((match[1], match[2]))
     return tuple(found)
 
 

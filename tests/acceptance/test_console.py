@@ -110,6 +110,7 @@ def test_two_clicks_by_keyboard(console: Console, tasks: Tasks, page: Page) -> N
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Retry 3", exact=True)).to_be_visible()
+    page.wait_for_load_state()  # keys are listened to from then on
     page.keyboard.press("r")
     expect(page.locator("#before")).to_contain_text("3 letters, console retried all")
     assert tasks.inspector.operations()[0].bound.count == 3
@@ -163,6 +164,22 @@ def test_one_letter_is_retried_from_its_row_and_another_purged_and_restored(
     page.get_by_role("button", name="Undo").click()
     expect(page.locator("#task-head")).to_contain_text("Dead")
     assert (tasks.state(first), tasks.state(second)) == (State.READY, State.DEAD)
+
+
+def test_back_leads_from_what_was_filtered_to_the_whole_page(console: Console, tasks: Tasks, page: Page) -> None:
+    tasks.die()
+    tasks.die(name="refund", error=KeyError("total"))
+    page.goto(f"{console.url}/dead")
+    rows = page.locator("#rows tr")
+    expect(rows).to_have_count(2)
+    page.get_by_placeholder("Error, task, file").fill("KeyError")
+    page.keyboard.press("Enter")
+    expect(rows).to_have_count(1)
+    page.go_back()
+    expect(rows).to_have_count(2)
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    page.go_forward()
+    expect(rows).to_have_count(1)
 
 
 def test_two_tabs_retry_one_letter_and_the_second_is_told(

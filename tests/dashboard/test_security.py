@@ -275,6 +275,24 @@ def test_settings_say_which_variable_was_wrong() -> None:
         ConsoleSettings.from_env({"TASKYARD_URL_PREFIX": "queues"})
 
 
+def test_the_header_leads_to_other_consoles(settings: ConsoleSettings) -> None:
+    told = {"TASKYARD_CONSOLES": "Staging EU = https://queues.staging.example/eu, us=http://10.0.0.5:8080"}
+    others = ConsoleSettings.from_env(told).consoles
+    assert others == (("Staging EU", "https://queues.staging.example/eu"), ("us", "http://10.0.0.5:8080"))
+    shown = create_app(replace(settings, consoles=others)).test_client().get("/").text.partition("</header>")[0]
+    assert '<a class="menu-link" href="https://queues.staging.example/eu">Staging EU</a>' in shown
+    assert "Other consoles" not in create_app(settings).test_client().get("/").text
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["staging", "=https://a", "a=ftp://a", "a=javascript:alert(1)", "a=https://", "a=https://me:secret@a", "a=//b"],
+)
+def test_addresses_of_other_consoles_are_checked(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"TASKYARD_CONSOLES has .* staging=https"):
+        ConsoleSettings.from_env({"TASKYARD_CONSOLES": f"good=https://good.example,{text}"})
+
+
 def test_settings_are_read_from_the_environment() -> None:
     read = ConsoleSettings.from_env(
         {
