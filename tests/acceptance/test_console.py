@@ -32,20 +32,6 @@ SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
 
 @pytest.fixture
-def console(redis_url: str, namespace: str) -> Iterator[Console]:
-    running = Console(redis_url, namespace)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
-    made = Tasks(redis_url, namespace)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def start_worker(redis_url: str, namespace: str) -> Iterator[Callable[[], None]]:
     """A worker whose task `sync` fails while the file of the warehouse is missing."""
     started: list[subprocess.Popen[bytes]] = []

@@ -3,7 +3,7 @@ which everything around it has changed. On every page with a list, in a real bro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -54,20 +54,6 @@ RELEASE = """() => {
 }"""
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 """As when a tab is shown again."""
-
-
-@pytest.fixture
-def console(redis_url: str, namespace: str) -> Iterator[Console]:
-    running = Console(redis_url, namespace)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
-    made = Tasks(redis_url, namespace)
-    yield made
-    made.close()
 
 
 @pytest.fixture

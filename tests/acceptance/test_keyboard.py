@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,20 +25,6 @@ UNSEEN_FOCUS = """() => [...document.querySelectorAll('a[href], button, input, s
         const isSeen = style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2;
         return element.tabIndex > 0 || document.activeElement !== element || !(isSeen || element.tabIndex < 0);
     }).map(element => element.outerHTML.slice(0, 120))"""
-
-
-@pytest.fixture
-def console(redis_url: str, namespace: str) -> Iterator[Console]:
-    running = Console(redis_url, namespace)
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
-    made = Tasks(redis_url, namespace)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -25,13 +25,6 @@ def console(redis_url: str, namespace: str, tmp_path: Path) -> Iterator[Console]
     running.stop()
 
 
-@pytest.fixture
-def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
-    made = Tasks(redis_url, namespace)
-    yield made
-    made.close()
-
-
 def sign_in(page: Page, name: str, password: str = PASSWORD) -> None:
     page.get_by_label("Name").fill(name)
     page.get_by_label("Password").fill(password)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -33,13 +32,6 @@ class Gunicorn(Console):
             f"127.0.0.1:{self.port}",
         ]
         return [sys.executable, "-m", "gunicorn", *options, "dashboard.wsgi:app"]
-
-
-@pytest.fixture
-def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
-    made = Tasks(redis_url, namespace)
-    yield made
-    made.close()
 
 
 @pytest.mark.browser
