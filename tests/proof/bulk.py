@@ -18,7 +18,8 @@ from queue_core.protocol.operations import KEPT_MS
 from queue_core.snapshot import Bound, State
 from tests.engine import score_of
 from tests.proof.limits import Refused
-from tests.proof.model import Model, Task
+from tests.proof.model import Model
+from tests.proof.places import Task
 
 CHUNK, NAMED_AT_MOST, LOOK_AT_MOST, MAX_LISTED = 3, 2, 5, 4
 """Of the scripts that the machine runs: a life has many chunks, and lists that are full."""

@@ -24,11 +24,13 @@ from tests.engine import KEEP_MS, LEASE_MS, Engine
 from tests.engine import State as Keys
 from tests.proof import bulk
 from tests.proof.bulk import BulkModel, NotDone, Operation, Shown
+from tests.proof.chance import Chance, chances
 from tests.proof.counting_machine import CountingMachine
 from tests.proof.halves import changed
 from tests.proof.limits import Refused
-from tests.proof.machine import KEYS, NAMES, Chance, Sent, chances
-from tests.proof.model import MAX_CRASHES
+from tests.proof.machine import Sent
+from tests.proof.places import MAX_CRASHES
+from tests.proof.queue_machine import KEYS, NAMES
 
 RUNNERS = ("r1", "r2", "r3")
 OUTCOMES = ("completed", "failed", "ended")

@@ -14,8 +14,10 @@ from queue_core.histogram import BUCKETS, Histogram
 from queue_core.snapshot import COUNTERS, Figures
 from queue_core.telemetry import HOUR_MS, MAX_HOURS, MAX_MINUTES, MAX_NAME_HOURS, MINUTE_MS, Asked
 from tests.engine import Engine, State
+from tests.proof.chance import Chance, chances
 from tests.proof.counting import MAX_FIELDS, NOTHING, Counting, asked_of
-from tests.proof.machine import NAMES, WEIGHTS, Chance, QueueMachine, Sent, chances
+from tests.proof.machine import Sent
+from tests.proof.queue_machine import NAMES, WEIGHTS, QueueMachine
 
 DAY_MS = 24 * HOUR_MS
 MANY_NAMES = tuple(f"name-{number:03}" for number in range(250))

@@ -23,8 +23,10 @@ from queue_core import protocol
 from queue_core.moving import Move, Moved, Steps, session_behind
 from queue_core.protocol import Argument, Call, Exported, ExportedTask, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State
-from tests.proof.machine import WEIGHTS, Chance, QueueMachine, Sent, chances, rule_of, steps_of
+from tests.proof.chance import Chance, chances, rule_of, steps_of
+from tests.proof.machine import Sent
 from tests.proof.moving_model import Journeys, MovingModel, Told, ToldTask
+from tests.proof.queue_machine import WEIGHTS, QueueMachine
 
 SESSION_MS = 600_000
 SKEWS = (0, 0, -420_000, 420_000)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from queue_core import ids
 from queue_core.protocol import Acted, QueueDeleted
-from tests.proof.model import OVER, Model, Task, Trashed
+from tests.proof.model import Model
+from tests.proof.places import OVER, Task, Trashed
 
 ASIDE_MS = 100 * 365 * 86_400_000
 MARK_MS = 3_600_000

@@ -22,8 +22,9 @@ from queue_core.embedded import EmbeddedServer, find_bundled_binary
 from tests.engine import Engine
 from tests.proof import machine, moving_machine, schedules_machine
 from tests.proof.bulk_machine import BulkMachine
-from tests.proof.machine import QueueMachine, live
+from tests.proof.machine import live
 from tests.proof.moving_machine import MovingMachine
+from tests.proof.queue_machine import QueueMachine
 from tests.proof.schedules_machine import SchedulesMachine
 
 RUNS = 100

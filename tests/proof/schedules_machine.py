@@ -33,9 +33,11 @@ from queue_core.timetable import Schedule
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.scheduler import Scheduler
 from tests.engine import Engine, State
+from tests.proof.chance import Chance, chances
 from tests.proof.limits import Refused
-from tests.proof.machine import WEIGHTS, Chance, QueueMachine, Sent, chances
-from tests.proof.model import MAX_CRASHES
+from tests.proof.machine import Sent
+from tests.proof.places import MAX_CRASHES
+from tests.proof.queue_machine import WEIGHTS, QueueMachine
 from tests.proof.schedules_model import MOST_MISSED, Entry, Said, SchedulesModel
 
 NAMES = ("minutely", "a.b:c", "long-" * 25)

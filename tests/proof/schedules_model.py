@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 from queue_core.protocol import EARLY, MADE, MET, NOTED, NewTask, Occurred, QueueDeleted
 from tests.proof.limits import Refused
-from tests.proof.model import MAX_CRASHES, Model
+from tests.proof.model import Model
+from tests.proof.places import MAX_CRASHES
 
 MOST_MISSED = 4
 TOLERANCE_MS = 60_000

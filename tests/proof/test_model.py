@@ -1,4 +1,4 @@
-"""A queue does what its specification says, whatever happens between two calls: see `machine`."""
+"""A queue does what its specification says, whatever happens between two calls: see `queue_machine`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 
 from tests.engine import Engine
 from tests.proof.machine import live
+from tests.proof.queue_machine import QueueMachine
 
 RUNS = {"valkey": 200, "redis": 100}
 STEPS = 60
@@ -23,6 +24,6 @@ VERBS = {
 def test_queue_does_what_its_model_does(engine: Engine, request: pytest.FixtureRequest) -> None:
     done: Counter[str] = Counter()
     runs = RUNS[request.node.callspec.params["server"]]
-    live(engine, done, runs, STEPS)
+    live(engine, done, runs, STEPS, QueueMachine)
     assert done["steps"] >= runs * STEPS
     assert not [verb for verb in VERBS if done[verb] < runs / 20]

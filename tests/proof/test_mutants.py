@@ -16,8 +16,9 @@ from tests.engine import Engine
 from tests.proof.bulk_machine import BulkMachine
 from tests.proof.counting_machine import CountingMachine
 from tests.proof.halves import changed
-from tests.proof.machine import QueueMachine, live
+from tests.proof.machine import live
 from tests.proof.moving_machine import MovingMachine
+from tests.proof.queue_machine import QueueMachine
 from tests.proof.schedules_machine import SchedulesMachine
 from tests.proof.test_halves import stops_of
 from tests.scripts.test_edit import meet_edit
