@@ -99,6 +99,14 @@ def test_worst_seven_say_since_when_and_lead_where_they_are_solved_and_the_other
     assert "10 problems" in text_of(page)
 
 
+def test_a_fault_shows_its_attempts_where_the_last_hour_ends(tasks: Tasks, visitor: Visitor) -> None:
+    tasks.die("billing", 3)
+    line = visitor.text("/").partition('id="problem-1"')[2].partition("</li>")[0]
+    assert 'title="3 failed attempts in the last hour"' in line
+    assert 'viewBox="0 0 30 20"' in line
+    assert 'd="m29.5 0v20" stroke="url(#hatch-spark)"' in line
+
+
 def test_what_somebody_did_and_what_cannot_be_read_says_since_when_and_leads_there(
     tasks: Tasks, later: Later, redis_client: Redis, namespace: str
 ) -> None:
