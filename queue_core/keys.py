@@ -313,6 +313,12 @@ class QueueKeys:
         return self._prefix + "names"
 
     @cached_property
+    def attempts(self) -> str:
+        """HASH: task name → its newest attempts by the minute, and when the last one completed (lib/attempts.lua). At
+        most 400 names."""
+        return self._prefix + "attempts"
+
+    @cached_property
     def notify(self) -> str:
         """LIST: wake-up tokens, at most 16. A hint, never the truth."""
         return self._prefix + "notify"

@@ -7,7 +7,7 @@ stored belongs to the minute that is noted.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,16 @@ from queue_core import decoding, scripts
 from queue_core.errors import InvalidArgument, shown
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call
-from queue_core.snapshot import COUNTERS, Figures, Minutes, NameStatistics, Period, QueueSnapshot, Statistics
+from queue_core.snapshot import (
+    COUNTERS,
+    Figures,
+    Minutes,
+    NameAttempts,
+    NameStatistics,
+    Period,
+    QueueSnapshot,
+    Statistics,
+)
 from queue_core.task import check_integer
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -67,6 +76,7 @@ class Counted:
     minutes: Mapping[int, Figures]
     hours: Mapping[int, Figures]
     names: Mapping[int, Mapping[str, Figures]] = field(default_factory=dict)
+    attempts: Mapping[str, NameAttempts] = field(default_factory=dict)
 
 
 def read_counted(queue: QueueKeys, asked: Asked) -> Call[Counted]:
@@ -111,10 +121,45 @@ def _read(answer: list[Any]) -> Counted:
         minute = min(noted_minute, now_ms // MINUTE_MS)  # the clock may have gone back since
         minutes[minute] = minutes.get(minute, _NOTHING) + running
         hours[minute // 60] = hours.get(minute // 60, _NOTHING) + running
-    if answer[6] and noted_hour >= 0:
+    running_names: Mapping[str, Figures] = decoding.figures_of_names(answer[6])
+    if running_names and noted_hour >= 0:
         hour = min(noted_hour, now_ms // HOUR_MS)
-        names[hour] = _together(names.get(hour, {}), decoding.figures_of_names(answer[6]))
-    return Counted(now_ms, decoding.moment(answer[3]), minutes, hours, names)
+        names[hour] = _together(names.get(hour, {}), running_names)
+    attempts = decoding.attempts_of_names(answer[10]) if answer[10] else {}
+    told = {name: found for name, found in attempts.items() if _is_all(found, running_names.get(name), noted_hour)}
+    return Counted(now_ms, decoding.moment(answer[3]), minutes, hours, names, told)
+
+
+def read_attempts(queue: QueueKeys, names: Sequence[str]) -> tuple[tuple[Argument, ...], ...]:
+    """Commands that read the newest attempts of some task names, and what else `attempts_of` needs."""
+    return (
+        ("HMGET", queue.attempts, *names),
+        ("HMGET", queue.names, *(f":{name}" for name in names)),
+        ("HGET", queue.control, "hour"),
+    )
+
+
+def attempts_of(names: Sequence[str], answers: Sequence[Any]) -> dict[str, NameAttempts]:
+    """Of those of whose attempts workers told. What cannot be read is told of nobody."""
+    attempts, running, hour = answers
+    if not isinstance(attempts, list) or not isinstance(running, list):
+        return {}
+    noted_hour = decoding.number(hour, -1)
+    found = {}
+    for name, told, measured in zip(names, attempts, running, strict=True):
+        one = decoding.attempts(told)
+        if one and _is_all(one, decoding.figures(measured), noted_hour):
+            found[name] = one
+    return found
+
+
+def _is_all(attempts: NameAttempts, measured: Figures | None, hour: int) -> bool:
+    """Whether they are all that workers measured in that hour, the running one: a worker of before there were minutes
+    tells of hours alone, and a name that had no room for a while has missed some."""
+    if measured is None:
+        return True
+    told = sum(minute.completed + minute.failed for minute in attempts.minutes if minute.at >= hour * HOUR_MS)
+    return told >= measured.completed + measured.failed + measured.crashed
 
 
 def _numbered(flat: list[bytes]) -> Iterable[tuple[int, bytes]]:
@@ -149,6 +194,7 @@ def summarize(asked: Asked, counted: Counted, queue: QueueSnapshot) -> Statistic
         time_to_drain_seconds=seconds_to_drain(queue.counts.ready, arrival_rate, service_rate),
         names=names,
         others=others,
+        attempts=counted.attempts,
     )
 
 

@@ -274,10 +274,11 @@ class Engine:
         return place
 
     def state(self) -> State:
-        """Everything that the queue's keys hold, but sessions, how the books were at each change of minute, and how
+        """Everything that the queue's keys hold, but sessions, what was counted by the minute and by name, and how
         often the queue was changed."""
         names: list[bytes] = sorted(self.redis.keys(self.prefix + "*"))
-        left_out = tuple(key.encode() for key in (self.queue.session(""), self.queue.telemetry, self.queue.names))
+        counted = (self.queue.telemetry, self.queue.names, self.queue.attempts)
+        left_out = tuple(key.encode() for key in (self.queue.session(""), *counted))
         names = [name for name in names if not name.startswith(left_out)]
         with self.redis.pipeline(transaction=False) as pipeline:  # a full server refuses MULTI, even of reads
             for name in names:

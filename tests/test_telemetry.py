@@ -16,7 +16,7 @@ from queue_core.errors import InvalidArgument, UnknownQueue
 from queue_core.histogram import BUCKETS, Histogram
 from queue_core.inspector import Inspector
 from queue_core.keys import MAX_PRIORITY
-from queue_core.snapshot import COUNTERS, Figures, Minutes, Period
+from queue_core.snapshot import COUNTERS, AttemptsMinute, Figures, Minutes, NameAttempts, Period
 from queue_core.telemetry import seconds_to_drain
 from tests.engine import LEASE_MS, START_MS, Engine
 from tests.inspector.harness import round_trips_of
@@ -117,6 +117,49 @@ def test_names_beyond_the_busiest_are_others(engine: Engine, inspector: Inspecto
     found = inspector.statistics("email", hours=2, by_name=True)
     assert [name.name for name in found.names] == [f"task-{number:02}" for number in (*range(20), 24)]
     assert found.others == Figures(enqueued=5)
+
+
+# Attempts of names.
+
+
+def test_newest_attempts_of_a_name_are_told_however_long_ago_they_were(engine: Engine, inspector: Inspector) -> None:
+    engine.run(protocol.measure(engine.queue, {"send": SENT}, {"send": 2_000}))
+    engine.later(9 * HOUR_MS)
+    engine.run(protocol.measure(engine.queue, {"send": Figures(failed=7), "resize": SENT}))
+    found = inspector.statistics("email", hours=1, by_name=True).attempts["send"]
+    now, then = engine.now, engine.now - 9 * HOUR_MS
+    assert found == NameAttempts((AttemptsMinute(now, 0, 7), AttemptsMinute(then, 3, 1)), then - 2_000)
+    assert (found.newest(7), found.newest(8)) == (found.minutes[:1], found.minutes)
+    assert (found.since, found.failed_since_last_completed()) == (then, 8)
+    asked = {"email": ["send", "unknown"], "nowhere": ["send"], "images": []}
+    assert inspector.attempts(asked) == {("email", "send"): found}
+    assert inspector.statistics("email", hours=1).attempts == {}
+
+
+def test_of_what_was_not_told_by_the_minute_nothing_is_said(engine: Engine, inspector: Inspector) -> None:
+    """A worker of before there were minutes tells of hours alone; and a name may have lost its room for a while."""
+    engine.run(protocol.measure(engine.queue, {"send": SENT}))
+    engine.redis.delete(engine.queue.attempts)
+    engine.run(protocol.measure(engine.queue, {"send": SENT}))
+    asked = {"email": ["send"]}
+    assert inspector.statistics("email", hours=1, by_name=True).attempts == {}
+    assert inspector.attempts(asked) == {}
+    engine.later(HOUR_MS)
+    engine.run(protocol.measure(engine.queue, {"send": SENT}))
+    told = inspector.statistics("email", hours=1, by_name=True).attempts
+    assert [minute.completed for minute in told["send"].minutes] == [3, 3]
+    assert inspector.attempts(asked) == {("email", "send"): told["send"]}
+
+
+def test_attempts_that_cannot_be_read_are_those_of_nobody(engine: Engine, inspector: Inspector) -> None:
+    engine.run(protocol.measure(engine.queue, {"send": SENT}))
+    for junk in (b"", b"x", b"1 2", b"1 2 3 -4", b"1 999999999999999 3 4"):
+        engine.redis.hset(engine.queue.attempts, "send", junk)
+        assert inspector.attempts({"email": ["send"]}) == {}
+        assert inspector.statistics("email", hours=1, by_name=True).attempts == {}
+    engine.redis.delete(engine.queue.attempts)
+    engine.redis.set(engine.queue.attempts, "not a hash")
+    assert inspector.attempts({"email": ["send"]}) == {}
 
 
 # Rates.
@@ -308,8 +351,10 @@ def test_telemetry_of_a_queue_that_is_always_busy_stays_below_2_mb(engine: Engin
     engine.redis.hset(engine.queue.telemetry, mapping=fields)
     names = {f":warehouse.shipping.task_{number:03}": hourly for number in range(200)}
     engine.redis.hset(engine.queue.names, mapping=names)
+    attempts = f"{engine.now} {now} 99 1" + 100 * " 1 98 22"
+    engine.redis.hset(engine.queue.attempts, mapping={name[1:]: attempts for name in names})
     engine.run(protocol.measure(engine.queue, {"send": SENT}))
-    keys = (engine.queue.telemetry, engine.queue.names, engine.queue.stats)
+    keys = (engine.queue.telemetry, engine.queue.names, engine.queue.stats, engine.queue.attempts)
     size = sum(engine.redis.memory_usage(key, samples=0) for key in keys)
     print("SIZE", size)
     assert 500_000 < size < 2_000_000

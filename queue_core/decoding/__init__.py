@@ -10,7 +10,14 @@ from queue_core.decoding.faults import fault
 from queue_core.decoding.operations import OUTCOMES, operation
 from queue_core.decoding.overview import server, server_detail
 from queue_core.decoding.queues import limits, pause
-from queue_core.decoding.statistics import figures, figures_by_name, figures_of_books, figures_of_names
+from queue_core.decoding.statistics import (
+    attempts,
+    attempts_of_names,
+    figures,
+    figures_by_name,
+    figures_of_books,
+    figures_of_names,
+)
 from queue_core.decoding.tasks import (
     counters,
     enqueued_at,
@@ -29,6 +36,8 @@ from queue_core.decoding.workers import worker, worker_command, worker_name
 __all__ = [
     "LARGEST_NUMBER",
     "OUTCOMES",
+    "attempts",
+    "attempts_of_names",
     "audit_entry",
     "counters",
     "enqueued_at",

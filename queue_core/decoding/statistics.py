@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Any
 
 import msgspec
 
-from queue_core.decoding.values import line, number, text
+from queue_core.decoding.values import LAST_MOMENT_MS, line, moment, number, text
 from queue_core.histogram import BUCKETS, Histogram
-from queue_core.snapshot import COUNTERS, Figures
+from queue_core.snapshot import COUNTERS, AttemptsMinute, Figures, NameAttempts
+
+MINUTE_MS = 60_000
 
 _PACKED = msgspec.msgpack.Decoder(tuple[list[int], list[int], list[int]])
 """As the scripts pack figures: a page of many queues reads thousands."""
@@ -43,6 +46,25 @@ def figures_of_names(fields: Sequence[bytes]) -> dict[str, Figures]:
         if more:
             found[line(name, 128)] = found.get(line(name, 128), Figures()) + more
     return found
+
+
+def attempts_of_names(fields: Sequence[bytes]) -> dict[str, NameAttempts]:
+    """Task name, attempts, name, attempts …"""
+    found = {line(text(name), 128): attempts(told) for name, told in zip(fields[::2], fields[1::2], strict=True)}
+    return {name: one for name, one in found.items() if one}
+
+
+def attempts(data: bytes | None) -> NameAttempts | None:
+    """The newest attempts of a task name, as lib/attempts.lua writes them; `None` for what cannot be read."""
+    last, *rest = [number(part, -1) for part in (data or b"").split()] or [-1]
+    if len(rest) < 3 or min(last, *rest) < 0 or rest[0] * MINUTE_MS > LAST_MOMENT_MS:
+        return None
+    minutes = accumulate(rest[3::3], lambda minute, gap: minute - gap, initial=rest[0])
+    counted = zip(minutes, rest[1::3], rest[2::3], strict=False)
+    return NameAttempts(
+        tuple(AttemptsMinute(minute * MINUTE_MS, *counts) for minute, *counts in counted if minute >= 0),
+        moment(last),
+    )
 
 
 def _unpacked(packed: bytes | None) -> list[Any] | None:

@@ -35,6 +35,7 @@ from queue_core.snapshot import (
     Fault,
     Figures,
     Minutes,
+    NameAttempts,
     Operation,
     Page,
     QueueSnapshot,
@@ -143,6 +144,17 @@ class Inspector:
         calls = [telemetry.read_minutes(self._client.queue(name), count) for name, count in asked.items()]
         answers, _ = self._reader.ask(calls)
         return {found.queue: found for found in answers if not isinstance(found, TaskyardError)}
+
+    def attempts(self, asked: Mapping[str, Collection[str]]) -> dict[tuple[str, str], NameAttempts]:
+        """The newest attempts of task names (queue → names), as far as workers told of them. One round trip."""
+        named = [(queue, list(names)) for queue, names in asked.items() if names]
+        parts = [telemetry.read_attempts(self._client.queue(queue), names) for queue, names in named]
+        _, answers = self._reader.ask([], *(command for part in parts for command in part))
+        found: dict[tuple[str, str], NameAttempts] = {}
+        for at, (queue, names) in enumerate(named):
+            told = telemetry.attempts_of(names, answers[3 * at : 3 * at + 3])
+            found |= {(queue, name): attempts for name, attempts in told.items()}
+        return found
 
     def books(self, names: Iterable[str]) -> dict[str, Figures]:
         """All that was ever counted in these queues, waits and run times among it: counters that only grow. One round

@@ -371,14 +371,16 @@ def _read_recovered(lists: list[Any]) -> Recovered:
     return Recovered(again, buried, lost, cancelled, flagged)
 
 
-def measure(queue: QueueKeys, measured: Mapping[str, Figures]) -> Call[int]:
+def measure(queue: QueueKeys, measured: Mapping[str, Figures], ages_ms: Mapping[str, int] | None = None) -> Call[int]:
     """What a worker measured, by task name: waits, runs, and what became of the attempts; at most 256 names a call.
+    `ages_ms`: how long ago the last of them completed, by name; of others it was just now.
 
     Shape: how many names were counted. The other counters of the queue change with its tasks. Source: measure.lua.
     """
     check_batch(list(measured))
+    ages = ages_ms or {}
     arguments: list[Argument] = []
     for name, figures in measured.items():
         parts = (figures.counters, figures.wait.counts, figures.run.counts)
-        arguments += (check_name("task", name), msgspec.msgpack.encode(parts))
+        arguments += (check_name("task", name), msgspec.msgpack.encode(parts), ages.get(name, ""))
     return Call(scripts.load("measure"), queue, arguments, int)

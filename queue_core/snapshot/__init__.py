@@ -26,7 +26,16 @@ from queue_core.snapshot.queues import (
 )
 from queue_core.snapshot.schedules import ScheduleSnapshot
 from queue_core.snapshot.server import ServerDetail, SlowCall
-from queue_core.snapshot.statistics import COUNTERS, Figures, Minutes, NameStatistics, Period, Statistics
+from queue_core.snapshot.statistics import (
+    COUNTERS,
+    AttemptsMinute,
+    Figures,
+    Minutes,
+    NameAttempts,
+    NameStatistics,
+    Period,
+    Statistics,
+)
 from queue_core.snapshot.tasks import HistoryEntry, Page, Progress, State, TaskDetail, TaskSummary
 from queue_core.snapshot.workers import (
     STALE_MS,
@@ -44,6 +53,7 @@ __all__ = [
     "NO_LIMITS",
     "STALE_MS",
     "WAIT_TARGET",
+    "AttemptsMinute",
     "AuditEntry",
     "AuditPage",
     "Books",
@@ -57,6 +67,7 @@ __all__ = [
     "Limits",
     "Minutes",
     "Mute",
+    "NameAttempts",
     "NameStatistics",
     "Note",
     "Operation",

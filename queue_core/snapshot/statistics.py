@@ -83,6 +83,44 @@ class Minutes:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptsMinute:
+    """A minute that began at `at`, and how many attempts of one task name ended in it. `failed`: crashed ones, too."""
+
+    at: int
+    completed: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class NameAttempts:
+    """The newest attempts of one task name, as workers tell of them within a second. `minutes`: those with any, newest
+    first: each of the last hour, and earlier ones where these are fewer than 60. `last_completed_at`: `None` where none
+    has completed since the first of the minutes, at least."""
+
+    minutes: tuple[AttemptsMinute, ...]
+    last_completed_at: int | None
+
+    @property
+    def since(self) -> int:
+        """When the first of the minutes began."""
+        return self.minutes[-1].at
+
+    def newest(self, enough: int) -> tuple[AttemptsMinute, ...]:
+        """As many of the newest minutes as have so many attempts, or all."""
+        count = 0
+        for i, minute in enumerate(self.minutes):
+            count += minute.completed + minute.failed
+            if count >= enough:
+                return self.minutes[: i + 1]
+        return self.minutes
+
+    def failed_since_last_completed(self) -> int:
+        """In the minutes after that in which the last one completed: in that itself some may have failed before."""
+        since = self.last_completed_at or 0
+        return sum(minute.failed for minute in self.minutes if minute.at > since)
+
+
+@dataclass(frozen=True, slots=True)
 class NameStatistics:
     """What was counted of one task name. `hours`: those in which there was something."""
 
@@ -115,6 +153,9 @@ class Statistics:
     names: tuple[NameStatistics, ...] = ()
     """Busiest first. What stands in the hours' lists of the 20 busiest; the rest is in `others`."""
     others: Figures = field(default_factory=Figures)
+    attempts: Mapping[str, NameAttempts] = field(default_factory=dict)
+    """Of task names, the newest by the minute; of one whose workers did not tell all of the running hour there is
+    nothing."""
 
 
 COUNTERS = tuple(f.name for f in fields(Figures) if f.name not in ("wait", "run"))

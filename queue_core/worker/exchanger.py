@@ -133,9 +133,9 @@ class Exchanger:
         slot.let_go()
         self._free_one()
 
-    def measure(self, name: str, outcome: str, wait_ms: float, run_ms: float) -> None:
+    def measure(self, name: str, outcome: str, wait_ms: float, run_ms: float, ended: float) -> None:
         """An attempt has ended: told within a second, with the next exchange after that."""
-        self._measures.add(name, outcome, wait_ms, run_ms)
+        self._measures.add(name, outcome, wait_ms, run_ms, ended)
         if self._measured is None:
             self._measured = asyncio.get_running_loop().call_later(MEASURE_SECONDS, self._tell_measured)
 
@@ -216,7 +216,7 @@ class Exchanger:
             calls, done = self._collect(granted)
             measured = self._take_measured()
             if measured:
-                calls.insert(len(done), protocol.measure(self._keys, measured))
+                calls.insert(len(done), protocol.measure(self._keys, measured, self._measures.ages_ms(measured)))
             if calls:
                 self._is_exchanging = True
                 if granted:

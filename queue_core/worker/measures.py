@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from queue_core.histogram import BUCKETS, Histogram, bucket_of
@@ -31,14 +32,21 @@ class _Sums:
 
 
 class Measures:
-    def __init__(self) -> None:
+    """`clock` counts seconds and never goes back."""
+
+    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._sums: dict[str, _Sums] = {}
+        self._completed: dict[str, float] = {}
+        """When the last of each name did: stays true, whatever was told."""
 
     def __bool__(self) -> bool:
         return bool(self._sums)
 
-    def add(self, name: str, outcome: str, wait_ms: float, run_ms: float) -> None:
-        """One attempt has ended."""
+    def add(self, name: str, outcome: str, wait_ms: float, run_ms: float, ended: float | None = None) -> None:
+        """One attempt has ended: by the clock at `ended`, or now."""
+        if outcome == COMPLETED:
+            self._completed[name] = self._clock() if ended is None else ended
         sums = self._sums.get(name)
         if sums is None:
             sums = self._sums[name] = _Sums()
@@ -54,6 +62,11 @@ class Measures:
             sums = self._sums.pop(name)
             taken[name] = Figures.of(sums.counters, Histogram.of(sums.wait), Histogram.of(sums.run))
         return taken
+
+    def ages_ms(self, names: Iterable[str]) -> dict[str, int]:
+        """How long ago the last of each completed, of those of which one did."""
+        now = self._clock()
+        return {name: max(0, round((now - self._completed[name]) * 1000)) for name in names if name in self._completed}
 
     def put_back(self, taken: Mapping[str, Figures]) -> None:
         """It could not be told yet."""

@@ -334,7 +334,7 @@ class Process:
             outcome = failed.verdict
             exchanger.fail(failed, slot)
         wait_ms = task.waited_ms + (holding.began - holding.since) * 1_000
-        exchanger.measure(envelope.name, outcome, wait_ms, seconds * 1_000)
+        exchanger.measure(envelope.name, outcome, wait_ms, seconds * 1_000, self._last_end)
 
     def _describe(self, holding: Holding, error: BaseException, seconds: float) -> FailedTask:
         worker_id = self._orders.worker_id

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from queue_core.snapshot import COUNTERS, Figures
+from queue_core.snapshot import COUNTERS, AttemptsMinute, Figures, NameAttempts
 from queue_core.telemetry import HOUR_MS, MINUTE_MS, Asked, Counted
 
 MINUTES_TOLD = 6
 """At least: those of which the rates tell."""
 BUSIEST, MAX_FIELDS = 20, 400
 """Names of an hour that are kept once it has ended; fields of the running hour."""
+NEWEST_MINUTES = 60
+"""With attempts of a name, that are kept at least."""
 NOTHING = Figures()
 Names = dict[str, Figures]
 T = TypeVar("T")
@@ -35,6 +37,9 @@ class Counting:
         """The running one, of names: it ends when something is counted of a name in a later one."""
         self.fields: dict[tuple[str, str], Figures] = {}
         """What was counted in that: of which kind (a counter, or what workers have measured) and of which name."""
+        self.attempts: dict[str, dict[int, tuple[int, int]]] = {}
+        """Of each name, minute by minute: how many have completed, and how many have failed or crashed."""
+        self.completed_at: dict[str, int] = {}
 
     # What happens.
 
@@ -55,9 +60,14 @@ class Counting:
         for name in names:
             self._count_of_name(now, counter, name, Figures.of(int(counter == one) for one in COUNTERS))
 
-    def measure(self, now: int, measured: Mapping[str, Figures]) -> int:
+    def measure(self, now: int, measured: Mapping[str, Figures], ages_ms: Mapping[str, int]) -> int:
         """Of the counters each name has its own: those of the books change with the tasks."""
         times = NOTHING
+        for name, figures in measured.items():
+            self._count_attempts(now, name, figures.completed, figures.failed + figures.crashed)
+            if figures.completed:
+                completed_at = now - ages_ms.get(name, 0)
+                self.completed_at[name] = max(completed_at, self.completed_at.get(name, completed_at))
         for name, figures in measured.items():
             times += Figures(wait=figures.wait, run=figures.run)
             self._count_of_name(now, "measured", name, figures)
@@ -69,7 +79,14 @@ class Counting:
 
     def told(self, now: int, asked: Asked) -> Counted:
         names = self.names if self.hour is None else {**self.names, self.hour: self._merged()}
-        return asked_of(Counted(now, self.since, self.minutes, self.hours, names), asked)
+        attempts = {
+            name: NameAttempts(
+                tuple(AttemptsMinute(at * MINUTE_MS, *counts) for at, counts in sorted(minutes.items(), reverse=True)),
+                self.completed_at.get(name),
+            )
+            for name, minutes in self.attempts.items()
+        }
+        return asked_of(Counted(now, self.since, self.minutes, self.hours, names, attempts), asked)
 
     # Steps.
 
@@ -82,6 +99,12 @@ class Counting:
         if field not in self.fields and len(self.fields) >= MAX_FIELDS:
             field = (kind, "")
         self.fields[field] = self.fields.get(field, NOTHING) + more
+
+    def _count_attempts(self, now: int, name: str, completed: int, failed: int) -> None:
+        if completed + failed:
+            minutes = self.attempts.setdefault(name, {})
+            before = minutes.get(now // MINUTE_MS, (0, 0))
+            minutes[now // MINUTE_MS] = before[0] + completed, before[1] + failed
 
     def _merged(self) -> Names:
         merged: Names = {}
@@ -100,6 +123,10 @@ def asked_of(counted: Counted, asked: Asked) -> Counted:
         _counted(_last(counted.minutes, minute, max(asked.minutes, MINUTES_TOLD))),
         _counted(_last(counted.hours, hour, asked.hours)),
         {number: found for number, figures in names.items() if (found := _counted(figures))},
+        {
+            name: NameAttempts(told.minutes[:NEWEST_MINUTES], told.last_completed_at)
+            for name, told in (counted.attempts.items() if asked.by_name else ())
+        },
     )
 
 

@@ -52,8 +52,9 @@ class CountingMachine(QueueMachine):
         if chance.is_so(0.1):
             names += chance.choice((MANY_NAMES[:25], MANY_NAMES[:25], MANY_NAMES[:25], MANY_NAMES))
         measured = {name: _some_figures(chance) for name in names}
-        call = protocol.measure(self.queue, measured)
-        self.do(chance, call, lambda: self.counting.measure(self.model.now, measured))
+        ages = {name: chance.choice((0, 1_500, 90_000)) for name in names if chance.is_so(0.8)}
+        call = protocol.measure(self.queue, measured, ages)
+        self.do(chance, call, lambda: self.counting.measure(self.model.now, measured, ages))
 
     @precondition(lambda self: self.state)
     @rule(chance=chances)

@@ -35,7 +35,7 @@ ACTORS = ("ada", "bob", "cyd")
 TYPES = {
     name: documented[0].lower()
     for name, value in vars(QueueKeys).items()
-    if name not in ("telemetry", "names")  # how the books were, minute by minute
+    if name not in ("telemetry", "names", "attempts")  # what was counted by the minute and by name
     and isinstance(value, cached_property)
     and (documented := re.match(r"[A-Z]+", value.func.__doc__ or ""))
 }

@@ -28,7 +28,7 @@ GARBAGE: tuple[bytes, ...] = (
     b"\x93\x01", b"a" * 300, b"send {\n{}", b'send {"priority":"x"}\n{}', b'send {"priority":1e999}\n{}', b":" * 65,
     b"9" * 40 + b" 1  w", b"1 x \xc1", b"7 \xdc\xff\xff",
 )  # fmt: skip
-KINDS = {**TYPES, "telemetry": "hash", "names": "hash"}
+KINDS = {**TYPES, "telemetry": "hash", "names": "hash", "attempts": "hash"}
 SCORES = (math.inf, -math.inf, 0.0, -1.0, 1e300, -1e300, 0.5, 2.0**63)
 
 

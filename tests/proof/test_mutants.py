@@ -284,6 +284,12 @@ MUTANTS = (
         "measure", "only the last counts in the books", "figures.add(times, figures.of_books())",
         "times", by_counting,
     ),
+    Mutant("measure", "the minute before gets the attempts", "if newest >= minute then", "if true then", by_counting),
+    Mutant("measure", "of attempts only the last are told", "bad + failed, older", "failed, older", by_counting),
+    Mutant(
+        "measure", "the last success is the last that was told", "math.max(tonumber(last), completed_ms)",
+        "completed_ms", by_counting,
+    ),
     Mutant("measure", "what is sent again counts again", "if replayed then return replayed[1] end", find=by_counting),
     Mutant("statistics", "the oldest is left out", "last - count + 1", "last - count + 2", by_counting),
     Mutant(

@@ -42,7 +42,7 @@ GROWING = {
     "FLUSHALL",
 }
 """Commands whose cost grows with a queue, or that reach beyond it."""
-BOUNDED = {"HGETALL": {"closed", "names"}, "HKEYS": {"closed"}}
+BOUNDED = {"HGETALL": {"attempts", "closed", "names"}, "HKEYS": {"closed"}}
 """Commands that read a whole key, and the keys that are small enough."""
 
 

@@ -173,7 +173,8 @@ def test_damaged_names_stand_in_no_task_s_way(engine: Engine) -> None:
 def test_what_no_worker_of_ours_sends_is_left_out(engine: Engine) -> None:
     engine.enqueue()
     before = engine.check_books()
-    arguments = ("send", b"\xc1", "resize", b"many", "shrink", msgspec.msgpack.encode({"a": 1}), "odd")
+    nothing = msgspec.msgpack.encode({"a": 1})
+    arguments = ("send", b"\xc1", "", "resize", b"many", "soon", "shrink", nothing, "-1e400", "odd")
     call: Call[int] = Call(protocol.measure(engine.queue, {}).script, engine.queue, arguments, int)
     assert engine.run(call) == 1  # a map without figures counts nothing
     assert engine.check_books()["stats"] == {**before["stats"], "wait": "", "run": ""}

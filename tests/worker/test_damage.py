@@ -18,7 +18,7 @@ from tests.worker.harness import NAMESPACE, StartWorker, Worker, counted, record
 
 BEAT_SECONDS = 0.2
 GARBAGE = b"\xff\xfe {1 x"
-KINDS = {**TYPES, "telemetry": "hash", "names": "hash"}
+KINDS = {**TYPES, "telemetry": "hash", "names": "hash", "attempts": "hash"}
 PROCESSES = 2
 """Of a worker: each may meet what is wrong, and says it."""
 

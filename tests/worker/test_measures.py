@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 from redis import Redis
 
-from queue_core import Taskyard
+from queue_core import Taskyard, connection
 from queue_core.inspector import Inspector
 from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY, ClaimedTask, Counters
 from queue_core.settings import MAX_BATCH
@@ -51,6 +51,17 @@ def test_what_could_not_be_told_is_told_later_with_the_rest() -> None:
     assert (again["send"].completed, again["send"].retried, again["send"].wait.count) == (1, 1, 2)
 
 
+def test_when_the_last_of_a_name_completed_is_told_as_its_age() -> None:
+    now = 100.0
+    measures = Measures(clock=lambda: now)
+    measures.add("send", COMPLETED, 3, 150, ended=98.5)
+    measures.add("resize", RETRY, 3, 150, ended=98.5)
+    measures.put_back(measures.take())
+    now = 102.0
+    measures.add("shrink", COMPLETED, 3, 150)
+    assert measures.ages_ms(measures.take()) == {"send": 3_500, "shrink": 0}
+
+
 def test_one_call_takes_as_many_names_as_it_may_carry() -> None:
     measures = Measures()
     for number in range(MAX_BATCH + 1):
@@ -82,8 +93,10 @@ def test_worker_tells_every_attempt_by_its_name(
     inspector = Inspector(yard.url, NAMESPACE)
     yard.enqueue_many(shop.note.message(f"note {i}") for i in range(50))
     yard.enqueue_many(shop.wait.message(f"wait {i}", seconds=0.06) for i in range(6))
+    began_at = connection.time_ms(redis.time())
     worker = start_worker(concurrency=2)
     wait_until_completed(redis, 56)
+    seen_at = connection.time_ms(redis.time())
     wait_until(lambda: inspector.statistics("fast", minutes=2).total.wait.count == 50, what="not told within a second")
     found = inspector.statistics("slow", minutes=2, by_name=True)
     wait_until(lambda: inspector.statistics("slow", minutes=2).total.run.count == 6)
@@ -95,6 +108,10 @@ def test_worker_tells_every_attempt_by_its_name(
     assert 50 <= found.total.run.p50_ms <= 100
     assert found.total.wait.p99_ms is not None
     assert found.total.wait.p99_ms >= 100  # they waited for a slot, two by two
+    attempts = found.attempts[shop.wait.name]
+    assert sum(minute.completed for minute in attempts.minutes) == 6
+    assert attempts.last_completed_at is not None
+    assert began_at <= attempts.last_completed_at <= seen_at + 500  # although it was told about a second later
     assert worker.stop() == 0
     check_books()
 

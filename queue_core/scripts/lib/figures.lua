@@ -12,7 +12,8 @@ local function make_figures()
   local COUNTERS = {'enqueued', 'completed', 'failed', 'retried', 'died', 'discarded', 'expired', 'cancelled', 'crashed',
     'requeued', 'deleted', 'imported', 'exported', 'repaired'}
   local BUCKETS = 28
-  local figures = {COUNTERS = COUNTERS}
+  local figures = {COUNTERS = COUNTERS, PLACES = {}}
+  for place, what in ipairs(COUNTERS) do figures.PLACES[what] = place end
 
   -- The counters in their order, then the counts of a histogram's buckets of the wait, then of the run.
   function figures.of(parts)

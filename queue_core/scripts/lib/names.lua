@@ -15,15 +15,13 @@ if not noted_hour or noted_hour < 0 or hour > noted_hour or hour < noted_hour - 
   -- workers measured (`:<task>`), and what scripts counted (`<what>:<task>`).
   function end_hour()
     local figures = make_figures()
-    local place_of_counter = {}
-    for place, what in ipairs(figures.COUNTERS) do place_of_counter[what] = place end
     local fields, by_name = call('HGETALL', names), {}
     for i = 1, #fields, 2 do
       local what, name = match(fields[i], '^(%l*):(.*)$')
       if what then
         local of_name = by_name[name] or figures.of({})
         by_name[name] = of_name
-        local place = place_of_counter[what]
+        local place = figures.PLACES[what]
         if place then
           of_name[1][place] = of_name[1][place] + (whole(fields[i + 1]) or 0)
         else
