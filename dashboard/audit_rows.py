@@ -59,7 +59,7 @@ def rows_of(entries: Iterable[AuditEntry]) -> tuple[Row, ...]:
     return tuple(made)
 
 
-def rows_under_way(operations: Sequence[Operation], queues: Sequence[str]) -> tuple[Row, ...]:
+def rows_of_operations(operations: Sequence[Operation], queues: Sequence[str]) -> tuple[Row, ...]:
     """`queues`: all in which those of one form can be."""
     forms: dict[str, list[Operation]] = {}
     for operation in operations:

@@ -63,6 +63,11 @@ class View:
         """Whether the server does answer, with an error."""
         return self.is_away and self.error.startswith(REFUSED)
 
+    @property
+    def refusal(self) -> str:
+        """What the server answers."""
+        return self.error.removeprefix(f"{REFUSED}: ") if self.is_refused else ""
+
     def queues_where(self, has: Callable[[QueueSnapshot], object]) -> tuple[str, ...] | None:
         """Those in which there is something to be shown, and those that cannot be read, which say so themselves. Of the
         others nothing need be asked; `None`: nobody knows, so all are."""

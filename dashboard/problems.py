@@ -139,7 +139,7 @@ class Observations:
     unsafe_since: Mapping[str, int] = field(default_factory=dict)
     """What is unsafe about the server → when it was first seen."""
     unreadable_since: Mapping[str, int] = field(default_factory=dict)
-    """Queue that cannot be read → when that was first seen."""
+    """Queue that cannot be read, or "" for the schedules → when that was first seen."""
 
     def after(self, snapshot: Snapshot) -> Observations:
         off = {}
@@ -148,7 +148,7 @@ class Observations:
                 times, first = self.unbalanced.get(queue.name, (0, snapshot.taken_at))
                 off[queue.name] = (times + 1, first)
         unsafe = {what: self.unsafe_since.get(what, snapshot.taken_at) for what in unsafe_settings(snapshot.server)}
-        unreadable = {name: self.unreadable_since.get(name, snapshot.taken_at) for name in snapshot.unreadable}
+        unreadable = {name: self.unreadable_since.get(name, snapshot.taken_at) for name in _unreadable_in(snapshot)}
         return Observations(unbalanced=off, unsafe_since=unsafe, unreadable_since=unreadable)
 
 
@@ -343,8 +343,15 @@ def _waits_too_long(snapshot: Snapshot, explained: set[str], now_ms: int) -> Ite
 
 
 def _unreadable(snapshot: Snapshot, seen: Observations) -> Iterator[Problem]:
-    for queue, reason in sorted(snapshot.unreadable.items()):
-        yield Problem(Kind.UNREADABLE, seen.unreadable_since.get(queue), queue, server=(f"{queue}: {reason}",))
+    for queue, reason in sorted(_unreadable_in(snapshot).items()):
+        what = f"{queue or 'schedules'}: {reason}"
+        yield Problem(Kind.UNREADABLE, seen.unreadable_since.get(queue), queue, server=(what,))
+
+
+def _unreadable_in(snapshot: Snapshot) -> dict[str, str]:
+    """Queue, or "" for the schedules → why it cannot be read."""
+    schedules = {"": snapshot.unreadable_schedules} if snapshot.unreadable_schedules else {}
+    return {**snapshot.unreadable, **schedules}
 
 
 def _too_many_dead(snapshot: Snapshot) -> Iterator[Problem]:

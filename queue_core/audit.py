@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from queue_core import decoding, keys, protocol
 from queue_core.client import Client
-from queue_core.errors import InvalidArgument, shown
+from queue_core.errors import CorruptQueue, InvalidArgument, shown
 from queue_core.protocol import Argument
 
 MAX_ACTOR, MAX_ACTION_ID, MAX_REASON, MAX_TARGET = 200, 200, 500, 300
@@ -49,7 +49,15 @@ def record(client: Client, queue: str, act: Act, target: str, count: int = 0) ->
         "action": act.action_id,
     }
     place = client.queue(queue or keys.NO_QUEUE)
-    client.run(protocol.audit(place, act.form(queue), facts))
+    try:
+        client.run(protocol.audit(place, act.form(queue), facts))
+    except CorruptQueue as error:
+        key = keys.audit(client.namespace)
+        raise CorruptQueue(
+            f"nothing was done, because it cannot be written down: {key}, or what it knows of this form, has a type "
+            "that Taskyard did not give it. Rename that key: a new one is begun",
+            key=key,
+        ) from error
 
 
 def target_of(ids: Sequence[str], what: str = "task") -> str:

@@ -194,9 +194,12 @@ def checked(answers: Sequence[Any], url: str) -> Sequence[Any]:
     return answers
 
 
-def damaged(key: str, what: str) -> CorruptQueue:
-    """`what` is wrong with a key, which it names."""
+def damaged(key: str, what: str = "") -> CorruptQueue:
+    """`what` is wrong with a key, which it names; where it is one of a queue, that is named, too."""
+    what = what or f"{key} has a type that Taskyard did not give it"
     queue = key.partition("{")[2].partition("}")[0]
+    if not queue:
+        return CorruptQueue(f"what is stored is damaged: {what}. Rename that key or restore it", key=key)
     return CorruptQueue(
         f"the queue's data is damaged: {what}. Rename that key or restore it, then: taskyard fsck {queue}",
         queue=queue,

@@ -252,8 +252,10 @@ class Operations:
                 sleep(min(max(wait_ms / 1000, 0.01), WAIT_SECONDS) if word == "due" else WAIT_SECONDS)
 
     def _running(self, queues: Iterable[str]) -> list[tuple[QueueKeys, str, dict[bytes, bytes]]]:
-        (directory,) = self._read(("ZRANGE", keys.operations(self._client.namespace), 0, MAX_QUEUES - 1, "REV"))
-        names = dict.fromkeys([*queues, *map(decoding.text, directory)])
+        (directory,) = self._client.read(("ZRANGE", keys.operations(self._client.namespace), 0, MAX_QUEUES - 1, "REV"))
+        # A directory that cannot be read is no reason to leave what was begun: then all queues are asked.
+        begun = map(decoding.text, directory) if isinstance(directory, list) else self._inspector.queue_names()
+        names = dict.fromkeys([*queues, *begun])
         known = [self._client.queue(name) for name in names if keys.is_name(name)]
         if not known:
             return []

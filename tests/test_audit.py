@@ -112,7 +112,7 @@ def test_what_cannot_be_written_down_is_not_done(engine: Engine, control: Contro
     engine.redis.delete(keys.audit("test"))
     engine.redis.set(keys.audit("test"), "no stream")
     before = engine.state()
-    with pytest.raises(CorruptQueue):
+    with pytest.raises(CorruptQueue, match="nothing was done, because it cannot be written down: test:audit"):
         ACTS[verb](control, engine, task_id)
     assert engine.state() == before
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from flask import Blueprint, Response, g, request
 
 from dashboard.actions import action_id, done, reason
-from dashboard.audit_rows import Row, rows_of, rows_under_way
+from dashboard.audit_rows import Row, rows_of, rows_of_operations
 from dashboard.bulk import begin_undo, page_of
 from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
@@ -18,13 +19,14 @@ from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
 from dashboard.toasts import say
 from dashboard.wording import ACTS, act
-from queue_core.errors import OperationEnded
+from queue_core.errors import AccessDenied, CorruptQueue, OperationEnded
 from queue_core.inspector import MAX_ROWS
 from queue_core.snapshot import AuditEntry, Operation
 
 blueprint = Blueprint("activity", __name__)
 
 _AUDIT_ID = re.compile("([0-9]{1,15})-([0-9]{1,15})")
+T = TypeVar("T")
 LOOK_AT_MOST = 1_000
 """Entries, for one page of those that a filter chooses."""
 
@@ -52,7 +54,8 @@ class AuditFilter:
 @dataclass(frozen=True, slots=True)
 class Activity:
     """`under_way`: operations, wherever they stand in the list; `waiting`: entries newer than those that are shown;
-    `looked_to`: where a filter finds little, until when its look went back."""
+    `looked_to`: where a filter finds little, until when its look went back. `unreadable`, `not_under_way`: why what was
+    done, or what goes on, cannot be told; operations are listed without the entries that began them."""
 
     under_way: tuple[Row, ...]
     rows: tuple[Row, ...]
@@ -64,6 +67,8 @@ class Activity:
     queues: tuple[str, ...]
     words: tuple[str, ...]
     looked_to: int | None
+    unreadable: str
+    not_under_way: str
 
 
 @blueprint.get("/activity")
@@ -71,7 +76,9 @@ def index() -> Response:
     cursor, known = request.args.get("cursor") or None, request.args.get("known") or ""
     chosen = AuditFilter.read(request.args)
     is_refresh = bool(wants_fragment() and known and cursor is None)
-    entries, older = _entries(chosen, MAX_ROWS if is_refresh else PAGE_SIZE, cursor)
+    most = MAX_ROWS if is_refresh else PAGE_SIZE
+    found, unreadable = _or_why_not(lambda: _entries(chosen, most, cursor))
+    entries, older = found or ((), None)
     waiting = sum(_is_newer(entry.id, known) for entry in entries) if is_refresh else 0
     if is_refresh:
         shown = entries[waiting : waiting + PAGE_SIZE]
@@ -79,9 +86,12 @@ def index() -> Response:
             older = shown[-1].id if shown else None
         entries = shown
     queues = tuple(queue.name for queue in g.view.snapshot.queues) if g.view.snapshot else ()
+    begun, not_under_way = _or_why_not(lambda: _operations(chosen, with_ended=bool(unreadable)))
+    under_way = [one for one in begun or () if not one.has_ended]
+    ended = [one for one in begun or () if one.has_ended]
     page = Activity(
-        under_way=() if cursor else rows_under_way(_under_way(chosen), queues),
-        rows=rows_of(entries),
+        under_way=() if cursor else rows_of_operations(under_way, queues),
+        rows=rows_of_operations(ended, queues) if unreadable else rows_of(entries),
         older=older,
         known=known if is_refresh else entries[0].id if entries else "",
         is_first=cursor is None,
@@ -90,6 +100,8 @@ def index() -> Response:
         queues=queues,
         words=tuple(sorted(set(ACTS.values()))),
         looked_to=_position(older)[0] if older and chosen.is_set and len(entries) < PAGE_SIZE else None,
+        unreadable=unreadable,
+        not_under_way=not_under_way,
     )
     panels = {"under-way": "activity/_under_way.html", "list": "activity/_list.html"}
     return render_page("activity/index.html", panels, page)
@@ -113,10 +125,19 @@ def _entries(chosen: AuditFilter, most: int, cursor: str | None) -> tuple[tuple[
     return tuple(matching), cursor
 
 
-def _under_way(chosen: AuditFilter) -> tuple[Operation, ...]:
-    among = g.view.queues_where(lambda queue: queue.operations_under_way)
-    found = (one for one in parts().inspector.operations(PAGE_SIZE, among=among) if not one.has_ended)
+def _operations(chosen: AuditFilter, *, with_ended: bool) -> tuple[Operation, ...]:
+    """The newest ones; of those that have ended only some, unless they are asked for."""
+    among = None if with_ended else g.view.queues_where(lambda queue: queue.operations_under_way)
+    found = parts().inspector.operations(PAGE_SIZE, among=among)
     return tuple(one for one in found if chosen.matches(one.bound.queue, one.by, one.bound.verb))
+
+
+def _or_why_not(read: Callable[[], T]) -> tuple[T | None, str]:
+    """What can be read, and "": else why it cannot. The rest of the page is shown all the same."""
+    try:
+        return read(), ""
+    except (AccessDenied, CorruptQueue) as error:
+        return None, str(error)
 
 
 @blueprint.get("/activity/<operation_id>")

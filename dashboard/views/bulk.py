@@ -32,7 +32,7 @@ from dashboard.selections import Selection
 from dashboard.targets import Target, target_of, wrong_target
 from dashboard.toasts import say
 from dashboard.wording import VERBS, Words, tasks
-from queue_core.errors import InvalidArgument
+from queue_core.errors import CorruptQueue, InvalidArgument
 from queue_core.previews import VERBS as STATES_OF
 from queue_core.snapshot import AuditEntry, Bound, Preview, State, TaskSummary
 
@@ -335,9 +335,13 @@ def _missing(found: _Found, seen: int) -> tuple[str, ...]:
 
 def _quicker(found: _Found) -> AuditEntry | None:
     queues = {bound.queue for bound in (*found.bounds, found.asked)} - {""}
+    try:
+        entries = parts().inspector.audit(LOOK_BACK).rows
+    except CorruptQueue:
+        return None  # the page of activity says what is wrong with it
     takes = [
         entry
-        for entry in parts().inspector.audit(LOOK_BACK).rows
+        for entry in entries
         if found.asked.state in STATES_OF.get(entry.verb, ()) and (found.in_several or entry.queue in queues)
     ]
     return takes[0] if takes and g.now_ms - takes[0].at < QUICK_MS else None

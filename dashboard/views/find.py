@@ -10,6 +10,7 @@ from dashboard.filters import id_made_at
 from dashboard.htmx import fresh, render_page
 from dashboard.parts import parts
 from queue_core.errors import InvalidArgument
+from queue_core.snapshot import Snapshot
 
 blueprint = Blueprint("find", __name__)
 
@@ -31,7 +32,7 @@ class Found:
 def index() -> Response:
     text = request.args.get("q", "").strip()[:128]
     snapshot = g.view.snapshot
-    every = (*(queue.name for queue in snapshot.queues), *snapshot.unreadable) if snapshot else ()
+    every = _names_in(snapshot) if snapshot else parts().inspector.queue_names()
     if text in every:
         return fresh(make_response(redirect(url_for("queues.show", name=text), 303)))
     task_queues = _task_queues(text)
@@ -41,6 +42,10 @@ def index() -> Response:
     page = Found(text, task_queues, names[:MOST_NAMES], max(0, len(names) - MOST_NAMES), id_made_at(text, g.now_ms))
     status = 200 if task_queues or names or not text else 404
     return render_page("errors/find.html", {}, page, status=status)
+
+
+def _names_in(snapshot: Snapshot) -> tuple[str, ...]:
+    return (*(queue.name for queue in snapshot.queues), *snapshot.unreadable)
 
 
 def _task_queues(text: str) -> tuple[str, ...]:

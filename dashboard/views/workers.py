@@ -9,6 +9,7 @@ from shlex import quote
 from flask import Blueprint, Response, abort, g, request, url_for
 
 from dashboard.actions import action_id, done, is_path, reason, skipped_sentence
+from dashboard.away import KnownAway
 from dashboard.filters import middle, plural, short_id
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
@@ -29,7 +30,7 @@ from dashboard.worker_table import (
     workers_page,
 )
 from queue_core.control import why_not_told
-from queue_core.errors import UnknownWorker, shown
+from queue_core.errors import ServerRefused, UnknownWorker, shown
 from queue_core.inspector import MAX_ROWS
 from queue_core.snapshot import TaskSummary, WorkerSnapshot
 
@@ -207,6 +208,8 @@ def _filter() -> WorkerFilter:
 
 def _row(worker_id: str) -> WorkerRow:
     row = next((row for row in worker_rows(_known(), g.now_ms) if row.worker.id == worker_id), None)
+    if row is None and g.view.snapshot is None:
+        raise ServerRefused(g.view.refusal) if g.view.is_refused else KnownAway
     if row is None:
         raise UnknownWorker(
             f"no worker {shown(worker_id, 80)} is known: it has ended, or was not heard for an hour", worker=worker_id

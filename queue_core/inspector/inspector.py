@@ -21,7 +21,7 @@ from queue_core.errors import (
 from queue_core.ids import is_task_id
 from queue_core.inspector.faults import Faults
 from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
-from queue_core.inspector.operations import find_operations, is_operation_id, newest_operations
+from queue_core.inspector.operations import find_operation, find_operations, is_operation_id, newest_operations
 from queue_core.inspector.overview import SERVER_COMMANDS, Overview
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
 from queue_core.inspector.reader import Reader, value_of
@@ -388,10 +388,12 @@ class Inspector:
         return newest_operations(self._reader, check_limit(limit), queue, among)
 
     def operation(self, operation_id: str, queue: str | None = None) -> Operation:
-        """One in full. One round trip, without its queue two. Raises `UnknownOperation`."""
+        """One in full. One round trip, without its queue two. Raises `UnknownOperation`, and `CorruptQueue` where
+        something else stands in its place."""
         if is_operation_id(operation_id):
             names = [queue] if queue is not None else self._reader.queue_names()
-            for found in find_operations(self._reader, [(self._client.queue(name), operation_id) for name in names]):
+            found = find_operation(self._reader, names, operation_id)
+            if found:
                 return found
         raise UnknownOperation(
             f"there is no operation {shown(operation_id, 80)}{f' in {queue}' if queue else ''}, "

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from queue_core import connection, decoding, keys
+from queue_core import decoding, keys
+from queue_core.errors import CorruptQueue
 from queue_core.inspector.reader import Reader
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument
@@ -47,17 +48,36 @@ def _newest_of(queue: QueueKeys, limit: int) -> Sequence[Sequence[Argument]]:
 
 
 def find_operations(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> tuple[Operation, ...]:
-    """Those of these ids that there are. One round trip."""
+    """Those of these ids that there are and can be read. One round trip."""
+    return tuple(found for found in _read(reader, wanted) if isinstance(found, Operation))
+
+
+def find_operation(reader: Reader, queues: Iterable[str], name: str) -> Operation | None:
+    """That of this id, in whichever of these queues it is. One round trip. Raises `CorruptQueue` where something else
+    stands in its place: it may be there."""
+    damaged = None
+    for found in _read(reader, [(reader.client.queue(queue), name) for queue in queues]):
+        if isinstance(found, Operation):
+            return found
+        damaged = damaged or found
+    if damaged:
+        raise damaged
+    return None
+
+
+def _read(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> list[Operation | CorruptQueue]:
     commands: list[Sequence[Argument]] = []
     for queue, name in wanted:
         commands.append(("HGETALL", queue.operation(name)))
         commands.append(("HMGET", queue.outcomes, *(f"{name}:{what}" for what in decoding.OUTCOMES)))
     answers = reader.client.read(*commands) if commands else []
-    found = []
-    for (queue, _), facts, outcomes in zip(wanted, answers[::2], answers[1::2], strict=True):
+    found: list[Operation | CorruptQueue] = []
+    for (queue, name), facts, outcomes in zip(wanted, answers[::2], answers[1::2], strict=True):
         counts = [None] * 3 if isinstance(outcomes, Exception) else outcomes
-        if not isinstance(facts, Exception):
-            found.append(decoding.operation(queue.queue, facts, counts))
-        elif "WRONGTYPE" not in str(facts):
-            raise connection.translate(facts, reader.client.url) from facts
-    return tuple(operation for operation in found if operation is not None)
+        try:
+            operation = decoding.operation(queue.queue, reader.checked(facts, queue.operation(name)), counts)
+        except CorruptQueue as error:
+            found.append(error)
+        else:
+            found += [operation] if operation else []
+    return found

@@ -16,6 +16,7 @@ from queue_core.inspector.workers import Workers
 from queue_core.protocol import Call
 from queue_core.reading import FaultsListed
 from queue_core.snapshot import Fault, QueueSnapshot, Snapshot, is_live
+from queue_core.timetable import Schedule
 
 SNAPSHOT_FAULTS = 50
 SERVER_COMMANDS = (("INFO", "server", "memory", "persistence"), ("CONFIG", "GET", "save"))
@@ -54,7 +55,7 @@ class Overview:
         )
         now_ms = reader.now_ms(moment)
         names, unreadable = reader.names_in(registry)
-        schedules, _ = upcoming.read_all(stored if isinstance(stored, dict) else {})
+        schedules, unreadable_schedules = self._read_schedules(stored)
         noted = Noted(reader, schedules)
 
         self._meet(info)
@@ -78,8 +79,17 @@ class Overview:
             workers=workers,
             faults=last_seen_first(fault for seen in queues.values() for fault in seen.faults),
             unreadable=unreadable,
+            unreadable_schedules=unreadable_schedules,
             overdue=upcoming.overdue(schedules, notes, now_ms, has_scheduler=has_scheduler),
         )
+
+    def _read_schedules(self, stored: Any) -> tuple[list[Schedule], str]:
+        """`stored`: the answer to their HGETALL. Those that can be read; why none can."""
+        try:
+            found = self._reader.checked(stored, keys.schedules(self._reader.client.namespace))
+        except TaskyardError as error:
+            return [], str(error)
+        return upcoming.read_all(found)[0], ""
 
     def _meet(self, info: object) -> None:
         """Another server, or the same one after a restart, may have lost what was changed last, and count it anew."""

@@ -74,7 +74,7 @@ class Reader:
         if not isinstance(answer, Exception):
             return answer
         if "WRONGTYPE" in str(answer):
-            raise CorruptQueue(f"{key} has a type that Taskyard did not give it") from answer
+            raise connection.damaged(key) from answer
         raise connection.translate(answer, self.client.url) from answer
 
     def queue_names(self, among: Iterable[str] | None = None) -> list[str]:

@@ -37,3 +37,5 @@ class Snapshot:
     """Queue → why its data could not be read; the others are shown all the same."""
     overdue: tuple[ScheduleSnapshot, ...] = ()
     """Schedules of which one should have been enqueued that is not, longest first."""
+    unreadable_schedules: str = ""
+    """Why none of them could be read."""

@@ -8,6 +8,7 @@ from html import unescape
 
 import pytest
 from flask import Flask
+from redis import Redis
 
 from dashboard.audit_rows import target_page
 from dashboard.parts import Parts
@@ -75,6 +76,42 @@ def test_what_is_under_way_stands_first_wherever_it_is_in_the_list(
     assert len(rows(second)) == 11
     assert f'id="operation-{operation.id}"' not in second
     assert "Retry 3 dead letters" in rows(second)[-1]
+
+
+def test_where_the_audit_is_damaged_operations_are_listed_and_nothing_is_done(
+    visitor: Visitor, tasks: Tasks, operations: Engine, redis_client: Redis
+) -> None:
+    tasks.die(count=3)
+    started(operations)
+    operations.tend()
+    tasks.die(count=2)
+    started(operations, action_id="second")
+    redis_client.delete("test:audit")
+    redis_client.set("test:audit", "x")
+    page = visitor.text("/activity")
+    assert "What was done cannot be read : what is stored is damaged: test:audit has a type" in main(page)
+    assert "operations are listed here all the same" in main(page)
+    assert "Under way 1" in main(page)
+    assert [row.partition("billing")[0] for row in rows(page)] == ["now Retry 3 dead letters “it is back” "]
+    assert "cannot be read" in text_of(visitor.fragment("/activity").text)
+    for path in ("/queues/billing/pause", f"/queues/billing/tasks/{tasks.enqueue()[0]}/cancel"):
+        refused = visitor.post(path, reason="why")
+        assert refused.status_code == 502
+        assert "Nothing was done, because it cannot be written down: test:audit" in text_of(refused.text)
+    assert tasks.inspector.queue("billing").pause is None
+
+
+def test_an_operation_that_is_damaged_is_said_and_not_told_as_none(
+    visitor: Visitor, tasks: Tasks, operations: Engine, redis_client: Redis
+) -> None:
+    tasks.die(count=3)
+    name = started(operations).id
+    redis_client.delete(f"test:{{billing}}:operation:{name}")
+    redis_client.set(f"test:{{billing}}:operation:{name}", "x")
+    answer = visitor.get(f"/activity/{name}?queue=billing")
+    assert answer.status_code == 502
+    assert f"operation:{name} has a type that Taskyard did not give it" in text_of(answer.text)
+    assert len(rows(visitor.text("/activity"))) == 1
 
 
 def test_new_entries_wait_behind_a_pill(visitor: Visitor, tasks: Tasks) -> None:

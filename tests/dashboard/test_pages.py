@@ -212,7 +212,7 @@ def test_a_registry_that_is_none_is_an_error_of_the_server_not_its_absence(
     assert response.json
     assert response.json["title"] == "Redis answered with an error"
     assert "Redis refused: " in response.json["detail"]
-    assert "Redis refused: " in text_of(visitor.text("/"))
+    assert "Redis answers with an error since" in text_of(visitor.text("/"))
 
 
 def test_all_is_not_well_while_tasks_wait_and_no_worker_lives(visitor: Visitor, tasks: Tasks) -> None:

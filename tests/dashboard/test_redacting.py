@@ -22,7 +22,7 @@ NO_TEXTS = {
     "eviction_policy", "fingerprint", "frame", "from_", "host", "id", "key_held_by", "kind", "lane",
     "last_task_id", "missed", "mode", "moving_to", "name", "newer", "older", "product", "progress",
     "queue", "role", "state", "task", "task_id", "task_name", "time_zone", "to_queue",
-    "trashed_by", "trashed_from", "undoes", "verb", "version", "words", "worker",
+    "trashed_by", "trashed_from", "undoes", "unreadable_schedules", "verb", "version", "words", "worker",
 }  # fmt: skip
 """Fields that name something, or hold a word of the engine's own."""
 

@@ -94,6 +94,31 @@ def test_keys_that_are_not_ours_do_not_break_reading(
     assert inspector.operations() == ()
 
 
+def test_what_was_begun_goes_on_where_the_directory_cannot_be_read(
+    engine: Engine, operations: Operations, inspector: Inspector
+) -> None:
+    engine.kill(3)
+    engine.client.register("email")
+    operation = start(operations, operations.preview("email", "requeue"))
+    engine.redis.delete(keys.operations("test"))
+    engine.redis.set(keys.operations("test"), "x")
+    operations.tend()
+    assert inspector.operation(operation.id, "email").progress == "ended"
+
+
+def test_an_operation_that_is_damaged_is_not_told_as_none(
+    engine: Engine, operations: Operations, inspector: Inspector
+) -> None:
+    engine.kill(3)
+    engine.client.register("email")
+    operation = start(operations, operations.preview("email", "requeue"))
+    engine.redis.delete(engine.queue.operation(operation.id))
+    engine.redis.set(engine.queue.operation(operation.id), "x")
+    for queue in ("email", None):
+        with pytest.raises(CorruptQueue, match=f"operation:{operation.id} has a type"):
+            inspector.operation(operation.id, queue)
+
+
 def test_operations_are_listed_the_newest_first_and_the_oldest_are_forgotten(
     engine: Engine, operations: Operations, inspector: Inspector
 ) -> None:
