@@ -1,7 +1,7 @@
 #!lua flags=no-writes,allow-oom
 -- Reads one queue as it is at one moment: its books, how many tasks stand in each place, what comes next, its lanes.
--- KEYS control HASH, telemetry HASH, names HASH, running HASH, dead_by_fault ZSET, trashed HASH, imported ZSET,
--- cancelling HASH, unique HASH, unique_expiring ZSET, expiring ZSET, occurrences HASH, history HASH, faults HASH,
+-- KEYS control HASH, telemetry HASH, names HASH, attempts HASH, running HASH, dead_by_fault ZSET, trashed HASH, imported
+-- ZSET, cancelling HASH, unique HASH, unique_expiring ZSET, expiring ZSET, occurrences HASH, history HASH, faults HASH,
 -- outcomes HASH, notify LIST; read all the same: stats HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, held
 -- ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, blocked ZSET, dead ZSET, trash ZSET, faults_seen ZSET,
 -- operations ZSET
