@@ -8,19 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    InfoMetricFamily,
-    Metric,
-)
-
+from dashboard.exposition import Family, family, gauge, info, labels
 from dashboard.live import View
 from dashboard.problems import Kind, live_by_queue, shown_workers, worker_condition
 from queue_core import __version__
-from queue_core.histogram import BOUNDS_MS, Histogram
+from queue_core.histogram import BOUNDS_MS, BUCKETS, Histogram
 from queue_core.snapshot import Figures, Operation, QueueSnapshot, Snapshot, State, is_live
 
 PLACES = (
@@ -57,9 +51,12 @@ TIMES = {
     "run": ("taskyard_task_run_seconds", "Run time of handlers, whatever came of it."),
 }
 SHOWN_BOUNDS = tuple(
-    (bucket, bound) for bucket, bound in enumerate(BOUNDS_MS) if 5 <= bound <= 50_000_000 and str(bound)[0] in "15"
+    (bucket, repr(bound / 1000))
+    for bucket, bound in enumerate(BOUNDS_MS)
+    if 5 <= bound <= 50_000_000 and str(bound)[0] in "15"
 )
-"""Every bound is a series of each queue: 5, 10, 50, 100 … ms to 14 h are enough for percentiles."""
+"""Bucket, and its bound in seconds. Every bound is a series of each queue: 5, 10, 50, 100 … ms to 14 h are enough for
+percentiles."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +67,15 @@ class Gathered:
     books: Mapping[str, Figures] | None = None
     operations: Sequence[Operation] | None = None
 
-    def collect(self) -> Iterator[Metric]:
-        """As `prometheus_client` asks for them. While the server is away there are no figures: old ones would be taken
-        for new ones."""
-        yield InfoMetricFamily("taskyard_build", "The console's version.", value={"version": __version__})
+    def families(self) -> Iterator[Family]:
+        """While the server is away there are no figures: old ones would be taken for new ones."""
+        yield info("taskyard_build", "The console's version.", version=__version__)
         snapshot, books = self.view.snapshot, self.books
         is_up = snapshot is not None and not self.view.is_away and books is not None
-        yield GaugeMetricFamily("taskyard_up", "Whether Redis answers: 1, or 0 and no figures follow.", value=is_up)
+        yield gauge("taskyard_up", "Whether Redis answers: 1, or 0 and no figures follow.", is_up)
         if snapshot is not None:
             age = max(0, self.view.now_ms - snapshot.taken_at) / 1000
-            yield GaugeMetricFamily("taskyard_snapshot_age_seconds", "Age of the figures below.", value=age)
+            yield gauge("taskyard_snapshot_age_seconds", "Age of the figures below.", age)
         if snapshot is None or not is_up:
             return
         yield from _queues(snapshot, self.view.now_ms)
@@ -88,44 +84,48 @@ class Gathered:
         yield from _whole(self.view, snapshot, self.operations or ())
 
 
-def _queues(snapshot: Snapshot, now_ms: int) -> Iterator[Metric]:
+def _queues(snapshot: Snapshot, now_ms: int) -> Iterator[Family]:
     queues = snapshot.queues
-    tasks = GaugeMetricFamily("taskyard_queue_tasks", "Tasks in each state.", labels=("queue", "state"))
-    for queue in queues:
-        for state in PLACES:
-            tasks.add_metric((queue.name, state.value), getattr(queue.counts, state.value))
-    yield tasks
+    labelled = [labels(queue=queue.name) for queue in queues]
+    states = [(state.value, f',state="{state.value}"}}') for state in PLACES]
+    yield family(
+        "taskyard_queue_tasks",
+        "gauge",
+        "Tasks in each state.",
+        (
+            (f"{label[:-1]}{state_label}", getattr(queue.counts, state))
+            for label, queue in zip(labelled, queues, strict=True)
+            for state, state_label in states
+        ),
+    )
 
-    def gauge(name: str, what: str, values: Iterable[float]) -> Metric:
-        family = GaugeMetricFamily(name, what, labels=("queue",))
-        for queue, value in zip(queues, values, strict=True):
-            family.add_metric((queue.name,), value)
-        return family
+    def of_each(name: str, what: str, values: Iterable[float]) -> Family:
+        return family(name, "gauge", what, zip(labelled, values, strict=True))
 
-    yield gauge(
+    yield of_each(
         "taskyard_queue_oldest_wait_seconds",
         "How long the task has waited that has been ready longest; 0 where none is.",
         (_oldest_wait(queue, now_ms) for queue in queues),
     )
-    yield gauge(
+    yield of_each(
         "taskyard_queue_wait_target_seconds",
         "A ready task that waits for longer is a problem.",
         (queue.limits.wait_target for queue in queues),
     )
-    yield gauge("taskyard_queue_paused", "Whether the whole queue is paused.", (bool(queue.pause) for queue in queues))
+    yield of_each(
+        "taskyard_queue_paused", "Whether the whole queue is paused.", (bool(queue.pause) for queue in queues)
+    )
     live = live_by_queue(snapshot.workers, now_ms)
-    yield gauge(
+    yield of_each(
         "taskyard_queue_workers",
         "Live workers that would be given tasks of the queue.",
         (len(live.get(queue.name, ())) for queue in queues),
     )
-    yield gauge("taskyard_queue_faults", "Faults that are known.", (queue.fault_count for queue in queues))
-    yield gauge(
+    yield of_each("taskyard_queue_faults", "Faults that are known.", (queue.fault_count for queue in queues))
+    yield of_each(
         "taskyard_queue_balanced", "Whether the queue's books balance.", (queue.is_balanced for queue in queues)
     )
-    yield GaugeMetricFamily(
-        "taskyard_queues_unreadable", "Queues whose data cannot be read.", value=len(snapshot.unreadable)
-    )
+    yield gauge("taskyard_queues_unreadable", "Queues whose data cannot be read.", len(snapshot.unreadable))
 
 
 def _oldest_wait(queue: QueueSnapshot, now_ms: int) -> float:
@@ -134,64 +134,53 @@ def _oldest_wait(queue: QueueSnapshot, now_ms: int) -> float:
     return max(0, now_ms - queue.oldest_ready_at) / 1000
 
 
-def _counted(books: Mapping[str, Figures]) -> Iterator[Metric]:
+def _counted(books: Mapping[str, Figures]) -> Iterator[Family]:
+    labelled = [(labels(queue=queue), figures) for queue, figures in books.items()]
     for counter, (name, what) in COUNTERS.items():
-        family = CounterMetricFamily(name, what, labels=("queue",))
-        for queue, figures in books.items():
-            family.add_metric((queue,), getattr(figures, counter))
-        yield family
+        yield family(name, "counter", what, ((queue, getattr(figures, counter)) for queue, figures in labelled))
     for times, (name, what) in TIMES.items():
-        histograms = HistogramMetricFamily(name, what, labels=("queue",))
-        for queue, figures in books.items():
-            histogram: Histogram = getattr(figures, times)
-            histograms.add_metric((queue,), _buckets(histogram), sum_value=None)
-            histograms.add_sample(f"{name}_count", {"queue": queue}, histogram.count)
-        yield histograms
+        lines: list[str] = []
+        for queue, figures in labelled:
+            lines += _histogram(name, queue, getattr(figures, times))
+        yield Family(name, "histogram", what, lines)
 
 
-def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
-    """Cumulative, as Prometheus has them. (There is no sum: what is stored are the buckets.)"""
-    found = [(repr(bound / 1000), float(sum(histogram.counts[: bucket + 1]))) for bucket, bound in SHOWN_BOUNDS]
-    return [*found, ("+Inf", float(histogram.count))]
+def _histogram(name: str, queue: str, histogram: Histogram) -> Iterator[str]:
+    """Cumulative, as Prometheus has them. (There is no sum: what is stored are the buckets.) `queue`: as a label."""
+    known = list(accumulate(histogram.counts))
+    count = known[-1] if known else 0
+    known += [count] * (BUCKETS - len(known))
+    more = queue[1:]
+    for bucket, le in SHOWN_BOUNDS:
+        yield f'{name}_bucket{{le="{le}",{more} {known[bucket]}\n'
+    yield f'{name}_bucket{{le="+Inf",{more} {count}\n'
+    yield f"{name}_count{queue} {count}\n"
 
 
-def _workers(snapshot: Snapshot, now_ms: int) -> Iterator[Metric]:
+def _workers(snapshot: Snapshot, now_ms: int) -> Iterator[Family]:
     conditions = Counter(worker_condition(worker, now_ms) for worker in shown_workers(snapshot.workers, now_ms))
-    workers = GaugeMetricFamily("taskyard_workers", "Workers in each condition.", labels=("condition",))
-    for condition in CONDITIONS:
-        workers.add_metric((condition,), conditions[condition])
-    yield workers
+    yield _each("taskyard_workers", "Workers in each condition.", "condition", CONDITIONS, conditions)
     live = [worker for worker in snapshot.workers if is_live(worker, now_ms)]
     slots, busy = sum(worker.concurrency for worker in live), sum(worker.busy for worker in live)
-    yield GaugeMetricFamily("taskyard_worker_slots", "Tasks that live workers can run at once.", value=slots)
-    yield GaugeMetricFamily("taskyard_worker_slots_busy", "Tasks that live workers run.", value=busy)
+    yield gauge("taskyard_worker_slots", "Tasks that live workers can run at once.", slots)
+    yield gauge("taskyard_worker_slots_busy", "Tasks that live workers run.", busy)
 
 
-def _whole(view: View, snapshot: Snapshot, operations: Sequence[Operation]) -> Iterator[Metric]:
-    kinds = Counter(problem.kind for problem in view.problems)
-    problems = GaugeMetricFamily(
-        "taskyard_problems", "Lines under what is wrong, as the overview has them.", labels=("kind",)
-    )
-    for kind in Kind:
-        problems.add_metric((kind.name.lower(),), kinds[kind])
-    yield problems
-    yield GaugeMetricFamily(
-        "taskyard_schedules_overdue", "Schedules whose time has come without a task.", value=len(snapshot.overdue)
-    )
+def _whole(view: View, snapshot: Snapshot, operations: Sequence[Operation]) -> Iterator[Family]:
+    problems = Counter(problem.kind.name.lower() for problem in view.problems)
+    kinds = [kind.name.lower() for kind in Kind]
+    yield _each("taskyard_problems", "Lines under what is wrong, as the overview has them.", "kind", kinds, problems)
+    yield gauge("taskyard_schedules_overdue", "Schedules whose time has come without a task.", len(snapshot.overdue))
     under_way = Counter(operation.progress for operation in operations)
-    family = GaugeMetricFamily("taskyard_operations", "Bulk work that has not ended.", labels=("progress",))
-    for progress in PROGRESS:
-        family.add_metric((progress,), under_way[progress])
-    yield family
+    yield _each("taskyard_operations", "Bulk work that has not ended.", "progress", PROGRESS, under_way)
     server = snapshot.server
-    yield InfoMetricFamily(
-        "taskyard_server", "The server behind the queues.", value={"product": server.product, "version": server.version}
-    )
+    yield info("taskyard_server", "The server behind the queues.", product=server.product, version=server.version)
     if server.used_memory is not None:
-        yield GaugeMetricFamily(
-            "taskyard_server_memory_used_bytes", "Memory that the server uses.", value=server.used_memory
-        )
+        yield gauge("taskyard_server_memory_used_bytes", "Memory that the server uses.", server.used_memory)
     if server.max_memory:
-        yield GaugeMetricFamily(
-            "taskyard_server_memory_limit_bytes", "Memory that the server may use.", value=server.max_memory
-        )
+        yield gauge("taskyard_server_memory_limit_bytes", "Memory that the server may use.", server.max_memory)
+
+
+def _each(name: str, what: str, label: str, values: Iterable[str], counted: Mapping[str, int]) -> Family:
+    """How many there are of each of these, also where there are none."""
+    return family(name, "gauge", what, ((labels(**{label: value}), counted.get(value, 0)) for value in values))

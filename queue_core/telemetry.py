@@ -98,16 +98,6 @@ def read_minutes(queue: QueueKeys, minutes: int) -> Call[Minutes]:
     return Call(scripts.load("statistics"), queue, arguments, read, has_session=False)
 
 
-def read_books(queue: QueueKeys) -> Call[Figures]:
-    """All that was ever counted: no minutes, no hours. Source: statistics.lua."""
-
-    def read(answer: list[Any]) -> Figures:
-        return decoding.figures_of_books(answer[4])
-
-    arguments: tuple[Argument, ...] = (0, 0, 0, *COUNTERS, "wait", "run")
-    return Call(scripts.load("statistics"), queue, arguments, read, has_session=False)
-
-
 def _read(answer: list[Any]) -> Counted:
     now_ms = int(answer[0])
     noted_minute, noted_hour = (decoding.number(noted, -1) for noted in answer[1:3])

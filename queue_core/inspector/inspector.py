@@ -19,6 +19,7 @@ from queue_core.errors import (
     shown,
 )
 from queue_core.ids import is_task_id
+from queue_core.inspector.books import AllBooks
 from queue_core.inspector.faults import Faults
 from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
 from queue_core.inspector.operations import find_operation, find_operations, is_operation_id, newest_operations
@@ -78,7 +79,8 @@ class Inspector:
         self._reader = Reader(self._client)
         self._faults = Faults(self._reader)
         self._workers = Workers(self._reader)
-        self._overview = Overview(self._reader, self._workers, self._faults.kept)
+        self._books = AllBooks(self._reader)
+        self._overview = Overview(self._reader, self._workers, self._faults.kept, self._books.kept)
 
     def close(self) -> None:
         self._client.close()
@@ -156,13 +158,11 @@ class Inspector:
             found |= {(queue, name): attempts for name, attempts in told.items()}
         return found
 
-    def books(self, names: Iterable[str]) -> dict[str, Figures]:
-        """All that was ever counted in these queues, waits and run times among it: counters that only grow. One round
-        trip. Queues that there are not, or that cannot be read, are missing."""
-        known = [self._client.queue(name) for name in names]
-        answers, _ = self._reader.ask([telemetry.read_books(queue) for queue in known])
-        found = zip(known, answers, strict=True)
-        return {queue.queue: books for queue, books in found if not isinstance(books, TaskyardError)}
+    def books(self, names: Iterable[str], *, changes: Mapping[str, int | None] | None = None) -> dict[str, Figures]:
+        """All that was ever counted in these queues, waits and run times among it: counters that only grow; of a queue
+        that there is not all are 0. One round trip. Those that cannot be read are missing. `changes`: as a snapshot has
+        them (`QueueSnapshot.changes`): what has not changed since it was read for that number is not read again."""
+        return self._books.of(list(names), changes or {})
 
     def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
         """A page of the tasks in one place. Two round trips.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import math
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +15,7 @@ from prometheus_client.core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
-from dashboard import ConsoleSettings, create_app
+from dashboard import ConsoleSettings, create_app, exposition
 from dashboard.identity import Role
 from dashboard.metrics import COUNTERS, SHOWN_BOUNDS
 from dashboard.problems import Kind
@@ -112,7 +114,7 @@ def test_histograms_are_cumulative_and_count_all(
     visitor: Visitor, busy: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = Figures(wait=Histogram((1, 0, 2, 4)))
-    monkeypatch.setattr(Inspector, "books", lambda self, names: dict.fromkeys(names, told))
+    monkeypatch.setattr(Inspector, "books", lambda self, names, changes: dict.fromkeys(names, told))
     families = read(visitor)
     buckets = [
         (sample.labels["le"], sample.value)
@@ -129,8 +131,30 @@ def test_histograms_are_cumulative_and_count_all(
 def test_it_is_told_as_open_metrics_where_that_is_asked_for(visitor: Visitor, busy: Tasks) -> None:
     answer = visitor.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert answer.content_type.startswith("application/openmetrics-text")
-    families = read_open_metrics(answer.text)  # type: ignore[no-untyped-call]
-    assert any(family.name == "taskyard_tasks_enqueued" for family in families)
+    whole = re.sub(r"taskyard_task_\w+_seconds_count.*\n", "", answer.text)  # its reader knows none without a sum
+    families = {f.name: f for f in read_open_metrics(whole)}  # type: ignore[no-untyped-call]
+    assert families["taskyard_tasks_enqueued"].type == "counter"
+    assert families["taskyard_build"].type == "info"
+    older = read(visitor)
+    assert {s.name for f in families.values() for s in f.samples} <= {s.name for f in older.values() for s in f.samples}
+
+
+def test_it_goes_compressed_to_whoever_takes_that(visitor: Visitor, busy: Tasks) -> None:
+    answer = visitor.get("/metrics", **{"Accept-Encoding": "gzip"})
+    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert b"taskyard_tasks_enqueued_total" in gzip.decompress(answer.data)
+
+
+def test_what_a_label_or_a_value_holds_is_escaped() -> None:
+    hostile = 'a"b\\c\nd{e="1"} 5'
+    told = [
+        exposition.info("server", "What.", product=hostile),
+        exposition.family("m", "gauge", "What.", [("", math.inf), ('{a="b"}', 0.25)]),
+    ]
+    for as_open_metrics, reader in ((False, text_string_to_metric_families), (True, read_open_metrics)):
+        server, m = reader(exposition.encode(told, as_open_metrics=as_open_metrics).decode())
+        assert [sample.labels for sample in server.samples] == [{"product": hostile}]
+        assert [sample.value for sample in m.samples] == [math.inf, 0.25]
 
 
 def test_a_server_that_is_away_leaves_no_old_figures() -> None:

@@ -14,7 +14,7 @@ from queue_core.inspector.kept import LOOK_AGAIN_SECONDS, Kept
 from queue_core.inspector.overview import Overview
 from queue_core.inspector.reader import Reader
 from queue_core.inspector.workers import Workers
-from queue_core.snapshot import Fault, ServerSnapshot, Snapshot
+from queue_core.snapshot import Fault, Figures, ServerSnapshot, Snapshot
 from tests.engine import Engine
 from tests.inspector.harness import commands_of, seed_everywhere
 from tests.scripts.scenarios import SCENARIOS
@@ -23,10 +23,15 @@ from tests.workers import put_worker
 NO_SERVER = ServerSnapshot("", "", None, None, None, None, None)
 
 
-def told(inspector: Inspector) -> tuple[Snapshot, tuple[Fault, ...]]:
+def told(inspector: Inspector) -> tuple[Snapshot, tuple[Fault, ...], dict[str, Figures]]:
     """But for the server, whose memory grows by being asked."""
     found = inspector.snapshot()
-    return replace(found, server=NO_SERVER), inspector.faults()
+    return replace(found, server=NO_SERVER), inspector.faults(), books(inspector, found)
+
+
+def books(inspector: Inspector, snapshot: Snapshot) -> dict[str, Figures]:
+    changes = {queue.name: queue.changes for queue in snapshot.queues}
+    return inspector.books(changes, changes=changes)
 
 
 @pytest.mark.parametrize("verb", sorted(SCENARIOS))
@@ -113,6 +118,23 @@ def test_faults_are_read_again_only_where_a_queue_has_changed(
     assert commands_of(engine, inspector.faults)["evalsha_ro"] == 1
     assert {fault.queue: fault.dead for fault in inspector.faults()} == {"email": 2, "alpha": 2}
     assert inspector.faults("email") == tuple(fault for fault in before if fault.queue == "email")
+
+
+def test_books_are_read_again_only_where_a_queue_has_changed(
+    engine: Engine, inspector: Inspector, another: Callable[[str], Engine]
+) -> None:
+    alpha = another("alpha")
+    engine.kill(2), alpha.kill(1)
+    books(inspector, inspector.snapshot())
+    snapshot = inspector.snapshot()
+    assert "hmget" not in commands_of(engine, lambda: books(inspector, snapshot))
+    alpha.kill(1)
+    snapshot = inspector.snapshot()
+    assert commands_of(engine, lambda: books(inspector, snapshot))["hmget"] == 1
+    assert {name: figures.died for name, figures in books(inspector, snapshot).items()} == {"email": 2, "alpha": 2}
+    engine.redis.delete(alpha.queue.stats)
+    engine.redis.set(alpha.queue.stats, "no books")
+    assert list(inspector.books(["email", "alpha"])) == ["email"]
 
 
 def test_another_server_makes_everything_be_read_again(engine: Engine) -> None:
