@@ -7,7 +7,7 @@ ARGS ?=
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test prove check format bench wheel clean lock
+.PHONY: help setup demo test prove mutants check format bench wheel clean lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ test: $(READY) ## run the tests (ARGS="-k claim"); installs chromium and redis-s
 
 prove: $(READY) ## random lives of a queue beside its model, for SECONDS=600 with fresh seeds (ARGS="--seed 7" to see one again)
 	$(BIN)/python -m tests.proof.prove --seconds $(or $(SECONDS),600) $(ARGS)
+
+mutants: $(READY) ## find for each mutant of the scripts a life in which it shows, and note it for the tests
+	$(BIN)/python -m tests.proof.find_mutants
 
 check: $(READY) ## format, lint, strict types, import directions (with CI=true: formats nothing, complains)
 ifeq ($(CI),true)

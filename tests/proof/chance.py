@@ -37,9 +37,14 @@ chances = numbers.map(Chance)
 @st.composite
 def steps_of(draw: st.DrawFn, machine: Any) -> tuple[Any, dict[str, Chance]]:
     """A rule that can be applied now and its chance: all of them in all runs, where Hypothesis would leave some out."""
+    chosen, chance = step_of(machine, draw(numbers))
+    return chosen, {"chance": chance}
+
+
+def step_of(machine: Any, number: int) -> tuple[Any, Chance]:
     machine.steps += 1
-    chance = Chance(draw(numbers) * 64 + machine.steps)  # a number that comes often means something else each time
-    return rule_of(machine, chance, machine.weights), {"chance": chance}
+    chance = Chance(number * 64 + machine.steps)  # a number that comes often means something else each time
+    return rule_of(machine, chance, machine.weights), chance
 
 
 def rule_of(machine: RuleBasedStateMachine, chance: Chance, weights: Mapping[str, float]) -> Any:

@@ -5,6 +5,7 @@ after every step. The rules are those of `queue_machine`.
 from __future__ import annotations
 
 import math
+import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
@@ -13,7 +14,7 @@ from functools import cached_property
 from typing import Any, ClassVar, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, note, settings
+from hypothesis import HealthCheck, currently_in_test_context, note, settings
 from hypothesis.internal.conjecture.engine import ConjectureRunner
 from hypothesis.stateful import RuleBasedStateMachine, invariant, run_state_machine_as_test
 from redis.exceptions import ResponseError
@@ -23,7 +24,7 @@ from queue_core.errors import InvalidArgument, QueueFull, RateLimited
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, Session
 from tests.engine import Engine, State, problems_of
-from tests.proof.chance import Chance, steps_of
+from tests.proof.chance import Chance, step_of, steps_of
 from tests.proof.comparison import differences_of, watched
 from tests.proof.limits import Refused
 from tests.proof.model import Model
@@ -100,7 +101,7 @@ class Machine(RuleBasedStateMachine):
         """Send a call: its answer is the model's. Where the answer gets lost the same command is sent again.
 
         `actor`: in whose session; else in that of any of them."""
-        note(f"    {call.script.name} {list(call.arguments)}")
+        tell(f"    {call.script.name} {list(call.arguments)}")
         self.done[call.script.name] += 1
         actor = actor or chance.choice(ACTORS)
         known = (actor, call.script.name)
@@ -244,3 +245,36 @@ def live(
             ),
             _min_steps=steps - 1,
         )
+
+
+def relive(
+    engine: Engine,
+    done: Counter[str],
+    life: int,
+    steps: int,
+    kind: Callable[[Engine, Counter[str]], RuleBasedStateMachine],
+) -> None:
+    """One random life, without Hypothesis: the same number is the same life, as long as the rules are the same ones."""
+    machine: Any = kind(engine, done)
+    dice = random.Random(life)
+
+    def look() -> None:
+        for what_holds in machine.invariants:
+            what_holds.function(machine)
+
+    try:
+        for first in machine.setup_state().initializers:
+            first.function(machine, chance=Chance(dice.getrandbits(32)))
+        look()
+        for _ in range(steps):
+            chosen, chance = step_of(machine, dice.getrandbits(32))
+            chosen.function(machine, chance=chance)
+            look()
+    finally:
+        machine.teardown()
+
+
+def tell(what: str) -> None:
+    """Shown with a life that failed under Hypothesis."""
+    if currently_in_test_context():
+        note(what)

@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import note
-from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.exceptions import ResponseError
 
@@ -24,7 +22,7 @@ from queue_core.moving import Move, Moved, Steps, session_behind
 from queue_core.protocol import Argument, Call, Exported, ExportedTask, Session
 from tests.engine import KEEP_MS, LEASE_MS, Engine, State
 from tests.proof.chance import Chance, chances, rule_of, steps_of
-from tests.proof.machine import Sent
+from tests.proof.machine import Sent, tell
 from tests.proof.moving_model import Journeys, MovingModel, Told, ToldTask
 from tests.proof.queue_machine import WEIGHTS, QueueMachine
 
@@ -173,9 +171,9 @@ class MovingMachine(RuleBasedStateMachine):
         self.calls: list[tuple[Side, Sent, str]] = []
         """Movers' last ones."""
 
-    @initialize(skew=st.sampled_from(SKEWS))
-    def set_clocks(self, skew: int) -> None:
-        self.sides[1].pass_time(skew)
+    @initialize(chance=chances)
+    def set_clocks(self, chance: Chance) -> None:
+        self.sides[1].pass_time(chance.choice(SKEWS))
 
     @rule(chance=chances)
     def something_else_happens(self, chance: Chance) -> None:
@@ -183,7 +181,7 @@ class MovingMachine(RuleBasedStateMachine):
         side = chance.choice(self.sides)
         self.touched.add(side)
         chosen = rule_of(side, chance, side.weights)
-        note(f"    {side.name}: {chosen.function.__name__}")
+        tell(f"    {side.name}: {chosen.function.__name__}")
         chosen.function(side, chance=chance)
 
     # Movers.
@@ -301,7 +299,7 @@ class MovingMachine(RuleBasedStateMachine):
         self.done[call.script.name] += 1
         command = Session(session_id).command(call, side.engine.now)
         sent = Sent(command, call, *self.in_the_model(side, call), stale=[])
-        note(f"    {side.name}: {session_id} {call.script.name} {list(call.arguments)}")
+        tell(f"    {side.name}: {session_id} {call.script.name} {list(call.arguments)}")
         side.carry_for_mover(sent, session_id)
         self.calls = [*self.calls[-7:], (side, sent, session_id)]
         if chance.is_so(0.2):

@@ -16,7 +16,6 @@ from types import coroutine
 from typing import Any, ClassVar
 
 import pytest
-from hypothesis import note
 from hypothesis.stateful import precondition, rule
 from redis.exceptions import ResponseError
 
@@ -35,7 +34,7 @@ from queue_core.worker.scheduler import Scheduler
 from tests.engine import Engine, State
 from tests.proof.chance import Chance, chances
 from tests.proof.limits import Refused
-from tests.proof.machine import Sent
+from tests.proof.machine import Sent, tell
 from tests.proof.places import MAX_CRASHES
 from tests.proof.queue_machine import WEIGHTS, QueueMachine
 from tests.proof.schedules_model import MOST_MISSED, Entry, Said, SchedulesModel
@@ -229,7 +228,7 @@ class SchedulesMachine(QueueMachine):
             form["action_id"], (name, _) = chance.choice(list(self.runs_now.items()))
         said = chance.choice(WISHES)
         options: dict[str, Any] = {"every": said.period_ms / 1000, "missed": said.missed, "overlap": said.overlap}
-        note(f"    {verb} {name} {form['action_id']}")
+        tell(f"    {verb} {name} {form['action_id']}")
         try:
             if verb == "add":
                 self.intent = lambda _, now: Entry(said, now)
