@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flask import Response, g, request, url_for
 
 from dashboard.actions import action_id, done, is_path, reason, whole_number
+from dashboard.fault_filter import FaultFilter
 from dashboard.filters import clock, exact
 from dashboard.identity import actor
 from dashboard.parts import parts
@@ -16,10 +17,10 @@ from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.toasts import say
 from dashboard.wording import act, effect
-from queue_core.errors import InvalidArgument, TooManyOperations, UnknownOperation, UnknownQueue
+from queue_core.errors import InvalidArgument, OperationEnded, TooManyOperations, UnknownOperation, UnknownQueue
 from queue_core.operations import CANARY_FROM, DRIPPING, operation_id
 from queue_core.settings import TRASH_SECONDS
-from queue_core.snapshot import Bound, Operation, State
+from queue_core.snapshot import Bound, Operation, Preview, State
 
 FIRST = 5
 """How many go first where nobody chose another number."""
@@ -135,22 +136,31 @@ def began(operation: Operation) -> Response:
 def begin_together(selection: Selection, pace: Pace) -> Response:
     """As `begin`, of several queues: an operation in each, of one form. A queue in which none can be begun is left out
     and named."""
-    form, operations, why_not = form_id(*selection.bounds), parts().operations, []
-    began_at = 0
+    form = form_id(*selection.bounds)
+    begun, left_out = start_together(selection, form=form, because=reason(), canary=pace.canary, drip=pace.drip)
+    for queue, why in list(left_out.items())[:MOST_TOLD]:
+        say(f"{queue} is left out: {why}.", kind="warn")
+    if not begun:
+        return done(to=f"{request.script_root}{request.full_path.rstrip('?')}")
+    return done(max(operation.began_at for operation in begun), to=together_page(selection))
+
+
+def start_together(
+    selection: Selection, *, form: str, because: str, canary: int, drip: float | None
+) -> tuple[tuple[Operation, ...], dict[str, str]]:
+    """What has begun in each queue; and of those in which nothing can be, why. Raises `InvalidArgument`: nothing was
+    begun."""
+    begun: list[Operation] = []
+    left_out: dict[str, str] = {}
     for bound in selection.bounds:
         try:
-            begun = operations.start(
-                bound, by=actor(), action_id=form, reason=reason(), drip=pace.drip, canary=pace.canary
+            begun.append(
+                parts().operations.start(bound, by=actor(), action_id=form, reason=because, drip=drip, canary=canary)
             )
-            began_at = max(began_at, begun.began_at)
         except (TooManyOperations, UnknownQueue) as error:
-            why_not.append(f"{bound.queue} is left out: {error}.")
+            left_out[bound.queue] = str(error)
     parts().tender.wake()
-    for text in why_not[:MOST_TOLD]:
-        say(text, kind="warn")
-    if not began_at:
-        return done(to=f"{request.script_root}{request.full_path.rstrip('?')}")
-    return done(began_at, to=together_page(selection))
+    return tuple(begun), left_out
 
 
 def begun_together(selection: Selection) -> bool:
@@ -191,6 +201,44 @@ def begin_undo(purge: Operation, because: str) -> Operation:
         purge.bound.queue, purge.id, purge.done, since=purge.began_at + keep_ms, until=ended_at + keep_ms
     )
     return parts().operations.start(bound, by=actor(), action_id=undo_form(purge.id), reason=because)
+
+
+def steer_together(several: Sequence[Operation], verb: str, *, action_id: str, because: str) -> tuple[Operation, ...]:
+    """`verb`: `pause`, `resume` or `cancel`, for those that have not ended, which are returned; where all have, it may
+    be by this very form, which then does the same again."""
+    steer, steered = getattr(parts().operations, verb), []
+    for operation in [one for one in several if not one.has_ended] or several:
+        try:
+            steer(operation.id, operation.bound.queue, by=actor(), action_id=action_id, reason=because)
+            steered.append(operation)
+        except OperationEnded:
+            continue
+    if steered:
+        parts().tender.wake()
+    return tuple(steered)
+
+
+def preview_together(verb: str, state: State, chosen: FaultFilter) -> tuple[Preview, ...]:
+    """Of each queue in which something matches: a state, or of the dead letters those of the filter. Raises
+    `InvalidArgument`."""
+    check_chosen(state, chosen)
+    counts = {queue.name: queue.counts for queue in g.view.snapshot.queues} if g.view.snapshot else {}
+    queues: dict[str, list[str]] = {}
+    if state is State.DEAD and chosen.chooses:
+        for fault in chosen.of(parts().inspector.faults(chosen.queue or None)):
+            if fault.dead:
+                queues.setdefault(fault.queue, []).append(fault.fingerprint)
+    else:
+        queues = {name: [] for name in counts if getattr(counts[name], state.value) and chosen.queue in ("", name)}
+    if len(queues) > MOST_QUEUES:
+        raise InvalidArgument(f"{len(queues):,} queues at once are not accepted: {MOST_QUEUES} are the most.")
+    return parts().operations.preview_several(verb, queues, state=state, since=chosen.since, until=chosen.until)
+
+
+def check_chosen(state: State, chosen: FaultFilter, faults: Sequence[str] = ()) -> None:
+    """A filter that does not hold there is refused, and not taken for "all". Raises `InvalidArgument`."""
+    if state is not State.DEAD and (chosen.chooses or chosen.is_timed or faults):
+        raise InvalidArgument("fault, task, class, text and times choose dead letters alone")
 
 
 def undo_form(act: str) -> str:

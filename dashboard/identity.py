@@ -83,3 +83,18 @@ def needs(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return guarded
 
     return guard
+
+
+def may_edit(view: Callable[P, T]) -> Callable[P, T]:
+    """Of a view that takes arguments of tasks: an operator, or an admin alone where the console is set so. Stands
+    between the view and `needs`."""
+
+    @wraps(view)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T:
+        role = parts().settings.edit_role
+        if not current_user().may(role):
+            parts().noted.refused_request(actor(), f"editing a task needs the role {role.word}")
+            abort(403, f"Editing a task needs the role {role.word}. Nothing was done.")
+        return view(*args, **kwargs)
+
+    return guarded

@@ -12,6 +12,7 @@ from dashboard.bulk import page_of, undo_form
 from dashboard.filters import duration
 from dashboard.parts import parts
 from dashboard.wording import VERBS, outcome, tasks, title
+from queue_core.errors import UnknownOperation
 from queue_core.operations import operation_id as id_of
 from queue_core.snapshot import Fault, Operation
 
@@ -104,18 +105,27 @@ class OperationPage:
 
 
 def operation_page(operation: Operation) -> OperationPage:
-    undone = _undoing([operation])
+    undone = undoing([operation])
     return _page(operation, undone[0] if undone else None, () if undone else _undoable([operation]))
 
 
 def several_page(form: str, several: Sequence[Operation]) -> OperationPage:
     """What one form has begun, one operation in each queue."""
-    undone = _undoing(several)
+    undone = undoing(several)
     begun = {operation.bound.undoes for operation in undone}
     left = _undoable([operation for operation in several if operation.id not in begun])
     whole = sum_of(form, several)
     page = _page(whole, sum_of("", undone) if undone else None, left)
     return replace(page, title=f"{page.title} in {len(several):,} queues", several=tuple(several))
+
+
+def page_of_form(form: str, queues: Sequence[str]) -> OperationPage:
+    """All queues are asked, also one that is new: a round trip for their names, and one for 200 of them. Raises
+    `UnknownOperation`."""
+    found = of_form(form, queues)
+    if not found:
+        raise UnknownOperation("this form has begun nothing, or it ended more than seven days ago", operation_id="")
+    return several_page(form, found)
 
 
 def of_form(form: str, queues: Sequence[str]) -> tuple[Operation, ...]:
@@ -183,7 +193,7 @@ def _undoable(several: Sequence[Operation]) -> tuple[Operation, ...]:
     return tuple(purges) if all(operation.has_ended for operation in several) else ()
 
 
-def _undoing(several: Sequence[Operation]) -> tuple[Operation, ...]:
+def undoing(several: Sequence[Operation]) -> tuple[Operation, ...]:
     """What has been begun to undo them."""
     purges = [one for one in several if one.bound.verb == "trash" and one.has_ended]
     return _named([(one.bound.queue, id_of(one.bound.queue, undo_form(one.id))) for one in purges])

@@ -52,6 +52,7 @@ class Places:
             "fingerprint": self.tasks.fingerprint(),
             "operation_id": self.operation,
             "form": "a",  # the operation's
+            "action_id": "a",
             "worker_id": "web-1:7",
             "command": "quiet",
             "verb": "requeue",

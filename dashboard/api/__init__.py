@@ -12,7 +12,20 @@ import msgspec
 from flask import Blueprint, Response
 from flask.typing import ResponseReturnValue
 
-from dashboard.api import audit, failed, figures, operations, overview, queues, schedules, system, tasks, workers
+from dashboard.api import (
+    audit,
+    edits,
+    failed,
+    figures,
+    operations,
+    overview,
+    queues,
+    schedules,
+    system,
+    tasks,
+    together,
+    workers,
+)
 from dashboard.api.openapi import document
 from dashboard.api.requests import check_path, read_act, read_body, read_query
 from dashboard.api.table import ENDPOINTS, Endpoint
@@ -21,7 +34,20 @@ from dashboard.identity import Role, needs
 
 __all__ = ["NOUNS", "blueprint"]
 
-NOUNS = (overview, queues, figures, tasks, failed, workers, schedules, operations, audit, system)
+NOUNS = (
+    overview,
+    queues,
+    figures,
+    tasks,
+    edits,
+    failed,
+    workers,
+    schedules,
+    operations,
+    together,
+    audit,
+    system,
+)
 PREFIX = "/api/v1"
 
 blueprint = Blueprint("api", __name__, url_prefix=PREFIX)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from dashboard.api.table import reads
-from dashboard.api.values import UNSET, Count, Limit, Meta, Query, Time, UnsetType, Value, at
-from dashboard.parts import parts
+from dashboard.api.values import UNSET, Count, Limit, Meta, Name, Query, Time, UnsetType, Value, at
+from dashboard.views.activity import AuditFilter, entries_of
 
 
 class EntryOut(Value, frozen=True):
@@ -25,7 +25,8 @@ class EntryOut(Value, frozen=True):
 
 
 class Entries(Value, frozen=True):
-    """`older`: the cursor of the next page; `null` on the last one."""
+    """`older`: the cursor of the next page; `null` on the last one. Of a filter that finds little a page may be short,
+    and not the last."""
 
     older: str | None
     entries: list[EntryOut]
@@ -37,12 +38,16 @@ class AuditQuery(Query, frozen=True):
         | UnsetType
     ) = UNSET
     limit: Limit = 50
+    queue: Annotated[Name, Meta(description="Only what was done in this queue.")] | UnsetType = UNSET
+    by: Annotated[str, Meta(max_length=200, description="Only what this person, or token NAME, did.")] = ""
+    what: Annotated[str, Meta(max_length=200, description="Only this, as the button says it: Retry, Purge, …")] = ""
 
 
 @reads("/audit", Entries, query=AuditQuery)
 def audit(query: AuditQuery) -> Entries:
     """The audit stream, newest first. About the last 10,000 entries."""
-    page = parts().inspector.audit(query.limit, query.cursor or None)
+    chosen = AuditFilter(query.queue or "", query.by.strip(), query.what.strip())
+    entries, older = entries_of(chosen, query.limit, query.cursor or None)
     rows = [
         EntryOut(
             id=entry.id,
@@ -55,6 +60,6 @@ def audit(query: AuditQuery) -> Entries:
             reason=entry.reason,
             action_id=entry.action_id,
         )
-        for entry in page.rows
+        for entry in entries
     ]
-    return Entries(older=page.older, entries=rows)
+    return Entries(older=older, entries=rows)

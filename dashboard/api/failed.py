@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar
 
 from flask import g
 
+from dashboard.api.chosen import ChosenQuery
+from dashboard.api.operations import OperationOut
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.pages import PageQuery, page_of
 from dashboard.api.requests import Act
@@ -18,7 +19,9 @@ from dashboard.api.values import (
     UNSET,
     Change,
     Count,
+    Cursor,
     Fingerprint,
+    Limit,
     Meta,
     Moment,
     Name,
@@ -30,8 +33,9 @@ from dashboard.api.values import (
     ms_of,
     time,
 )
-from dashboard.fault_filter import MOST_TEXT, FaultFilter
 from dashboard.parts import known_faults, parts
+from dashboard.views.failures import faults_of
+from dashboard.views.faults import OPERATIONS, chance_of, is_of, well_versions
 from queue_core.errors import UnknownFault
 from queue_core.snapshot import Fault, Mute, TaskSummary
 
@@ -112,13 +116,18 @@ class AttemptsOut(Value, frozen=True):
 class FaultWhole(Value, frozen=True):
     """`traceback`: of its newest failure; `notes` and `attempts_by_time`: newest first, the latter for seven hours;
     `next_retry_at`: when the first of its tasks is tried again, `null` also where none of the queue's next 100 retries
-    is of it."""
+    is of it. `versions_without`: of present workers that could run it. `would_work`: whether a retry would, and why;
+    `operations`: of the queue's newest 20 those on its letters."""
 
     fault: FaultOut
     traceback: str
     notes: list[NoteOut]
     attempts_by_time: list[AttemptsOut]
     next_retry_at: Time | None
+    versions_without: list[str]
+    would_work: str
+    would_work_why: str
+    operations: list[OperationOut]
 
 
 class LetterOut(Value, frozen=True):
@@ -168,41 +177,20 @@ class FaultList(Value, frozen=True):
     faults: list[FaultOut]
 
 
-Text = Annotated[str, Meta(max_length=MOST_TEXT)]
+class FaultsQuery(ChosenQuery, frozen=True):
+    """As the page of faults is filtered. With a time those with letters that died then, and `dead` counts these."""
+
+    cursor: Cursor | UnsetType = UNSET
+    limit: Limit = 50
+    muted: Annotated[bool, Meta(description="Only those of which somebody has said that they know.")] = False
 
 
-class FaultsQuery(PageQuery, frozen=True):
-    """As the page of faults is filtered."""
-
-    queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
-    task: Annotated[Text, Meta(description="Only of this task name.")] = ""
-    error_class: Annotated[Text, Meta(description="Only of this class of exceptions.")] = ""
-    text: Annotated[Text, Meta(description="Only of faults in whose error, task, queue or frame this stands.")] = ""
-
-    @property
-    def filter(self) -> FaultFilter:
-        return FaultFilter(
-            queue=self.queue or "",
-            task=self.task.strip(),
-            error_class=self.error_class.strip(),
-            text=self.text.strip(),
-        )
-
-
-class FailedQuery(FaultsQuery, frozen=True):
+class FailedQuery(ChosenQuery, frozen=True):
     """As the page of letters is filtered."""
 
+    cursor: Cursor | UnsetType = UNSET
+    limit: Limit = 50
     fault: Annotated[Fingerprint, Meta(description="Only of this fault, in whichever queue.")] | UnsetType = UNSET
-    since: Annotated[Moment, Meta(description="Only letters that died at or after this.")] | UnsetType = UNSET
-    until: Annotated[Moment, Meta(description="Only letters that died at or before this.")] | UnsetType = UNSET
-
-    @property
-    def filter(self) -> FaultFilter:
-        return replace(
-            super().filter,
-            since=None if isinstance(self.since, UnsetType) else ms_of(self.since),
-            until=None if isinstance(self.until, UnsetType) else ms_of(self.until),
-        )
 
 
 class TrashQuery(PageQuery, frozen=True):
@@ -236,8 +224,9 @@ def failed(query: FailedQuery) -> Failed:
 @reads("/faults", FaultList, query=FaultsQuery)
 def faults(query: FaultsQuery) -> FaultList:
     """Faults, last seen first, a page at a time. At most about a second old."""
-    chosen = query.filter
-    found = chosen.of(known_faults(chosen.queue))
+    found = faults_of(query.filter)
+    if query.muted:
+        found = tuple(fault for fault in found if fault.is_muted(g.now_ms))
     shown, older = page_of(found, _place, query)
     return FaultList(total=len(found), older=older, faults=[FaultOut.of(fault) for fault in shown])
 
@@ -252,8 +241,10 @@ def trash(query: TrashQuery) -> TaskList:
 
 @reads("/queues/<name>/faults/<fingerprint>", FaultWhole)
 def fault(name: str, fingerprint: str) -> FaultWhole:
-    """One fault, with the traceback of its newest failure."""
-    found, traceback = parts().inspector.fault(name, fingerprint)
+    """One fault, with the traceback of its newest failure, and what was done about it."""
+    inspector = parts().inspector
+    found, traceback = inspector.fault(name, fingerprint)
+    told, done = chance_of(found, time), inspector.operations(OPERATIONS, name)
     return FaultWhole(
         fault=FaultOut.of(found),
         traceback=traceback,
@@ -264,6 +255,10 @@ def fault(name: str, fingerprint: str) -> FaultWhole:
             if since > g.now_ms - RECENT_MS
         ],
         next_retry_at=at(found.next_retry_at),
+        versions_without=well_versions(found, g.view.snapshot.workers if g.view.snapshot else (), g.now_ms),
+        would_work=told.verdict,
+        would_work_why=told.why,
+        operations=[OperationOut.of(one) for one in done if is_of(one.bound, fingerprint)],
     )
 
 

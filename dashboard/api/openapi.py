@@ -97,7 +97,7 @@ def _operation(endpoint: Endpoint) -> Schema:
         found["parameters"].append(_key_parameter())
         found["requestBody"] = {
             "content": {"application/json": {"schema": {"$ref": _REF.format(name=endpoint.body.__name__)}}},
-            "required": bool(_required(endpoint.body)) or "anyOf" in endpoint.body.rules,
+            "required": bool(_required(endpoint.body)) or bool(endpoint.body.rules.keys() & {"anyOf", "oneOf"}),
         }
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+import msgspec
 from flask import g
 from werkzeug.exceptions import Conflict
 
@@ -29,7 +30,7 @@ from dashboard.api.values import (
 )
 from dashboard.bulk import begin_undo
 from dashboard.identity import actor
-from dashboard.operation_page import operation_page
+from dashboard.operation_page import OperationPage, operation_page
 from dashboard.parts import parts
 from dashboard.selections import FRESH_MS, Selection
 from queue_core.errors import InvalidArgument, UnknownOperation
@@ -144,6 +145,28 @@ class OperationOut(Value, frozen=True):
         )
 
 
+class OperationWhole(OperationOut, frozen=True):
+    """`outcome`: in words; `undone_by`: the operation that brings back what it purged; `can_undo`: there is none, and
+    one could. `tasks_per_second`: as fast as it goes now; `seconds_left`: so long it takes, so; `null`: not known."""
+
+    outcome: str
+    undone_by: str | None
+    can_undo: bool
+    tasks_per_second: float | None
+    seconds_left: float | None
+
+    @classmethod
+    def of_page(cls, page: OperationPage) -> OperationWhole:
+        return cls(
+            **msgspec.structs.asdict(OperationOut.of(page.operation)),
+            outcome=page.outcome,
+            undone_by=page.undone.id if page.undone else None,
+            can_undo=bool(page.undoable),
+            tasks_per_second=page.per_second,
+            seconds_left=None if page.left_ms is None else page.left_ms / 1000,
+        )
+
+
 class OperationList(Value, frozen=True):
     operations: list[OperationOut]
 
@@ -235,10 +258,10 @@ def operations(query: OperationsQuery) -> OperationList:
     return OperationList(operations=[OperationOut.of(found) for found in operations])
 
 
-@reads("/operations/<operation_id>", OperationOut, query=OperationQuery)
-def operation(operation_id: str, query: OperationQuery) -> OperationOut:
+@reads("/operations/<operation_id>", OperationWhole, query=OperationQuery)
+def operation(operation_id: str, query: OperationQuery) -> OperationWhole:
     """One operation, for 7 days after its end."""
-    return OperationOut.of(parts().inspector.operation(operation_id, query.queue or None))
+    return OperationWhole.of_page(operation_page(parts().inspector.operation(operation_id, query.queue or None)))
 
 
 @changes("/operations", OperationOut, body=StartIn, may_fail=(409,))
@@ -246,17 +269,11 @@ def start(body: StartIn, act: Act) -> OperationOut:
     """Begin what was previewed. It goes on by itself; 409 where the preview is too old, not this token's, or of a verb
     that cannot be done so."""
     selection = Selection.read(body.selection)
-    if selection is None or len(selection.bounds) != 1:
-        raise Conflict("The selection is none that this console has given. Preview it again. Nothing was done.")
-    bound = selection.bound
-    if begun := _begun(bound, act):
+    if selection is not None and len(selection.bounds) != 1:
+        raise Conflict("The selection is of several queues: send it to /operations/together. Nothing was done.")
+    if selection and (begun := _begun(selection.bound, act)):
         return OperationOut.of(begun)
-    if selection.by != actor():
-        raise Conflict(f"The preview was made for {selection.by}. Preview it again. Nothing was done.")
-    if not selection.is_fresh(g.now_ms):
-        raise Conflict(f"The preview is older than {FRESH_MS // 60_000} minutes. Preview it again. Nothing was done.")
-    if bound.verb == "delete" and body.count != bound.count:
-        raise Conflict(f"To delete them for good, count must be the previewed number, {bound.count}. Nothing was done.")
+    bound = read_selection(body, selection).bound
     try:
         started = parts().operations.start(
             bound,
@@ -301,6 +318,20 @@ def undo(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
     begun = begin_undo(purge.operation, act.reason)
     parts().tender.wake()
     return OperationOut.of(begun)
+
+
+def read_selection(body: StartIn, selection: Selection | None) -> Selection:
+    """What can be begun now. Raises `Conflict`."""
+    if selection is None:
+        raise Conflict("The selection is none that this console has given. Preview it again. Nothing was done.")
+    if selection.by != actor():
+        raise Conflict(f"The preview was made for {selection.by}. Preview it again. Nothing was done.")
+    if not selection.is_fresh(g.now_ms):
+        raise Conflict(f"The preview is older than {FRESH_MS // 60_000} minutes. Preview it again. Nothing was done.")
+    if selection.bound.verb == "delete" and body.count != selection.count:
+        count = selection.count
+        raise Conflict(f"To delete them for good, count must be the previewed number, {count}. Nothing was done.")
+    return selection
 
 
 def _begun(bound: Bound, act: Act) -> Operation | None:

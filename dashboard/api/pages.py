@@ -4,11 +4,20 @@ went meanwhile."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from dashboard.api.values import UNSET, Cursor, Limit, Query, UnsetType
 
 Row = TypeVar("Row")
+
+
+class Paged(Protocol):
+    """Of a query that asks for one page."""
+
+    @property
+    def cursor(self) -> str | UnsetType: ...
+    @property
+    def limit(self) -> int: ...
 
 
 class PageQuery(Query, frozen=True):
@@ -16,7 +25,7 @@ class PageQuery(Query, frozen=True):
     limit: Limit = 50
 
 
-def page_of(rows: Iterable[Row], key: Callable[[Row], str], query: PageQuery) -> tuple[list[Row], str | None]:
+def page_of(rows: Iterable[Row], key: Callable[[Row], str], query: Paged) -> tuple[list[Row], str | None]:
     """The rows of the page in the order of their keys, which differ, and the cursor of the next page."""
     behind = query.cursor or ""
     left = sorted((row for row in rows if key(row) > behind), key=key)

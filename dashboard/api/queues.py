@@ -115,14 +115,18 @@ class QueueOut(Value, frozen=True):
 
 
 class Queues(Value, frozen=True):
-    """`total`: all that can be read; `older`: the cursor of the next page, `null` on the last one. `unreadable`:
-    queue → why its data cannot be read."""
+    """`total`: all that match and can be read; `older`: the cursor of the next page, `null` on the last one.
+    `unreadable`: queue → why its data cannot be read."""
 
     taken_at: Time
     total: Count
     older: str | None
     queues: list[QueueOut]
     unreadable: dict[str, str]
+
+
+class QueuesQuery(PageQuery, frozen=True):
+    text: Annotated[str, Meta(max_length=128, description="Only those in whose name this stands.")] = ""
 
 
 class PauseIn(Change, frozen=True):
@@ -176,14 +180,16 @@ class LimitIn(Change, frozen=True):
     wait_target_seconds: Seconds = UNSET
 
 
-@reads("/queues", Queues, query=PageQuery)
-def queues(query: PageQuery) -> Queues:
+@reads("/queues", Queues, query=QueuesQuery)
+def queues(query: QueuesQuery) -> Queues:
     """All queues, by name, a page at a time. At most about a second old, as `taken_at` says."""
     snapshot = shared_snapshot()
-    shown, older = page_of(snapshot.queues, lambda queue: queue.name, query)
+    text = query.text.strip().lower()
+    found = [queue for queue in snapshot.queues if text in queue.name.lower()]
+    shown, older = page_of(found, lambda queue: queue.name, query)
     return Queues(
         taken_at=time(snapshot.taken_at),
-        total=len(snapshot.queues),
+        total=len(found),
         older=older,
         queues=[QueueOut.of(queue, snapshot) for queue in shown],
         unreadable=dict(snapshot.unreadable),

@@ -34,7 +34,8 @@ from queue_core.settings import TRASH_SECONDS
 from queue_core.snapshot import Progress, State, TaskDetail, TaskSummary
 
 MOST_IDS = 1_000
-MOST_PAYLOAD = 1_000_000
+MOST_PAYLOAD = 2_000_000
+"""Characters. What Taskyard stores is smaller, also with its masks."""
 Place = Literal["ready", "running", "scheduled", "retrying", "held", "blocked", "dead", "trashed"]
 
 
@@ -116,7 +117,7 @@ class ExplanationOut(Value, frozen=True):
 
 class TaskWhole(Value, frozen=True):
     """`at`: the state's own time. `payload_json`: JSON as it is stored, so that numbers stay as they are; "" where it
-    cannot be read (`unreadable` says why) or has more than a million characters. `result_json`: the same; "" where
+    cannot be read (`unreadable` says why) or has more than two million characters. `result_json`: the same; "" where
     nothing is kept."""
 
     queue: str

@@ -20,6 +20,8 @@ Name = Annotated[str, Meta(pattern=_NAME)]
 TaskId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
 Fingerprint = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 OperationId = Annotated[str, Meta(pattern=r"^[0-9a-f]{12}$")]
+ActionId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.: -]{1,200}$")]
+WorkerId = Annotated[str, Meta(min_length=1, max_length=128)]
 Moment = Annotated[datetime, Meta(tz=True, description="A time with its zone.")]
 """As it comes in."""
 
@@ -29,6 +31,8 @@ PATHS: dict[str, object] = {
     "fingerprint": Fingerprint,
     "operation_id": OperationId,
     "schedule": Name,
+    "action_id": ActionId,
+    "worker_id": WorkerId,
 }
 """Of parameters in paths."""
 PATH_WORDS = {
@@ -37,6 +41,8 @@ PATH_WORDS = {
     "fingerprint": "fault",
     "operation_id": "operation",
     "schedule": "schedule",
+    "action_id": "act",
+    "worker_id": "worker",
 }
 LAST_MS = 10**13 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -77,7 +77,7 @@ def index() -> Response:
     chosen = AuditFilter.read(request.args)
     is_refresh = bool(wants_fragment() and known and cursor is None)
     most = MAX_ROWS if is_refresh else PAGE_SIZE
-    found, unreadable = _or_why_not(lambda: _entries(chosen, most, cursor))
+    found, unreadable = _or_why_not(lambda: entries_of(chosen, most, cursor))
     entries, older = found or ((), None)
     waiting = sum(_is_newer(entry.id, known) for entry in entries) if is_refresh else 0
     if is_refresh:
@@ -107,7 +107,7 @@ def index() -> Response:
     return render_page("activity/index.html", panels, page)
 
 
-def _entries(chosen: AuditFilter, most: int, cursor: str | None) -> tuple[tuple[AuditEntry, ...], str | None]:
+def entries_of(chosen: AuditFilter, most: int, cursor: str | None) -> tuple[tuple[AuditEntry, ...], str | None]:
     """At most so many entries, and where the next ones begin."""
     inspector = parts().inspector
     if not chosen.is_set:

@@ -11,14 +11,15 @@ from flask import Blueprint, Response, abort, g, request, url_for
 
 from dashboard.actions import done, is_path
 from dashboard.bulk import (
-    MOST_QUEUES,
     Pace,
     began,
     begin,
     begin_together,
     begun,
     begun_together,
+    check_chosen,
     effect_of,
+    preview_together,
     together_page,
     ways,
 )
@@ -102,7 +103,7 @@ def preview(name: str, verb: str) -> Response:
 
 
 @together.get("/bulk/<verb>", endpoint="preview")
-def preview_together(verb: str) -> Response:
+def preview_of_several(verb: str) -> Response:
     """Of all queues in which something matches. Changes nothing."""
     return _first_look(_preview_together(verb))
 
@@ -177,6 +178,7 @@ def _preview(queue: str, verb: str) -> _Found:
     if verb == "move" and (wrong := wrong_target(queue, to_queue)) is not None:
         parts().inspector.queue(queue)
         return _Found((), Bound(queue, verb, state, g.now_ms, 0), wrong=wrong)
+    check_chosen(state, chosen, faults)
     if state is not State.DEAD:
         return _of_one(operations.preview(queue, verb, state=state, to_queue=to_queue))
     if chosen.chooses:
@@ -199,17 +201,7 @@ def _preview_together(verb: str) -> _Found:
     if verb not in IN_SEVERAL:
         abort(404)
     state, chosen = _state(verb, request.args.get("state", "")), FaultFilter.read(request.args, viewer().zone)
-    counts = {queue.name: queue.counts for queue in g.view.snapshot.queues} if g.view.snapshot else {}
-    queues: dict[str, list[str]] = {}
-    if state is State.DEAD and chosen.chooses:
-        for fault in chosen.of(parts().inspector.faults(chosen.queue or None)):
-            if fault.dead:
-                queues.setdefault(fault.queue, []).append(fault.fingerprint)
-    else:
-        queues = {name: [] for name in counts if getattr(counts[name], state.value) and chosen.queue in ("", name)}
-    if len(queues) > MOST_QUEUES:
-        raise InvalidArgument(f"{len(queues):,} queues at once are not accepted: {MOST_QUEUES} are the most.")
-    found = parts().operations.preview_several(verb, queues, state=state, since=chosen.since, until=chosen.until)
+    found = preview_together(verb, state, chosen)
     return _Found(found, Bound("", verb, state, g.now_ms, 0), in_several=True)
 
 

@@ -102,7 +102,7 @@ def index() -> Response:
     chosen = _filter()
     if _is_local():
         return _with_zones(chosen)
-    found, is_muted = _faults(chosen), request.args.get("muted") == "1"
+    found, is_muted = faults_of(chosen), request.args.get("muted") == "1"
     if is_muted:
         found = tuple(fault for fault in found if fault.is_muted(g.now_ms))
     order = Order.read(request.args.get("sort"), tuple(KEYS), "-last")
@@ -289,7 +289,7 @@ def _with_zones(chosen: FaultFilter) -> Response:
     return fresh(make_response(redirect(f"{url_for(request.endpoint or '')}?{urlencode(query)}", 303)))
 
 
-def _faults(chosen: FaultFilter) -> tuple[Fault, ...]:
+def faults_of(chosen: FaultFilter) -> tuple[Fault, ...]:
     """Those of the filter; with a range of time those with letters that died then, and how many."""
     found = chosen.of(known_faults(chosen.queue))
     if not chosen.is_timed:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
@@ -131,13 +131,17 @@ def version_words(fault: Fault, workers: Iterable[WorkerSnapshot], now_ms: int) 
     """`worker version 1.9.0 only (1.8.4: none)`: of the workers that could run it now, whose version never failed."""
     if not fault.versions:
         return ""
-    failing = ", ".join(fault.versions)
-    able = (w for w in workers if takes(w, fault.queue) and is_live(w, now_ms) and fault.task_name in w.task_names)
-    well = sorted({worker.version for worker in able} - {"", *fault.versions})
+    failing, well = ", ".join(fault.versions), well_versions(fault, workers, now_ms)
     what = "worker version" if len(fault.versions) == 1 else "worker versions"
     if not well or len(fault.versions) >= MOST_VERSIONS:
         return f"{what} {failing}"
     return f"{what} {failing} only ({', '.join(well)}: none)"
+
+
+def well_versions(fault: Fault, workers: Iterable[WorkerSnapshot], now_ms: int) -> list[str]:
+    """Of workers that could run it now, those that are not known to have failed."""
+    able = (w for w in workers if takes(w, fault.queue) and is_live(w, now_ms) and fault.task_name in w.task_names)
+    return sorted({worker.version for worker in able} - {"", *fault.versions})
 
 
 def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
@@ -160,17 +164,18 @@ def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
         given=request.args,
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
-        chance=_chance(fault),
+        chance=chance_of(fault, lambda at: clock(at, g.now_ms, viewer().zone)),
     )
 
 
-def _chance(fault: Fault) -> Chance:
+def chance_of(fault: Fault, clock: Callable[[int], str]) -> Chance:
+    """Whether it would work now."""
     try:
         names = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True).names
     except CorruptQueue:
         return Chance("Not known", "the figures of this queue cannot be read")
     hours = next((one.hours for one in names if one.name == fault.task_name), ())
-    return chance(fault, hours, g.now_ms, lambda at: clock(at, g.now_ms, viewer().zone))
+    return chance(fault, hours, g.now_ms, clock)
 
 
 def spread_words(count: int, per_minute: str) -> str:

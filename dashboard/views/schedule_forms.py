@@ -16,11 +16,10 @@ from dashboard.actions import action_id, done, reason
 from dashboard.editing import has_mask, read_json
 from dashboard.filters import middle
 from dashboard.htmx import render_page
-from dashboard.identity import Role, actor, needs
+from dashboard.identity import Role, actor, may_edit, needs
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.toasts import say
-from dashboard.views.edits import may_edit
 from dashboard.views.schedules import Coming, coming
 from queue_core.errors import InvalidArgument
 from queue_core.schedule import MISSED, MISSED_WORDS, next_after
@@ -97,14 +96,7 @@ class Fields:
 
     def read_arguments(self) -> dict[str, Any]:
         """Raises `InvalidArgument`."""
-        if len(self.arguments) > MOST_ARGUMENTS:
-            raise InvalidArgument(f"The arguments have {len(self.arguments):,} characters; {MOST_ARGUMENTS:,} at most.")
-        found = read_json(self.arguments) if self.arguments else {}
-        if not isinstance(found, dict):
-            raise InvalidArgument('The arguments are a JSON object of their names, such as {"days": 7}.')
-        if has_mask(found):
-            raise InvalidArgument("The arguments hide a value: type the whole of them, or leave them empty.")
-        return found
+        return read_arguments(self.arguments)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +116,18 @@ class FormPage:
     @property
     def is_checked(self) -> bool:
         return bool(self.words)
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """JSON, or nothing. Raises `InvalidArgument`."""
+    if len(text) > MOST_ARGUMENTS:
+        raise InvalidArgument(f"The arguments have {len(text):,} characters; {MOST_ARGUMENTS:,} at most.")
+    found = read_json(text) if text else {}
+    if not isinstance(found, dict):
+        raise InvalidArgument('The arguments are a JSON object of their names, such as {"days": 7}.')
+    if has_mask(found):
+        raise InvalidArgument("The arguments hide a value: type the whole of them, or leave them empty.")
+    return found
 
 
 @blueprint.get("/schedules/-/add")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from flask import Blueprint, Response
 
 from dashboard.actions import action_id, done, reason
-from dashboard.bulk import begin_undo, page_of
+from dashboard.bulk import begin_undo, page_of, steer_together
 from dashboard.filters import plural
 from dashboard.htmx import render_page
-from dashboard.identity import Role, actor, needs
-from dashboard.operation_page import OperationPage, of_form, several_page
+from dashboard.identity import Role, needs
+from dashboard.operation_page import OperationPage, page_of_form
 from dashboard.parts import parts
 from dashboard.toasts import say
-from queue_core.errors import OperationEnded, UnknownOperation
-from queue_core.snapshot import Operation
 
 blueprint = Blueprint("together", __name__)
 
@@ -63,17 +59,9 @@ def undo(form: str) -> Response:
 
 
 def _steer(form: str, verb: str, sentence: str) -> Response:
-    """Those that have not ended; where all have, it may be by this very form, which then says the same again."""
-    page, steered = _page(form), []
-    steer = getattr(parts().operations, verb)
-    for operation in [one for one in page.several if not one.has_ended] or page.several:
-        try:
-            steer(operation.id, operation.bound.queue, by=actor(), action_id=action_id(verb), reason=reason())
-            steered.append(operation)
-        except OperationEnded:
-            continue
+    page = _page(form)
+    steered = steer_together(page.several, verb, action_id=action_id(verb), because=reason())
     if steered:
-        parts().tender.wake()
         say(sentence.format(plural(len(steered), "queue")))
     else:
         say("It has ended already, so nothing was changed.", kind="warn")
@@ -81,12 +69,4 @@ def _steer(form: str, verb: str, sentence: str) -> Response:
 
 
 def _page(form: str) -> OperationPage:
-    return several_page(form, _several(form))
-
-
-def _several(form: str) -> Sequence[Operation]:
-    """All queues are asked, also one that is new: a round trip for their names, and one for 200 of them."""
-    found = of_form(form, parts().inspector.queue_names())
-    if not found:
-        raise UnknownOperation("this form has begun nothing, or it ended more than seven days ago", operation_id="")
-    return found
+    return page_of_form(form, parts().inspector.queue_names())

@@ -15,6 +15,8 @@ from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.pagination import Order, page_number
 from dashboard.parts import parts
+from dashboard.telling import tell as tell_chosen
+from dashboard.telling import would_tell
 from dashboard.toasts import say
 from dashboard.wording import act
 from dashboard.worker_choice import WorkerChoice
@@ -24,12 +26,10 @@ from dashboard.worker_table import (
     WorkerFilter,
     WorkerRow,
     became,
-    left_alone,
     lost_tasks,
     worker_rows,
     workers_page,
 )
-from queue_core.control import why_not_told
 from queue_core.errors import ServerRefused, UnknownWorker, shown
 from queue_core.inspector import MAX_ROWS
 from queue_core.snapshot import TaskSummary, WorkerSnapshot
@@ -45,7 +45,6 @@ EFFECTS = {
 }
 MOST_SHOWN = 10
 """Of those that would not do it."""
-STARTED_ANEW = "started anew since"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ class Telling:
 def index() -> Response:
     order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
     page = workers_page(_known(), g.now_ms, order, _filter(), page_number(request.args.get("page")))
-    found = _became_of(page.part.rows)
+    found = became_of(page.part.rows)
     told = {row.worker.id: became(row.worker, found) for row in page.part.rows if row.condition == "lost"}
     panels = {"worker-bar": "workers/_bar.html", "workers": "workers/_table.html"}
     return render_page("workers/index.html", panels, replace(page, became=told))
@@ -117,10 +116,10 @@ def index() -> Response:
 
 @blueprint.get("/workers/<worker_id>")
 def show(worker_id: str) -> Response:
-    row = _row(worker_id)
-    found = _became_of([row])
+    row = known_worker(worker_id)
+    found = became_of([row])
     told = became(row.worker, found) if row.condition == "lost" else ""
-    page = WorkerPage(row, told, found, _by_hand(row.worker))
+    page = WorkerPage(row, told, found, by_hand(row.worker))
     return render_page("workers/show.html", {"worker": "workers/_worker.html"}, page)
 
 
@@ -142,23 +141,8 @@ def tell(command: str) -> Response:
         abort(404)
     if choice is None or choice.by != actor() or not choice.is_fresh(g.now_ms):
         return _show(command, "What this form was made of is too old, or somebody else's: look again.", status=409)
-    because = reason()
-    workers = {worker.id: worker for worker in parts().inspector.workers()}
-    anew = {
-        worker_id: STARTED_ANEW
-        for worker_id, started_at in choice.workers.items()
-        if worker_id in workers and workers[worker_id].started_at != started_at
-    }
-    ids = [worker_id for worker_id in choice.workers if worker_id not in anew]
-    control, form = parts().control, action_id(choice.taken_at)
-    telling = {"quiet": control.quiet_workers, "resume": control.resume_workers, "stop": control.stop_workers}[command]
-    skipped: dict[str, str] = dict(anew)
-    told: tuple[str, ...] = ()
-    server_ms = g.now_ms
-    if ids:
-        outcome = telling(ids, by=actor(), reason=because, action_id=form)
-        told, server_ms = outcome.done, outcome.server_ms
-        skipped |= outcome.skipped
+    outcome = tell_chosen(choice, form=action_id(choice.taken_at), because=reason())
+    told, skipped = outcome.done, outcome.skipped
     sentences = [
         f"{_count(told)} {TOLD[command]}. {'It hears' if len(told) == 1 else 'They hear'} of it within seconds"
     ]
@@ -167,7 +151,7 @@ def tell(command: str) -> Response:
     if skipped:
         sentences.append(_skipped(skipped))
     say(". ".join(sentences) + ".", kind="good" if told and not skipped else "warn")
-    return done(server_ms, to=f"{request.script_root}{_back()}")
+    return done(outcome.server_ms, to=f"{request.script_root}{_back()}")
 
 
 @blueprint.get("/workers/<worker_id>/cancel/<name>/<task_id>")
@@ -206,7 +190,7 @@ def _filter() -> WorkerFilter:
     )
 
 
-def _row(worker_id: str) -> WorkerRow:
+def known_worker(worker_id: str) -> WorkerRow:
     row = next((row for row in worker_rows(_known(), g.now_ms) if row.worker.id == worker_id), None)
     if row is None and g.view.snapshot is None:
         raise ServerRefused(g.view.refusal) if g.view.is_refused else KnownAway
@@ -217,12 +201,12 @@ def _row(worker_id: str) -> WorkerRow:
     return row
 
 
-def _became_of(rows: Sequence[WorkerRow]) -> Found:
+def became_of(rows: Sequence[WorkerRow]) -> Found:
     wanted = lost_tasks(rows)
     return parts().inspector.tasks_named(wanted[:MAX_ROWS]) if wanted else {}
 
 
-def _by_hand(worker: WorkerSnapshot) -> tuple[tuple[str, str], ...]:
+def by_hand(worker: WorkerSnapshot) -> tuple[tuple[str, str], ...]:
     """For whoever has a shell: on any machine that reaches the server, and on the worker's own."""
     found = [("From anywhere", f"taskyard workers stop {quote(worker.id)}")]
     if worker.pid:
@@ -235,28 +219,12 @@ def _by_hand(worker: WorkerSnapshot) -> tuple[tuple[str, str], ...]:
 
 
 def _show(verb: str, notice: str = "", *, status: int = 200) -> Response:
-    now_ms, every = g.now_ms, _known()
-    chosen = [row.worker for row in _filter().of(worker_rows(every, now_ms))]
-    unable = {worker.id: why for worker in chosen if (why := _why_not(verb, worker, now_ms))}
-    able = tuple(worker for worker in chosen if worker.id not in unable)
+    every = _known()
+    found = would_tell(verb, [row.worker for row in _filter().of(worker_rows(every, g.now_ms))], every)
     page = Telling(
-        verb=verb,
-        able=able,
-        unable=unable,
-        forsaken=left_alone(able, every, now_ms) if verb != "resume" else (),
-        choice=WorkerChoice.of(verb, able, now_ms, actor()).sign() if able else "",
-        back=f"{request.script_root}{_back()}",
-        notice=notice,
+        verb, found.able, found.unable, found.forsaken, found.choice, f"{request.script_root}{_back()}", notice
     )
     return render_page("workers/tell.html", {}, page, status=status)
-
-
-def _why_not(verb: str, worker: WorkerSnapshot, now_ms: int) -> str:
-    if verb == "resume" and worker.state != "quiet":
-        return why_not_told(worker, now_ms) or "not quiet"
-    if verb == "quiet" and worker.state == "quiet":
-        return "quiet already"
-    return why_not_told(worker, now_ms)
 
 
 def _back() -> str:

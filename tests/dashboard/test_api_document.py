@@ -20,7 +20,9 @@ from dashboard.api.table import ENDPOINTS, Endpoint
 from dashboard.identity import Role
 from queue_core.snapshot import State
 from tests.console import Tasks
+from tests.engine import Engine
 from tests.people import TOKENS, write_users
+from tests.workers import put_worker
 
 Ask = Callable[..., TestResponse]
 PREFIX = "/api/v1"
@@ -103,7 +105,7 @@ def test_every_noun_has_endpoints() -> None:
 
 
 @pytest.fixture
-def there_is(tasks: Tasks) -> dict[str, str]:
+def there_is(tasks: Tasks, engine: Engine) -> dict[str, str]:
     """Parameters of paths → what there really is: with a letter, something completed, a schedule, an operation."""
     task = tasks.yard.task(name="charge", queue="billing", result_ttl=60)(lambda order: None)
     (task_id,) = tasks.die()
@@ -117,6 +119,7 @@ def there_is(tasks: Tasks) -> dict[str, str]:
     tasks.yard.schedules.add("nightly", "send", cron="0 3 * * *", queue="email", by="bo", action_id="c")
     tasks.yard.schedules.pause("nightly", by="bo", action_id="d", reason="x")
     bulk = tasks.yard.operations
+    put_worker(engine, "web-1:7", tasks.inspector.server_ms())
     began = bulk.start(bulk.preview("billing", "promote", state=State.SCHEDULED).bound, by="ada", action_id="e")
     assert done.id
     return {
@@ -125,6 +128,8 @@ def there_is(tasks: Tasks) -> dict[str, str]:
         "fingerprint": tasks.fingerprint(),
         "operation_id": began.id,
         "schedule": "nightly",
+        "action_id": "e",
+        "worker_id": "web-1:7",
     }
 
 
@@ -146,6 +151,8 @@ def test_what_is_refused_is_as_the_document_says(ask: Ask, tasks: Tasks, endpoin
         "fingerprint": "abc123",
         "operation_id": "0123456789ab",
         "schedule": "never",
+        "action_id": "nothing",
+        "worker_id": "nobody:1",
     }
     tasks.enqueue()
     path = endpoint.public_path.format(**nothing)

@@ -104,7 +104,9 @@ def test_every_verb_has_its_preview(visitor: Visitor, tasks: Tasks, path: str, t
         ("/queues/billing/bulk/trash?state=nonsense", 400),
         ("/queues/billing/bulk/requeue?fault=../..", 400),
         ("/queues/billing/bulk/requeue?since=yesterday", 400),
-        ("/queues/billing/bulk/trash?state=ready&since=2026-01-01T00:00", 200),
+        ("/queues/billing/bulk/trash?state=ready&since=2026-01-01T00:00", 400),
+        ("/queues/billing/bulk/trash?state=ready&task=charge", 400),
+        ("/bulk/restore?task=charge", 400),
         ("/queues/billing/bulk/requeue?seen=-1%00&next=//evil.example", 200),
     ],
 )

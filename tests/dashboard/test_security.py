@@ -30,6 +30,7 @@ PLACEHOLDERS = {
     "operation_id": "0123456789ab",
     "form": "0123456789abcdef01234567",
     "schedule": "nightly",
+    "action_id": "0123456789abcdef01234567",
 }
 
 
