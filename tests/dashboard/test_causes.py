@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -73,8 +74,19 @@ def test_new_fault(tasks: Tasks, one_line: Callable[..., str], later: Later) -> 
     tasks.die(count=3)
     line = one_line()
     assert "New fault ConnectionError: payments.internal refused the connection" in line
-    assert "charge · billing · 3 failed attempts, 3 dead, 0 retrying" in line
+    assert "charge · billing · 3 failed attempts, 3 dead" in line
     assert later.problems(61 * MINUTE) == []
+
+
+def test_new_failures_that_each_have_a_message_of_their_own(tasks: Tasks, later: Later) -> None:
+    for name in ("ada", "bo", "cy"):
+        tasks.die("imports", error=f"no customer {name}")
+    (line,) = later.problems()
+    assert "New fault ConnectionError: no customer cy and 2 other messages" in line
+    assert "charge · imports · 3 failed attempts, 3 dead" in line
+    listed = "/dead?queue=imports&amp;task=charge&amp;class=ConnectionError"
+    assert f'href="{listed}"' in later.page()
+    assert later.page(path=unescape(listed)).count('id="fault-') == 3
 
 
 def test_rising_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace: str) -> None:
@@ -88,7 +100,7 @@ def test_rising_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace
     redis_client.hset(key, mapping={fault: json.dumps(about), f"{fault}:recent": f"{minute} 12 20 2 {usual}"})
     (line,) = later.problems()
     assert "Rising fault ConnectionError: payments.internal refused the connection" in line
-    assert "charge · billing · 12 failed attempts in 10 min, usually 3 · 12 dead, 0 retrying" in line
+    assert "charge · billing · 12 failed attempts in 10 min, usually 3 · 12 dead" in line
     redis_client.hset(key, f"{fault}:recent", f"{minute} 12")
     assert "12 failed attempts in 10 min, none in the 6 h before" in later.problems()[0]
     assert later.problems(11 * MINUTE) == []
