@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dashboard.redaction import Redactor
     from dashboard.settings import ConsoleSettings
     from dashboard.speeds import Speeds
+    from dashboard.successes import Successes
     from dashboard.tending import Tender
     from dashboard.trends import Trend, Trends
     from queue_core.control import Control
@@ -43,6 +44,7 @@ class Parts:
     noted: Noted
     trends: Trends
     faults: KnownFaults
+    successes: Successes
     memory: Memory
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 from flask import g
 
 from dashboard.api.chosen import ChosenQuery
+from dashboard.api.figures import NameAttemptsOut
 from dashboard.api.operations import OperationOut
 from dashboard.api.outcomes import OutcomeOut
 from dashboard.api.pages import PageQuery, page_of
@@ -33,6 +34,7 @@ from dashboard.api.values import (
     ms_of,
     time,
 )
+from dashboard.chance import Clock
 from dashboard.parts import known_faults, parts
 from dashboard.views.failures import faults_of
 from dashboard.views.faults import OPERATIONS, chance_of, is_of, well_versions
@@ -117,7 +119,8 @@ class FaultWhole(Value, frozen=True):
     """`traceback`: of its newest failure; `notes` and `attempts_by_time`: newest first, the latter for seven hours;
     `next_retry_at`: when the first of its tasks is tried again, `null` also where none of the queue's next 100 retries
     is of it. `versions_without`: of present workers that could run it. `would_work`: whether a retry would, and why;
-    `operations`: of the queue's newest 20 those on its letters."""
+    `task_attempts`: the newest of its task, whatever became of them; `null`: no worker told of any. `operations`: of
+    the queue's newest 20 those on its letters."""
 
     fault: FaultOut
     traceback: str
@@ -127,6 +130,7 @@ class FaultWhole(Value, frozen=True):
     versions_without: list[str]
     would_work: str
     would_work_why: str
+    task_attempts: NameAttemptsOut | None
     operations: list[OperationOut]
 
 
@@ -244,7 +248,8 @@ def fault(name: str, fingerprint: str) -> FaultWhole:
     """One fault, with the traceback of its newest failure, and what was done about it."""
     inspector = parts().inspector
     found, traceback = inspector.fault(name, fingerprint)
-    told, done = chance_of(found, time), inspector.operations(OPERATIONS, name)
+    told, done = chance_of(found, Clock(g.now_ms, time, time)), inspector.operations(OPERATIONS, name)
+    attempts = inspector.attempts({name: [found.task_name]}).get((name, found.task_name))
     return FaultWhole(
         fault=FaultOut.of(found),
         traceback=traceback,
@@ -258,6 +263,7 @@ def fault(name: str, fingerprint: str) -> FaultWhole:
         versions_without=well_versions(found, g.view.snapshot.workers if g.view.snapshot else (), g.now_ms),
         would_work=told.verdict,
         would_work_why=told.why,
+        task_attempts=NameAttemptsOut.of(found.task_name, attempts) if attempts else None,
         operations=[OperationOut.of(one) for one in done if is_of(one.bound, fingerprint)],
     )
 

@@ -11,7 +11,7 @@ from dashboard.api.values import Count, Meta, Query, Time, Value, at, time
 from dashboard.parts import parts, trends
 from dashboard.trends import MINUTES, Trend
 from queue_core.histogram import Histogram
-from queue_core.snapshot import COUNTERS, Figures
+from queue_core.snapshot import COUNTERS, Figures, NameAttempts
 from queue_core.telemetry import MINUTE_MS
 
 MOST_HOURS = 840
@@ -68,9 +68,34 @@ class NameOut(Value, frozen=True):
     total: FiguresOut
 
 
+class AttemptsMinuteOut(Value, frozen=True):
+    at: Time
+    completed: Count
+    failed: Count
+
+
+class NameAttemptsOut(Value, frozen=True):
+    """The newest attempts of a task name. `minutes`: those with any, newest first: each of the last hour, and earlier
+    ones where these are fewer than 60; `failed`: crashed ones, too. `last_completed_at`: `null` where none has
+    completed since the first of these minutes, at least."""
+
+    name: str
+    last_completed_at: Time | None
+    minutes: list[AttemptsMinuteOut]
+
+    @classmethod
+    def of(cls, name: str, attempts: NameAttempts) -> NameAttemptsOut:
+        minutes = [
+            AttemptsMinuteOut(at=time(minute.at), completed=minute.completed, failed=minute.failed)
+            for minute in attempts.minutes
+        ]
+        return cls(name=name, last_completed_at=at(attempts.last_completed_at), minutes=minutes)
+
+
 class StatisticsOut(Value, frozen=True):
-    """`since`: what lies before is unknown, not zero. Rates are those of the last minutes, tasks a second; `null`: too
-    little time to tell. `seconds_to_drain`: `null` also where what is ready grows."""
+    """`since`: what lies before is unknown, not zero. `attempts`: of each task name, also of those that did nothing in
+    this time, as far as workers told of them by the minute. Rates are those of the last minutes, tasks a second;
+    `null`: too little time to tell. `seconds_to_drain`: `null` also where what is ready grows."""
 
     queue: str
     taken_at: Time
@@ -82,6 +107,7 @@ class StatisticsOut(Value, frozen=True):
     total: FiguresOut
     periods: list[PeriodOut]
     names: list[NameOut]
+    attempts: list[NameAttemptsOut]
 
 
 class StatisticsQuery(Query, frozen=True):
@@ -145,6 +171,7 @@ def statistics(name: str, query: StatisticsQuery) -> StatisticsOut:
         total=FiguresOut.of(found.total),
         periods=[PeriodOut(at=time(period.at), figures=FiguresOut.of(period.figures)) for period in found.periods],
         names=[NameOut(name=of.name, total=FiguresOut.of(of.total)) for of in found.names],
+        attempts=[NameAttemptsOut.of(name, told) for name, told in sorted(found.attempts.items())],
     )
 
 

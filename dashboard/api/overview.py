@@ -6,7 +6,9 @@ from flask import g
 
 from dashboard.api.table import reads
 from dashboard.api.values import Count, Time, Value, at, time
+from dashboard.parts import parts
 from dashboard.problems import Problem, shown_workers, worker_condition
+from dashboard.successes import Attempts, nothing_since
 from queue_core.errors import ServerRefused, ServerUnavailable
 from queue_core.snapshot import Counts, Snapshot
 
@@ -44,7 +46,8 @@ class ServerOut(Value, frozen=True):
 
 
 class ProblemOut(Value, frozen=True):
-    """One line under what is wrong."""
+    """One line under what is wrong. `nothing_completed_since`: of the tasks of its faults, although some were tried;
+    `null`: something did, or it is not known."""
 
     kind: str
     title: str
@@ -55,9 +58,10 @@ class ProblemOut(Value, frozen=True):
     faults: list[str]
     tasks: list[str]
     details: list[str]
+    nothing_completed_since: Time | None
 
     @classmethod
-    def of(cls, problem: Problem) -> ProblemOut:
+    def of(cls, problem: Problem, attempts: Attempts) -> ProblemOut:
         return cls(
             kind=problem.kind.name.lower(),
             title=problem.title,
@@ -68,6 +72,7 @@ class ProblemOut(Value, frozen=True):
             faults=[fault.fingerprint for fault in problem.faults],
             tasks=sorted({task.name for task in problem.held}),
             details=list(problem.server),
+            nothing_completed_since=at(nothing_since(problem.faults, attempts, g.now_ms)),
         )
 
 
@@ -129,4 +134,5 @@ def shared_snapshot() -> Snapshot:
 
 
 def _problems() -> list[ProblemOut]:
-    return [ProblemOut.of(problem) for problem in g.view.problems]
+    attempts = parts().successes.of(g.view)
+    return [ProblemOut.of(problem, attempts) for problem in g.view.problems]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import tzinfo
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, g, make_response, redirect, request, url_for
 
 from dashboard.bulk import MOST_PER_MINUTE, Link, Pace, links, ways
-from dashboard.chance import HOURS, Chance, chance
+from dashboard.chance import HOURS, Chance, Clock, chance
 from dashboard.fault_chart import AttemptsChart, attempts_chart
 from dashboard.fault_filter import FaultFilter, is_local
-from dashboard.filters import clock, duration
+from dashboard.filters import clock, duration, minute
 from dashboard.htmx import fresh, render_page
 from dashboard.identity import actor
 from dashboard.listing import Listing, listing
@@ -164,18 +165,22 @@ def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
         given=request.args,
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
-        chance=chance_of(fault, lambda at: clock(at, g.now_ms, viewer().zone)),
+        chance=chance_of(fault, _clock(g.now_ms, viewer().zone)),
     )
 
 
-def chance_of(fault: Fault, clock: Callable[[int], str]) -> Chance:
+def chance_of(fault: Fault, clock: Clock) -> Chance:
     """Whether it would work now."""
     try:
-        names = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True).names
+        found = parts().inspector.statistics(fault.queue, hours=HOURS, by_name=True)
     except CorruptQueue:
         return Chance("Not known", "the figures of this queue cannot be read")
-    hours = next((one.hours for one in names if one.name == fault.task_name), ())
-    return chance(fault, hours, g.now_ms, clock)
+    hours = next((one.hours for one in found.names if one.name == fault.task_name), ())
+    return chance(fault, hours, found.attempts.get(fault.task_name), clock)
+
+
+def _clock(now_ms: int, zone: tzinfo) -> Clock:
+    return Clock(now_ms, lambda at: clock(at, now_ms, zone), lambda at: minute(at, now_ms, zone))
 
 
 def spread_words(count: int, per_minute: str) -> str:

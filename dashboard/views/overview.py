@@ -16,6 +16,7 @@ from dashboard.parts import parts, trends
 from dashboard.problems import Problem, first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.rising import Pace, pace
+from dashboard.successes import Attempts, nothing_since
 from dashboard.trends import Trend
 from dashboard.worker_table import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
@@ -23,6 +24,7 @@ from queue_core.snapshot import Snapshot, is_live
 blueprint = Blueprint("overview", __name__)
 
 MOST_WORKERS = 8
+NO_ATTEMPTS: Attempts = {}
 
 # The steps of an empty server are a panel as well: a refresh can go from the one form of the page to the other.
 PANELS = {
@@ -48,13 +50,15 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """`paces`: how the faults of each problem fail. `muted`: faults that are none of them. `more_problems`,
+    """`paces`: how the faults of each problem fail; `nothing_since`: since when nothing of their tasks has completed,
+    if so. `muted`: faults that are none of them. `more_problems`,
     `more_workers`: how many are not shown, problems by their title. `oldest_wait_at`: of all queues. `unattended`:
     tasks that wait in queues that no live worker takes.
     """
 
     problems: tuple[Problem, ...]
     paces: tuple[Pace, ...]
+    nothing_since: tuple[int | None, ...]
     muted: int
     more_problems: Mapping[str, int]
     table: QueueTable
@@ -71,7 +75,9 @@ class Overview:
     example: str = EXAMPLE
 
 
-def overview(view: View, trends: Mapping[str, Trend], order: Order, page: int = 1) -> Overview:
+def overview(
+    view: View, trends: Mapping[str, Trend], order: Order, page: int = 1, attempts: Attempts = NO_ATTEMPTS
+) -> Overview:
     table = queue_table(view, trends, order=order, page=page)
     snapshot = view.snapshot
     rows = worker_rows(snapshot.workers if snapshot else (), view.told_at)
@@ -83,6 +89,7 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order, page: int = 
         problems=problems,
         muted=view.muted,
         paces=tuple(pace(problem.faults, view.now_ms) for problem in problems),
+        nothing_since=tuple(nothing_since(problem.faults, attempts, view.told_at) for problem in problems),
         more_problems=Counter(p.title for p in view.problems) - Counter(p.title for p in problems),
         table=table,
         workers=tuple(shown),
@@ -104,7 +111,8 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 @blueprint.get("/")
 def index() -> Response:
     order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
-    page = overview(g.view, trends(), order, page_number(request.args.get("page")))
+    attempts = parts().successes.of(g.view)
+    page = overview(g.view, trends(), order, page_number(request.args.get("page")), attempts)
     socket = parts().settings.demo_socket
     if not socket:
         return render_page("overview/index.html", PANELS, page)

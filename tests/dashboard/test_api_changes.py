@@ -14,7 +14,9 @@ from werkzeug.test import TestResponse
 from dashboard import ConsoleSettings, create_app, live
 from dashboard.identity import Role
 from dashboard.selections import FRESH_MS
-from queue_core.snapshot import State
+from queue_core import protocol
+from queue_core.protocol import Session
+from queue_core.snapshot import Figures, State
 from tests.console import Tasks
 from tests.people import TOKENS, Person, write_users
 
@@ -433,6 +435,28 @@ def test_what_happened_is_told_by_the_minute(do: Do, tasks: Tasks) -> None:
     assert (trend["queue"], trend["failed"], trend["completed"]) == ("billing", 3, 0)
     assert [len(trend[f"{what}_by_minute"]) for what in ("completed", "failed")] == [60, 60]
     assert sum(count or 0 for count in trend["failed_by_minute"]) == 3
+
+
+def test_attempts_of_a_task_are_told_by_the_minute_with_the_last_success(
+    do: Do, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "INTERVAL_SECONDS", 0)
+    tasks.die("billing", 3)
+    fault = f"/queues/billing/faults/{tasks.fingerprint()}"
+    assert look(do, fault)["task_attempts"] is None
+    (line,) = look(do, "/problems")["problems"]
+    assert line["nothing_completed_since"] is None
+    client = tasks.yard.client
+    measured = {"charge": Figures(completed=1, failed=3), "refund": Figures(completed=1)}
+    client.run(protocol.measure(client.queue("billing"), measured, {"charge": 300_000}), Session("a worker"))
+    charge = look(do, fault)["task_attempts"]
+    assert (charge["name"], charge["minutes"][0]["completed"], charge["minutes"][0]["failed"]) == ("charge", 1, 3)
+    told = look(do, "/queues/billing/statistics?by_name=true")["attempts"]
+    assert [one["name"] for one in told] == ["charge", "refund"]
+    assert told[0] == charge
+    for path in ("/stats", "/problems"):
+        (line,) = look(do, path)["problems"]
+        assert line["nothing_completed_since"] == charge["last_completed_at"]
 
 
 def test_only_admins_are_told_who_may_sign_in(do: Do, tasks: Tasks) -> None:

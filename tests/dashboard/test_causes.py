@@ -10,15 +10,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from html import unescape
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from redis import Redis
 
 from dashboard import ConsoleSettings, create_app
+from queue_core import protocol
 from queue_core.client import Client
 from queue_core.inspector import Inspector
+from queue_core.keys import QueueKeys
+from queue_core.protocol import Session
+from queue_core.snapshot import Figures
 from tests.console import Tasks, Visitor, text_of
 from tests.engine import Engine
 
@@ -78,15 +82,24 @@ def test_new_fault(tasks: Tasks, one_line: Callable[..., str], later: Later) -> 
     assert later.problems(61 * MINUTE) == []
 
 
-def test_new_failures_that_each_have_a_message_of_their_own(tasks: Tasks, later: Later) -> None:
-    for name in ("ada", "bo", "cy"):
-        tasks.die("imports", error=f"no customer {name}")
+def test_a_fault_whose_task_completes_no_more_says_since_when(tasks: Tasks, later: Later) -> None:
+    tasks.die(count=3)
+    tasks.die("images", count=3)  # the same cause
+    queues, now = [tasks.yard.client.queue(name) for name in ("billing", "images")], tasks.inspector.server_ms()
+
+    def tell(queue: QueueKeys, minutes_ago: int, *, failed: int) -> None:
+        measured = {"charge": Figures(completed=1, failed=failed)}
+        call = protocol.measure(queue, measured, {"charge": minutes_ago * MINUTE})
+        tasks.yard.client.run(call, Session(f"worker {minutes_ago}"))
+
+    tell(queues[0], 7, failed=3)
+    assert "nothing completed" not in later.problems()[0]  # nobody knows of the other queue
+    tell(queues[1], 5, failed=3)
+    at = datetime.fromtimestamp((now - 5 * MINUTE) // 1000, UTC)
     (line,) = later.problems()
-    assert "New fault ConnectionError: no customer cy and 2 other messages" in line
-    assert "charge · imports · 3 failed attempts, 3 dead" in line
-    listed = "/dead?queue=imports&amp;task=charge&amp;class=ConnectionError"
-    assert f'href="{listed}"' in later.page()
-    assert later.page(path=unescape(listed)).count('id="fault-') == 3
+    assert f"6 dead · nothing completed since {at:%H:%M}" in line
+    tell(queues[0], 0, failed=0)
+    assert "nothing completed" not in later.problems()[0]
 
 
 def test_rising_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace: str) -> None:

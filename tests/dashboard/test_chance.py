@@ -2,23 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
-from dashboard.chance import chance
+from dashboard.chance import Clock, chance
 from queue_core import protocol
 from queue_core.protocol import Session
-from queue_core.snapshot import Fault, Figures, Period
-from queue_core.telemetry import HOUR_MS
+from queue_core.snapshot import AttemptsMinute, Fault, Figures, NameAttempts, Period
+from queue_core.telemetry import HOUR_MS, MINUTE_MS
 from tests.console import Tasks, Visitor, text_of
 
-NOW = 100 * HOUR_MS + 600_000
-"""Ten minutes after an hour that is told as `100h`."""
+NOW = 100 * HOUR_MS + 630_000
+"""Ten minutes and a half after an hour that is told as `100h`."""
 SEEN = Fault("billing", "abc", "charge", "KeyError", "total", "", 0, NOW - 4_000, 5, 3, 0)
 LONG_AGO = Fault("billing", "abc", "charge", "KeyError", "total", "", 0, 97 * HOUR_MS, 5, 3, 0)
+HOURS = Clock(NOW, lambda at: f"{at // HOUR_MS}h", lambda at: f"{at // HOUR_MS}h")
+AGO = Clock(NOW, lambda at: f"{(at - NOW) // 1000} s", lambda at: f"{(at - NOW) // MINUTE_MS + 1} min")
 
 
 def hour(number: int, completed: int, failed: int, crashed: int = 0) -> Period:
     return Period(number * HOUR_MS, Figures(completed=completed, failed=failed, crashed=crashed))
+
+
+def attempts(*minutes: tuple[int, int, int], success: int | None = None) -> NameAttempts:
+    """Each: how many minutes ago, completed, failed. `success`: how many seconds ago."""
+    found = tuple(
+        AttemptsMinute(NOW - 30_000 - ago * MINUTE_MS, completed, failed) for ago, completed, failed in minutes
+    )
+    return NameAttempts(found, None if success is None else NOW - success * 1_000)
 
 
 @pytest.mark.parametrize(
@@ -62,13 +75,77 @@ def hour(number: int, completed: int, failed: int, crashed: int = 0) -> Period:
         ),
     ],
 )
-def test_the_verdict_is_what_the_figures_allow(fault: Fault, hours: list[Period], said: str) -> None:
-    found = chance(fault, hours, NOW, lambda at: f"{at // HOUR_MS}h")
+def test_by_the_hour_the_verdict_is_what_the_figures_allow(fault: Fault, hours: list[Period], said: str) -> None:
+    few = attempts((1, 0, 2))  # less than hours tell
+    is_more = any(sum(period.figures.counters) > 2 for period in hours if period.at >= 95 * HOUR_MS)
+    found = chance(fault, hours, few if is_more else None, HOURS)
     assert f"{found.verdict}: {found.why}" == said
     assert (found.tone == "warn") is (found.verdict == "Probably not")
 
 
-@pytest.mark.parametrize("place", ["telemetry", "names"])
+@pytest.mark.parametrize(
+    ("seen", "known", "said"),
+    [
+        (
+            4,
+            attempts((0, 0, 7), (1, 0, 53), (2, 90, 0), success=130),
+            "Probably not: 0 of the last 60 attempts of charge completed, the last success was at -130 s",
+        ),
+        (
+            4,
+            attempts((0, 0, 7), (80, 0, 9)),
+            (
+                "Probably not: 0 of the last 16 attempts of charge completed since -80 min, "
+                "no success was counted since -80 min"
+            ),
+        ),
+        (
+            4,
+            attempts((0, 2, 500), success=20),
+            "Probably not: 2 of the last 502 attempts of charge completed, and this fault was seen at -4 s",
+        ),
+        (
+            4,
+            attempts((0, 54, 6), (1, 0, 800), success=9),
+            "Not known: 54 of the last 60 attempts of charge completed, but this fault was seen at -4 s",
+        ),
+        (
+            15,  # it may be over, in this very minute
+            attempts((0, 3, 40), (1, 0, 40), success=2),
+            (
+                "Not known: 3 of the last 83 attempts of charge completed, the last success was at -2 s, "
+                "after this fault was seen at -15 s"
+            ),
+        ),
+        (
+            130,
+            attempts((0, 9, 1), (1, 10, 0), (3, 0, 800), success=2),
+            "Probably: 19 of the last 20 attempts of charge completed, and this fault was last seen at -130 s",
+        ),
+        (
+            130,  # something else fails now
+            attempts((1, 0, 8), (3, 100, 2), success=190),
+            "Probably not: 0 of the last 8 attempts of charge completed, the last success was at -190 s",
+        ),
+        (
+            130,
+            attempts((1, 1, 0), (4, 0, 8), success=70),
+            "Probably: the last attempt of charge completed, and this fault was last seen at -130 s",
+        ),
+        (
+            40_000,
+            attempts((600, 3, 5), success=36_030),
+            "Not known: no attempt of charge was counted since -599 min, the last success was at -36030 s",
+        ),
+    ],
+)
+def test_by_the_minute_the_verdict_is_that_of_the_newest_attempts(seen: int, known: NameAttempts, said: str) -> None:
+    found = chance(replace(SEEN, last_seen_at=NOW - seen * 1_000), [hour(100, 3, 0)], known, AGO)
+    assert f"{found.verdict}: {found.why}" == said
+    assert (found.tone == "warn") is (found.verdict == "Probably not")
+
+
+@pytest.mark.parametrize("place", ["telemetry", "names", "attempts"])
 def test_figures_that_cannot_be_read_stand_in_no_ones_way(visitor: Visitor, tasks: Tasks, place: str) -> None:
     tasks.die(count=2)
     client = tasks.yard.client
@@ -83,6 +160,14 @@ def test_the_page_says_it_of_its_own_task(visitor: Visitor, tasks: Tasks) -> Non
     tasks.die(count=2)
     address = f"/queues/billing/faults/{tasks.fingerprint()}"
     assert "Would it work now? Not known : no attempt of charge was counted since" in text_of(visitor.text(address))
-    client, measured = tasks.yard.client, {"charge": Figures(failed=60), "refund": Figures(completed=900)}
-    client.run(protocol.measure(client.queue("billing"), measured), Session("a worker"))
-    assert "Probably not : 0 of the 60 attempts of charge since" in text_of(visitor.text(address))
+    client, now = tasks.yard.client, tasks.inspector.server_ms()
+    measured = {"charge": Figures(completed=1, failed=60), "refund": Figures(completed=900)}
+    client.run(protocol.measure(client.queue("billing"), measured, {"charge": 5 * MINUTE_MS}), Session("a worker"))
+    page = text_of(visitor.text(address))
+    assert "Probably not : 1 of the last 61 attempts of charge completed, and this fault was seen at" in page
+    key = client.queue("billing").attempts
+    text = f"{now - 5 * MINUTE_MS} {now // MINUTE_MS} 0 60 5 1 0"
+    client.read(("HSET", key, "charge", text))
+    at = datetime.fromtimestamp((now - 5 * MINUTE_MS) // 1000, UTC)
+    page = text_of(visitor.text(address))
+    assert f"0 of the last 60 attempts of charge completed, the last success was at {at:%H:%M:%S}" in page

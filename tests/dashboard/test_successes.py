@@ -1,0 +1,64 @@
+"""Since when nothing of a task has completed any more: what is said, of what, and what it costs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from dashboard import live, trends
+from dashboard.successes import nothing_since
+from queue_core.snapshot import AttemptsMinute, Fault, NameAttempts
+from tests.console import Tasks, Visitor
+from tests.dashboard.test_known_faults import commands
+
+MINUTE_MS = 60_000
+NOW = 1_700_000_040_000
+FAULT = Fault("billing", "abc", "charge", "KeyError", "total", "", 0, NOW - 4_000, 5, 3, 0)
+
+
+def failing(failed: int, *, success: int | None = None) -> NameAttempts:
+    """In this minute and ten minutes ago; `success`: how many seconds ago."""
+    minutes = (AttemptsMinute(NOW, 0, failed), AttemptsMinute(NOW - 10 * MINUTE_MS, 1, 0))
+    return NameAttempts(minutes, None if success is None else NOW - success * 1_000)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "since"),
+    [
+        (failing(3, success=61), NOW - 61_000),
+        (failing(3), NOW - 10 * MINUTE_MS),  # as long as anything is known of it
+        (failing(3, success=59), None),
+        (failing(2, success=61), None),
+        (None, None),
+    ],
+)
+def test_it_is_said_where_some_failed_and_none_completed_for_a_minute(
+    attempts: NameAttempts | None, since: int | None
+) -> None:
+    known = {("billing", "charge"): attempts} if attempts else {}
+    assert nothing_since([FAULT], known, NOW) == since
+
+
+def test_of_several_queues_it_is_said_where_it_is_so_in_all() -> None:
+    faults = [FAULT, replace(FAULT, queue="images")]
+    one = failing(3, success=200)
+    assert nothing_since(faults, {("billing", "charge"): one}, NOW) is None
+    assert nothing_since(faults, dict.fromkeys((("billing", "charge"), ("images", "charge")), one), NOW)
+    both = {("billing", "charge"): one, ("images", "charge"): failing(3, success=100)}
+    assert nothing_since(faults, both, NOW) == NOW - 100_000
+    assert nothing_since([], {}, NOW) is None
+
+
+def test_it_is_read_once_for_a_snapshot_however_many_look(
+    visitor: Visitor, tasks: Tasks, redis_client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "INTERVAL_SECONDS", 60.0)
+    monkeypatch.setattr(trends, "INTERVAL_SECONDS", 60.0)
+    tasks.die(count=3)
+    visitor.text("/")
+    before = commands(redis_client)
+    for _ in range(3):
+        visitor.text("/")
+    assert commands(redis_client) - before == 1  # the question itself
