@@ -262,7 +262,9 @@ def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
 
 
 def _faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
-    """New ones, and those that rise. Of what is muted somebody knows."""
+    """New ones, and those that rise. Of what is muted somebody knows. New failures of one task and class that each have
+    a message of their own, so that no fault of them has many attempts, are looked at together."""
+    few: dict[tuple[str, str], list[Fault]] = {}
     for fault in snapshot.faults:
         is_over = not (fault.dead or fault.retrying) and now_ms - fault.last_seen_at > FAULT_IS_OVER_MS
         if is_over or fault.is_muted(now_ms):
@@ -271,8 +273,14 @@ def _faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
         if now_ms - fault.first_seen_at < NEW_FAULT_MS:
             if fault.attempts >= NEW_FAULT_ATTEMPTS:
                 yield Problem(Kind.NEW_FAULT, fault.first_seen_at, cause, faults=(fault,))
+            else:
+                few.setdefault((fault.task_name, fault.error_class), []).append(fault)
         elif since := rising_since(fault, now_ms):
             yield Problem(Kind.RISING_FAULT, since, cause, faults=(fault,))
+    for (task, error_class), faults in few.items():
+        if sum(fault.attempts for fault in faults) >= NEW_FAULT_ATTEMPTS:
+            since = min(fault.first_seen_at for fault in faults)
+            yield Problem(Kind.NEW_FAULT, since, f"{task} {error_class}: …", faults=tuple(faults))
 
 
 def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-MOST_FAULTS = 20
-"""Of one problem: of one with more nothing is said."""
+MOST_TASKS = 20
+"""Of one problem, whatever their faults: of one with more nothing is said."""
 QUIET_MS = 60_000
 """A task of which something completed within it is not said to have stopped."""
 LEAST_FAILED = 3
@@ -31,8 +31,8 @@ Attempts = Mapping[tuple[str, str], "NameAttempts"]
 
 def nothing_since(faults: Sequence[Fault], attempts: Attempts, now_ms: int) -> int | None:
     """Since when no task of these faults has completed, although some were tried. `None`: some did, or nobody knows."""
-    found = {attempts.get((fault.queue, fault.task_name)) for fault in faults}
-    times = [_quiet_since(one, now_ms) if one else None for one in found]
+    tasks = {(fault.queue, fault.task_name) for fault in faults}
+    times = [_quiet_since(attempts[task], now_ms) if task in attempts else None for task in tasks]
     known = [at for at in times if at is not None]
     return max(known) if known and len(known) == len(times) else None
 
@@ -66,9 +66,9 @@ class Successes:
     def _read(self, problems: Sequence[Problem]) -> Attempts:
         asked: dict[str, set[str]] = {}
         for problem in problems:
-            if len(problem.faults) <= MOST_FAULTS:
-                for fault in problem.faults:
-                    asked.setdefault(fault.queue, set()).add(fault.task_name)
+            tasks = {(fault.queue, fault.task_name) for fault in problem.faults}
+            for queue, name in tasks if len(tasks) <= MOST_TASKS else ():
+                asked.setdefault(queue, set()).add(name)
         try:
             return self._inspector.attempts(asked) if asked else {}
         except TaskyardError as error:  # the page tells it by the snapshot

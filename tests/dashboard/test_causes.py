@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,17 @@ def test_new_fault(tasks: Tasks, one_line: Callable[..., str], later: Later) -> 
     assert "New fault ConnectionError: payments.internal refused the connection" in line
     assert "charge · billing · 3 failed attempts, 3 dead" in line
     assert later.problems(61 * MINUTE) == []
+
+
+def test_new_failures_that_each_have_a_message_of_their_own(tasks: Tasks, later: Later) -> None:
+    for name in ("ada", "bo", "cy"):
+        tasks.die("imports", error=f"no customer {name}")
+    (line,) = later.problems()
+    assert "New fault ConnectionError: no customer cy and 2 other messages" in line
+    assert "charge · imports · 3 failed attempts, 3 dead" in line
+    listed = "/dead?queue=imports&amp;task=charge&amp;class=ConnectionError"
+    assert f'href="{listed}"' in later.page()
+    assert later.page(path=unescape(listed)).count('id="fault-') == 3
 
 
 def test_a_fault_whose_task_completes_no_more_says_since_when(tasks: Tasks, later: Later) -> None:

@@ -73,7 +73,7 @@ def fault(queue: str = "billing", *, age_ms: int = 12 * MINUTE, attempts: int = 
         fingerprint=about.pop("fingerprint", "7f3a"),
         task_name="charge",
         error_class=about.pop("error_class", "ConnectionError"),
-        message="refused",
+        message=about.pop("message", "refused"),
         frame="",
         first_seen_at=NOW - age_ms,
         last_seen_at=NOW - about.pop("over_ms", 0),
@@ -106,6 +106,20 @@ def test_a_fault_is_new_for_an_hour_and_from_three_attempts_on(age_ms: int, atte
     if is_shown:
         (problem,) = find_problems(taken, Observations(), NOW)
         assert problem.since == NOW - age_ms
+
+
+@pytest.mark.parametrize(("count", "is_shown"), [(3, True), (2, False)])
+def test_new_failures_that_each_have_a_message_of_their_own_are_one_line(count: int, is_shown: bool) -> None:
+    few = [
+        fault("imports", attempts=1, message=f"{name} is unknown", age_ms=age * MINUTE)
+        for age, name in enumerate("abc")
+    ]
+    taken = snapshot(queue("imports"), faults=[*few[:count], fault("imports", attempts=2, error_class="OSError")])
+    found = find_problems(taken, Observations(), NOW)
+    assert [problem.kind for problem in found] == ([Kind.NEW_FAULT] if is_shown else [])
+    if is_shown:
+        assert found[0].faults == tuple(few)
+        assert found[0].since == NOW - 2 * MINUTE
 
 
 @pytest.mark.parametrize(
