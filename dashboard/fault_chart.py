@@ -1,26 +1,29 @@
-"""The failed attempts of a fault in the last hour as bars, and what people did to its letters meanwhile. Pure."""
+"""The failed attempts of a fault in the last hour as bars, with what people did to its letters meanwhile and which
+versions of the application came. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from dashboard.charts import WIDTH, Bars, bars, tick_places
-from dashboard.queue_figures import Peak
+from dashboard.queue_figures import Peak, versions_of
 from dashboard.rising import HOUR, MINUTE_MS, pace
 from dashboard.wording import act
-from queue_core.snapshot import Fault, Operation
+from queue_core.snapshot import Fault, Operation, WorkerSnapshot
 
 MOST_MARKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class OperationMark:
-    """An operation on its letters that began at that time, and where that stands on the chart."""
+class FaultMark:
+    """An operation on its letters that began at that time, or the first worker of a `version`; and where that stands on
+    the chart."""
 
     x: float
     at: int
     words: str
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,14 @@ class AttemptsChart:
     total: int
     peak: Peak | None
     ticks: tuple[int, ...]
-    marks: tuple[OperationMark, ...]
+    marks: tuple[FaultMark, ...]
     rows: tuple[tuple[int, int], ...]
 
 
-def attempts_chart(fault: Fault, operations: Sequence[Operation], now_ms: int) -> AttemptsChart:
-    """`operations`: on its letters, newest first."""
+def attempts_chart(
+    fault: Fault, operations: Sequence[Operation], now_ms: int, workers: Iterable[WorkerSnapshot] = ()
+) -> AttemptsChart:
+    """`operations`: on its letters, newest first. `workers`: of any queue."""
     counted = pace([fault], now_ms)
     first = (now_ms // MINUTE_MS - HOUR + 1) * MINUTE_MS
     times = [first + minute * MINUTE_MS for minute in range(HOUR)]
@@ -46,14 +51,24 @@ def attempts_chart(fault: Fault, operations: Sequence[Operation], now_ms: int) -
         total=sum(counted.minutes),
         peak=Peak(most, times[counted.minutes.index(most)]) if most else None,
         ticks=tuple(times[place] for place in tick_places(HOUR)),
-        marks=tuple(
-            OperationMark(
-                round((one.began_at - first) / (HOUR * MINUTE_MS) * WIDTH, 1),
-                one.began_at,
-                f"{act(one.bound.verb)} {one.bound.count:,} by {one.by}",
-            )
-            for one in operations
-            if first <= one.began_at <= now_ms
-        )[:MOST_MARKS],
+        marks=_marks(fault, operations, workers, first, now_ms),
         rows=tuple(reversed(list(zip(times, counted.minutes, strict=True)))),
     )
+
+
+def _marks(
+    fault: Fault, operations: Sequence[Operation], workers: Iterable[WorkerSnapshot], first: int, now_ms: int
+) -> tuple[FaultMark, ...]:
+    """Newest first; of operations and of versions a few each."""
+
+    def mark(at: int, words: str, version: str = "") -> FaultMark:
+        return FaultMark(round((at - first) / (HOUR * MINUTE_MS) * WIDTH, 1), at, words, version)
+
+    done = [
+        mark(one.began_at, f"{act(one.bound.verb)} {one.bound.count:,} by {one.by}")
+        for one in operations
+        if first <= one.began_at <= now_ms
+    ]
+    began = sorted(versions_of(workers, fault.queue).items(), key=lambda pair: -pair[1])
+    came = [mark(at, f"workers of version {version}", version) for version, at in began if first <= at <= now_ms]
+    return tuple(sorted((*done[:MOST_MARKS], *came[:MOST_MARKS]), key=lambda mark: -mark.at))

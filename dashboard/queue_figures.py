@@ -8,8 +8,9 @@ from typing import Any
 
 from dashboard.charts import WIDTH, Bars, Count, Lines, bars, lines, tick_places
 from dashboard.problems import HeldTask
-from dashboard.trends import failed_attempts
-from queue_core.snapshot import AuditEntry, Figures, Period, Statistics, WorkerSnapshot
+from dashboard.trends import MINUTES, failed_attempts
+from queue_core.snapshot import AuditEntry, Figures, NameAttempts, Period, Statistics, WorkerSnapshot
+from queue_core.telemetry import MINUTE_MS
 
 SPANS: Mapping[str, Mapping[str, int]] = {"1h": {"minutes": 60}, "24h": {"hours": 24}}
 """As the address has it → what is asked for."""
@@ -44,10 +45,31 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class NameHour:
+    """The last hour of one task name. `counts`: completed and failed in each minute, oldest first, the last is not
+    over; `None`: not known, before `since`: when the first attempt was counted, where that is within the hour."""
+
+    counts: tuple[Count, ...]
+    since: int | None
+
+    @property
+    def completed(self) -> int:
+        return sum(count[0] for count in self.counts if count)
+
+    @property
+    def failed(self) -> int:
+        return sum(count[1] for count in self.counts if count)
+
+
+@dataclass(frozen=True, slots=True)
 class NameRow:
+    """`hour`: `None` where nothing was told of it by the minute."""
+
     name: str
     figures: Figures
     held: HeldTask | None
+    hour: NameHour | None = None
+    last_completed_at: int | None = None
 
     @property
     def failed(self) -> int:
@@ -169,12 +191,13 @@ def _marks(
 
 
 def versions_of(workers: Iterable[WorkerSnapshot], queue: str) -> dict[str, int]:
-    """Version of the application → when the first of its workers was started, of those that are known and listen to the
-    queue."""
+    """Version of the application → when the first of its workers was started or came to have it, of those that are
+    known and listen to the queue."""
     began: dict[str, int] = {}
     for worker in workers:
         if worker.version and queue in worker.queues:
-            began[worker.version] = min(worker.started_at, began.get(worker.version, worker.started_at))
+            at = worker.version_since or worker.started_at
+            began[worker.version] = min(at, began.get(worker.version, at))
     return began
 
 
@@ -183,5 +206,20 @@ def _names(statistics: Statistics, known: Sequence[str], held: Sequence[HeldTask
     of_name = {task.name: task for task in held}
     busy = {found.name: found.total for found in statistics.names}
     idle = sorted({*known, *of_name} - busy.keys())
-    rows = [NameRow(name, busy.get(name, Figures()), of_name.get(name)) for name in (*busy, *idle)]
-    return tuple(rows[:MOST_NAMES])
+    rows = []
+    for name in (*busy, *idle)[:MOST_NAMES]:
+        told = statistics.attempts.get(name)
+        hour, success = (_hour(told, statistics.taken_at), told.last_completed_at) if told else (None, None)
+        rows.append(NameRow(name, busy.get(name, Figures()), of_name.get(name), hour, success))
+    return tuple(rows)
+
+
+def _hour(attempts: NameAttempts, now_ms: int) -> NameHour:
+    first = now_ms // MINUTE_MS - MINUTES + 1
+    known = max(0, attempts.since // MINUTE_MS - first)
+    counts: list[Count] = [None if minute < known else (0, 0) for minute in range(MINUTES)]
+    for minute in attempts.minutes:
+        place = min(minute.at // MINUTE_MS - first, MINUTES - 1)  # a clock may have gone back
+        if place >= 0:
+            counts[place] = (minute.completed, minute.failed)
+    return NameHour(tuple(counts), attempts.since if known else None)

@@ -70,13 +70,14 @@ class CommandOut(Value, frozen=True):
 
 class WorkerOut(Value, frozen=True):
     """`condition`: alive, starting, quiet, stopping, reconnecting, refused, stuck, stale or lost; `queues`: with their
-    weights."""
+    weights; `version_since`: when the first of its processes came with it, `null`: it does not say."""
 
     id: str
     host: str
     pid: int
     condition: str
     version: str
+    version_since: Time | None
     queues: dict[str, int]
     task_names: list[str]
     slots: Count
@@ -100,6 +101,7 @@ class WorkerOut(Value, frozen=True):
             pid=worker.pid,
             condition=worker_condition(worker, g.now_ms),
             version=worker.version,
+            version_since=at(worker.version_since),
             queues=dict(worker.queues),
             task_names=list(worker.task_names),
             slots=worker.concurrency,

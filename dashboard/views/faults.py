@@ -98,7 +98,7 @@ def show(name: str, fingerprint: str) -> Response:
         listing=listing(page, inspector, state=State.DEAD, fingerprint=fingerprint),
         state=State.DEAD,
         versions=version_words(fault, _workers(), g.now_ms),
-        chart=attempts_chart(fault, done, g.now_ms),
+        chart=attempts_chart(fault, done, g.now_ms, _workers()),
         chosen=chosen,
         box=None if under_way else _box(fault, chosen),
         current=operation_page(under_way) if under_way else None,

@@ -53,6 +53,7 @@ class _Worker(msgspec.Struct):
     processes: list[_Process] = []
     complaint: str = ""
     command: _Command | None = None
+    version_since: int = 0
 
 
 _command_decoder = msgspec.json.Decoder(_Command, strict=False)
@@ -104,6 +105,7 @@ def worker(worker_id: bytes, heartbeat_at: int, data: bytes | None) -> WorkerSna
         ),
         complaint=line(found.complaint, 500),
         command=_command(found.command) if found.command else None,
+        version_since=moment(found.version_since) or 0,
     )
 
 

@@ -74,6 +74,8 @@ class WorkerSnapshot:
     complaint: str = ""
     command: WorkerCommand | None = None
     """The last one that it did."""
+    version_since: int = 0
+    """When the first of its processes came with this version; 0: it does not say."""
 
 
 def is_live(worker: WorkerSnapshot, now_ms: int) -> bool:

@@ -89,6 +89,7 @@ class Supervisor:
         self._clock = ServerClock()
         self._complaints = Complaints()
         self._introduction = Introduction(yard.version, tuple(sorted(yard.tasks)[: record.MAX_NAMES]))
+        self._version_since = 0
         self._complaint = ""  # about the process that was started last
         self._has_trouble = False
         self._has_said_alone = False
@@ -230,6 +231,8 @@ class Supervisor:
         if child.has_ended or introduction is None or introduction.complaint:
             return
         former, self._introduction, self._complaint = self._introduction, introduction, ""
+        if introduction.version != former.version:
+            self._version_since = self._clock.now_ms()
         if self._scheduler.declare({schedule.name: schedule for schedule in introduction.schedules}):
             self._scheduling.tick_soon()
         if not self._is_ready and all(keeper.child and keeper.child.introduction for keeper in self._keepers):
@@ -265,6 +268,7 @@ class Supervisor:
             "queues": self._queues,
             "concurrency": self._settings.concurrency * self._settings.processes,
             "version": self._introduction.version,
+            "version_since": self._version_since or self._commands.started_at,
             "started_at": self._commands.started_at,
             "task_names": self._introduction.task_names,
             "complaint": self._complaint,

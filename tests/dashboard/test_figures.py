@@ -10,10 +10,19 @@ from dataclasses import replace
 import pytest
 
 from dashboard import ConsoleSettings
-from dashboard.queue_figures import charts
+from dashboard.queue_figures import NameRow, charts
 from queue_core import protocol
 from queue_core.histogram import Histogram
-from queue_core.snapshot import AuditEntry, Figures, Period, Rate, Statistics, WorkerSnapshot
+from queue_core.snapshot import (
+    AttemptsMinute,
+    AuditEntry,
+    Figures,
+    NameAttempts,
+    Period,
+    Rate,
+    Statistics,
+    WorkerSnapshot,
+)
 from tests.console import Tasks, Visitor, field, text_of
 from tests.engine import Engine
 
@@ -81,8 +90,9 @@ def test_marks_are_what_was_done_to_the_queue_or_to_many_tasks() -> None:
 
 
 def test_the_first_worker_of_each_version_is_a_mark() -> None:
-    def worker(version: str, started_at: int, queue: str = "email") -> WorkerSnapshot:
-        return WorkerSnapshot("w", "web-1", 7, {queue: 1}, 4, "running", version, started_at, started_at)
+    def worker(version: str, started_at: int, queue: str = "email", since: int = 0) -> WorkerSnapshot:
+        facts = ("w", "web-1", 7, {queue: 1}, 4, "running", version, started_at, started_at)
+        return WorkerSnapshot(*facts, version_since=since)
 
     workers = [
         worker("1.9.0", BEGIN + 45_000),
@@ -90,14 +100,38 @@ def test_the_first_worker_of_each_version_is_a_mark() -> None:
         worker("1.8.4", BEGIN - 60_000),  # before the charts begin
         worker("2.0.0", BEGIN + 60_000, "images"),
         worker("", BEGIN + 60_000),
+        worker("1.9.1", BEGIN - 60_000, since=BEGIN + 60_000),  # its processes were replaced
     ]
     found = charts("1h", statistics(Figures(), Figures()), [entry("pause", BEGIN + 15_000)], workers=workers)
-    assert [(mark.version, mark.x) for mark in found.marks] == [("1.9.0", 150.0), ("", 75.0)]
+    assert [(mark.version, mark.x) for mark in found.marks] == [("1.9.1", 300.0), ("1.9.0", 150.0), ("", 75.0)]
 
 
 def test_names_that_workers_know_have_a_row_even_if_they_did_nothing() -> None:
     found = charts("1h", statistics(Figures()), known=("send", "digest"))
     assert [row.name for row in found.names] == ["digest", "send"]
+
+
+def test_the_last_hour_of_a_name_is_told_by_the_minute_as_far_as_it_is_known() -> None:
+    now = statistics(Figures()).taken_at
+    newest = now - now % MINUTE_MS
+
+    def row(*minutes: tuple[int, int, int]) -> NameRow:
+        """Each: how many minutes ago, completed, failed."""
+        told = tuple(AttemptsMinute(newest - ago * MINUTE_MS, completed, failed) for ago, completed, failed in minutes)
+        known = replace(statistics(Figures()), attempts={"send": NameAttempts(told, newest - 5)})
+        (row,) = charts("1h", known, known=["send"]).names
+        return row
+
+    hour = row((0, 3, 1), (59, 4, 0), (60, 9, 9)).hour
+    assert hour
+    assert hour.counts == ((4, 0), *[(0, 0)] * 58, (3, 1))
+    assert (hour.completed, hour.failed, hour.since) == (7, 1, None)
+    late = row((-7, 3, 1), (2, 4, 0))  # a clock went back
+    assert late.hour
+    assert late.hour.counts == (*[None] * 57, (4, 0), (0, 0), (3, 1))
+    assert (late.hour.since, late.last_completed_at) == (newest - 2 * MINUTE_MS, newest - 5)
+    (unknown,) = charts("1h", statistics(Figures()), known=["send"]).names
+    assert (unknown.hour, unknown.last_completed_at) == (None, None)
 
 
 @pytest.fixture
@@ -140,6 +174,8 @@ def test_each_name_of_a_queue_has_its_figures_and_can_be_paused(visitor: Visitor
     page = visitor.text("/queues/email/figures")
     row = page.partition('<tr id="name-send"')[2].partition("</tr>")[0]
     assert "33 11 25 %" in text_of(row)
+    assert re.search(r'title="Since \d\d:\d\d: 33 completed, 11 failed"><svg class="spark"', row)
+    assert re.search(r'data-label="last success"><time datetime="[^"]+"', row)
     assert 'href="/queues/email/pause?task=send"' in row
     visitor.post("/queues/email/pause", task="send", reason="bad release")
     row = visitor.text("/queues/email/figures").partition('<tr id="name-send"')[2].partition("</tr>")[0]

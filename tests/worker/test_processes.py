@@ -192,7 +192,8 @@ def test_reloading_worker_takes_each_change_at_once_and_a_mistake_keeps_what_the
     """Also one in a module that has never been loaded: nobody else knows of it."""
     write(folder, "1")
     worker = start_worker(app="changing_shop:yard", reload=True, grace_seconds=0)
-    when(redis, worker, lambda record: record["version"] == "1" and record["state"] == "running")
+    first = when(redis, worker, lambda record: record["version"] == "1" and record["state"] == "running")
+    assert first["version_since"] == first["started_at"]
 
     def change(version: str, more: str = "") -> None:
         write(folder, version)
@@ -200,7 +201,9 @@ def test_reloading_worker_takes_each_change_at_once_and_a_mistake_keeps_what_the
             module.write(more)
 
     change("2")
-    when(redis, worker, lambda record: record["version"] == "2" and not record["complaint"])
+    second = when(redis, worker, lambda record: record["version"] == "2" and not record["complaint"])
+    assert first["heartbeat_at"] <= second["version_since"] <= second["heartbeat_at"]
+    assert second["started_at"] == first["started_at"]
     (folder / "package").mkdir()
     (folder / "package" / "new_module.py").write_text("def f(:\n")
     change("3", "import package.new_module\n")
