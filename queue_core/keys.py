@@ -289,8 +289,8 @@ class QueueKeys:
         """HASH: format, changes (how many calls have changed the queue, from the time on at which it was made, µs: what
         was read of it holds while that stays), fence (last given), turn (claims' fairness), seen (last sign of life of
         a worker, ms), grace (nothing is recovered before, ms), minute and hour (what is counted belongs to them; since
-        1970), paused (JSON: by, reason, at), limits (JSON), and of each rate that is limited when its token bucket will
-        be full (`enqueue_rate_full`, `claim_rate_full`: ms)."""
+        1970), died_at (when a task became a dead letter last, ms), paused (JSON: by, reason, at), limits (JSON), and of
+        each rate that is limited when its token bucket will be full (`enqueue_rate_full`, `claim_rate_full`: ms)."""
         return self._prefix + "control"
 
     @cached_property

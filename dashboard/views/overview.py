@@ -53,7 +53,8 @@ class Overview:
     """`paces`: how the faults of each problem fail; `nothing_since`: since when nothing of their tasks has completed,
     if so. `muted`: faults that are none of them. `more_problems`,
     `more_workers`: how many are not shown, problems by their title. `oldest_wait_at`: of all queues. `unattended`:
-    tasks that wait in queues that no live worker takes.
+    tasks that wait in queues that no live worker takes. `died`, `died_at`: whether a task ever became a dead letter, and
+    when the last one did, as far as that is known.
     """
 
     problems: tuple[Problem, ...]
@@ -69,6 +70,8 @@ class Overview:
     dead: int
     oldest_wait_at: int | None
     unattended: int
+    died: bool
+    died_at: int | None
     is_empty: bool
     demo: DemoState | None = None
     worker_command: str = WORKER_COMMAND
@@ -83,7 +86,8 @@ def overview(
     rows = worker_rows(snapshot.workers if snapshot else (), view.told_at)
     unusual = [row for row in rows if row.condition != "alive"]
     shown = (unusual + [row for row in rows if row.condition == "alive"])[: max(MOST_WORKERS, len(unusual[:20]))]
-    waits = [q.oldest_ready_at for q in snapshot.queues if q.oldest_ready_at and q.counts.ready] if snapshot else []
+    queues = snapshot.queues if snapshot else ()
+    waits = [q.oldest_ready_at for q in queues if q.oldest_ready_at and q.counts.ready]
     problems = first_lines(view.problems)
     return Overview(
         problems=problems,
@@ -99,6 +103,8 @@ def overview(
         dead=view.dead,
         oldest_wait_at=min(waits, default=None),
         unattended=_unattended(snapshot, view.told_at) if snapshot else 0,
+        died=any(queue.died for queue in queues),
+        died_at=max((queue.died_at for queue in queues if queue.died_at), default=None),
         is_empty=snapshot is not None and not any(q.books.enqueued or q.counts.total for q in snapshot.queues),
     )
 

@@ -37,6 +37,7 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
     def read(answer: list[Any]) -> QueueSnapshot:
         tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, *others = map(int, answer[1])
         fault_count, operation_count, under_way = others
+        *books, died = answer[2]
         since = [decoding.ready_at("", b"", score) for score in answer[4]]
         if answer[3]:
             since.append(decoding.ready_at(decoding.text(answer[3][0]), answer[3][1], b""))
@@ -45,19 +46,21 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
         return QueueSnapshot(
             name=queue.queue,
             counts=Counts(max(0, ready), held, scheduled, blocked, running, retrying, dead, trashed),
-            books=Books(tasks, *map(decoding.number, answer[2])),
+            books=Books(tasks, *map(decoding.number, books)),
             oldest_ready_at=min((at for at in since if at is not None), default=None),
             next_due_at=min((at for at in due if at is not None), default=None),
             pause=decoding.pause(answer[6]) if answer[6] else None,
-            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(9, len(answer), 3)),
+            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(10, len(answer), 3)),
             fault_count=fault_count,
             limits=decoding.limits(answer[7]),
             operation_count=operation_count,
             operations_under_way=under_way,
             changes=changes_in(answer[8]),
+            died=decoding.number(died),
+            died_at=decoding.moment(answer[9]) if answer[9] else None,
         )
 
-    return Call(scripts.load("observe"), queue, (SENTINEL, *BOOKS), read, has_session=False)
+    return Call(scripts.load("observe"), queue, (SENTINEL, *BOOKS, "died"), read, has_session=False)
 
 
 def _lane(name: bytes, said: bytes, held: int) -> Lane:

@@ -90,7 +90,7 @@ for i, task in ipairs(failed) do
 end
 count('failed', noted_failures)
 count('retried', retried)
-count('died', died)
+count_deaths(died)
 count('discarded', discarded)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))

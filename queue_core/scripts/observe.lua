@@ -9,8 +9,8 @@
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults, operations,
 -- those of them that are under way; list of the counters in the order of their names; list: id and ready time's digits or
 -- '' of the list's oldest task, or nothing; list of the oldest score of each priority; list of the earliest due time of
--- each place that has one; pause or ''; limits or ''; how many calls have changed the queue, or ''; then for each lane:
--- lane, what `closed` says of it, number of tasks held in it.
+-- each place that has one; pause or ''; limits or ''; how many calls have changed the queue, or ''; when a task died last,
+-- ms or ''; then for each lane: lane, what `closed` says of it, number of tasks held in it.
 -- include begin envelope elements ready lanes known
 -- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
@@ -53,7 +53,7 @@ local reply = {
     call('ZCARD', retrying), call('ZCARD', dead), call('ZCARD', trash), call('ZCARD', faults_seen),
     call('ZCARD', operations), call('ZCOUNT', operations, '-inf', '(0')},
   counters, oldest_in_list(), oldest_of_each_priority(), due, known.paused or '', known.limits or '',
-  known.changes or '',
+  known.changes or '', known.died_at or '',
 }
 if call('HLEN', closed) > 0 then
   local lanes = call('HGETALL', closed)

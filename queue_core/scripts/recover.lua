@@ -92,7 +92,7 @@ for i, task in ipairs(taken) do
 end
 count('crashed', #again + #buried)
 count('retried', #again)
-count('died', #buried)
+count_deaths(#buried)
 call('ZREM', leases, unpack(left))
 call('HDEL', running, unpack(left))
 if call('EXISTS', cancelling) == 1 then call('HDEL', cancelling, unpack(left)) end

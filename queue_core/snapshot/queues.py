@@ -133,6 +133,10 @@ class QueueSnapshot:
     changes: int | None = None
     """How many calls have changed the queue, from some number on: while it stays, nothing has changed but the time.
     `None` where the queue does not tell."""
+    died: int = 0
+    """How often a task became a dead letter, ever."""
+    died_at: int | None = None
+    """When one did last; `None` where none has, or the queue does not tell."""
 
     @property
     def is_over_dead_warning(self) -> bool:

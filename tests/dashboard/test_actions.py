@@ -161,7 +161,7 @@ def test_after_an_action_no_older_snapshot_is_shown(visitor: Visitor, tasks: Tas
     assert "1 dead letter" in visitor.text("/")  # all tabs now share this snapshot for a second
     died_at = str(tasks.died_at(task_id))
     visitor.post(f"/queues/billing/tasks/{task_id}/requeue", died_at=died_at)
-    assert "no dead letters" in visitor.text("/")
+    assert "last dead letter" in visitor.text("/")
 
 
 def test_from_an_open_page_an_action_is_answered_by_a_toast(visitor: Visitor, tasks: Tasks) -> None:

@@ -193,6 +193,33 @@ def test_all_is_well_in_one_line(tasks: Tasks, visitor: Visitor, redis_url: str,
     assert "Nothing has been enqueued yet" not in page
 
 
+@pytest.mark.parametrize(
+    ("ages", "control", "said"),
+    [
+        ([], {}, "0 workers · no dead letters as of"),
+        ([3 * 86_400_000], {}, "0 workers · 1 dead letter, the last one 3 d ago as of"),
+        ([3 * 86_400_000, 60_000], {"purge": "yes"}, "0 workers · last dead letter 1 min ago as of"),
+        ([60_000], {"purge": "yes", "forget": "yes"}, "0 workers · no dead letters now as of"),
+        ([60_000], {"forget": "yes"}, "0 workers · 1 dead letter as of"),
+    ],
+)
+def test_when_the_last_one_died_is_known_also_when_it_is_a_dead_letter_no_more(
+    tasks: Tasks, visitor: Visitor, redis_url: str, namespace: str, ages: list[int], control: dict[str, str], said: str
+) -> None:
+    tasks.enqueue("email", delay=86_400)
+    with closing(Engine(redis_url, namespace, "billing")) as engine:
+        engine.client.register("billing")
+        for age in ages:
+            engine.now = tasks.inspector.server_ms() - age
+            engine.kill(1)
+        dead = [row.id for row in tasks.inspector.letters().rows]
+        if dead and "purge" in control:
+            tasks.control.trash("billing", dead, by="ada", action_id="a")
+        if "forget" in control:
+            engine.redis.hdel(engine.queue.control, "died_at")
+    assert said in text_of(visitor.text("/")).replace("\u202f", " ")
+
+
 def test_three_steps_tick_themselves(
     tasks: Tasks, visitor: Visitor, settings: ConsoleSettings, redis_url: str, namespace: str
 ) -> None:

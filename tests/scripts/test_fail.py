@@ -62,6 +62,7 @@ def test_dead_letter_is_filed_under_its_fault(engine: Engine) -> None:
         faults=faults_of(),
         dead={held.id: START_MS},
         stats=counted(before, failed=1, died=1),
+        control={**before["control"], "died_at": str(engine.now)},
         dead_by_fault={f"{FAULT}:{START_MS}:{held.id}": 0},
         history={held.id: f"1 0 0 0 {FAULT}\n{START_MS} {ENTRY}"},
     )
@@ -104,6 +105,7 @@ def test_second_failure_counts_on(engine: Engine) -> None:
         faults_seen={FAULT: engine.now},
         dead={held.id: engine.now},
         stats=counted(before, failed=1, died=1),
+        control={**before["control"], "died_at": str(engine.now)},
         dead_by_fault={f"{FAULT}:{engine.now}:{held.id}": 0},
         history={held.id: f"2 0 0 0 {FAULT}\n{START_MS} {ENTRY}{engine.now} {second}"},
     )

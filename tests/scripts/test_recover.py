@@ -72,6 +72,7 @@ def test_every_crash_waits_longer_and_the_last_one_quarantines(engine: Engine) -
     assert state["dead"] == {"order-1": engine.now}
     assert state["dead_by_fault"] == {f"{FAULT}:{engine.now}:order-1": 0}
     assert state["stats"] == {"enqueued": "1", "crashed": "4", "retried": "3", "died": "1"}
+    assert state["control"]["died_at"] == str(engine.now)
 
 
 @pytest.mark.parametrize(("max_crashes", "is_buried"), [(0, True), (1, False), (None, False)])

@@ -134,3 +134,10 @@ local function bury(id, fingerprint, died_ms)
   call('ZADD', dead_by_fault, 0, letter_of(fingerprint, died_ms, id))
   call('ZREM', expiring, id) -- it waits for a person, who decides
 end
+
+-- So many have become dead letters now: when the last one did is known also when it is a dead letter no more.
+local function count_deaths(n)
+  if n == 0 then return end
+  count('died', n)
+  call('HSET', control, 'died_at', fmt('%.0f', now))
+end
