@@ -365,7 +365,7 @@ def _unreadable_in(snapshot: Snapshot) -> dict[str, str]:
 def _too_many_dead(snapshot: Snapshot) -> Iterator[Problem]:
     for queue in snapshot.queues:
         if queue.is_over_dead_warning:
-            yield Problem(Kind.TOO_MANY_DEAD, None, "", queues=(queue,))
+            yield Problem(Kind.TOO_MANY_DEAD, queue.too_many_dead_since, "", queues=(queue,))
 
 
 def _paused(snapshot: Snapshot) -> Iterator[Problem]:

@@ -136,10 +136,16 @@ def test_damaged_limits_are_none(engine: Engine, yard: Taskyard, damage: bytes) 
 def test_queue_tells_when_it_has_more_dead_letters_than_somebody_wants(
     engine: Engine, yard: Taskyard, dead: int, is_over: bool
 ) -> None:
+    times = []
     for _ in range(dead):
-        engine.seed("dead")
+        engine.later(1_000)
+        engine.kill(1)
+        times.append(engine.now)
+    assert yard.inspector.queue("email").too_many_dead_since is None
     yard.control.limit("email", dead_warning=2, by="ada", action_id="a1")
-    assert yard.inspector.queue("email").is_over_dead_warning == is_over
+    found = yard.inspector.queue("email")
+    assert found.is_over_dead_warning == is_over
+    assert found.too_many_dead_since == (times[2] if is_over else None)
 
 
 # What a producer meets.

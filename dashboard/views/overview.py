@@ -51,10 +51,9 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 @dataclass(frozen=True, slots=True)
 class Overview:
     """`paces`: how the faults of each problem fail; `nothing_since`: since when nothing of their tasks has completed,
-    if so. `muted`: faults that are none of them. `more_problems`,
-    `more_workers`: how many are not shown, problems by their title. `oldest_wait_at`: of all queues. `unattended`:
-    tasks that wait in queues that no live worker takes. `died`, `died_at`: whether a task ever became a dead letter, and
-    when the last one did, as far as that is known.
+    if so. `muted`: faults that are none of them. `more_problems`, `more_workers`: how many are not shown, problems by
+    their title. `oldest_wait_at`: of all queues. `unattended`: tasks that wait in queues that no live worker takes.
+    `died`, `died_at`: whether a task ever became a dead letter, and when the last one did, as far as that is known.
     """
 
     problems: tuple[Problem, ...]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from queue_core import decoding, scripts, settings
 from queue_core.keys import SENTINEL, QueueKeys
 from queue_core.protocol import Argument, Call
-from queue_core.snapshot import Books, Counts, Fault, Lane, QueueSnapshot
+from queue_core.snapshot import DEAD_WARNING, Books, Counts, Fault, Lane, QueueSnapshot
 
 BOOKS = tuple(field.name for field in fields(Books) if field.name != "tasks")
 """Their counters, in the order in which the answer has them."""
@@ -50,17 +50,18 @@ def observe(queue: QueueKeys) -> Call[QueueSnapshot]:
             oldest_ready_at=min((at for at in since if at is not None), default=None),
             next_due_at=min((at for at in due if at is not None), default=None),
             pause=decoding.pause(answer[6]) if answer[6] else None,
-            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(10, len(answer), 3)),
+            lanes=tuple(_lane(*answer[i : i + 3]) for i in range(11, len(answer), 3)),
             fault_count=fault_count,
             limits=decoding.limits(answer[7]),
             operation_count=operation_count,
             operations_under_way=under_way,
             changes=changes_in(answer[8]),
             died=decoding.number(died),
-            died_at=decoding.moment(answer[9]) if answer[9] else None,
+            died_at=decoding.moment(answer[9]),
+            too_many_dead_since=decoding.moment(answer[10]),
         )
 
-    return Call(scripts.load("observe"), queue, (SENTINEL, *BOOKS, "died"), read, has_session=False)
+    return Call(scripts.load("observe"), queue, (SENTINEL, DEAD_WARNING, *BOOKS, "died"), read, has_session=False)
 
 
 def _lane(name: bytes, said: bytes, held: int) -> Lane:

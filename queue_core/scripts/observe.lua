@@ -5,12 +5,14 @@
 -- outcomes HASH, notify LIST; read all the same: stats HASH, tasks HASH, ready LIST, removed SET, prioritized ZSET, held
 -- ZSET, closed HASH, scheduled ZSET, retrying ZSET, leases ZSET, blocked ZSET, dead ZSET, trash ZSET, faults_seen ZSET,
 -- operations ZSET
--- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   then the names of the books' counters
+-- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sentinel   ARGV[4] dead letters that are not too many, where the
+-- limits do not say   then the names of the books' counters
 -- Returns: now ms; list: tasks, ready, held, scheduled, blocked, running, retrying, dead, trashed, faults, operations,
 -- those of them that are under way; list of the counters in the order of their names; list: id and ready time's digits or
 -- '' of the list's oldest task, or nothing; list of the oldest score of each priority; list of the earliest due time of
 -- each place that has one; pause or ''; limits or ''; how many calls have changed the queue, or ''; when a task died last,
--- ms or ''; then for each lane: lane, what `closed` says of it, number of tasks held in it.
+-- ms or ''; where there are too many dead letters, when the first beyond that died, or ''; then for each lane: lane, what
+-- `closed` says of it, number of tasks held in it.
 -- include begin envelope elements ready lanes known
 -- check keys
 local LOOK_AT_MOST, LEVELS_AT_MOST, LANES_AT_MOST = 100, 16, 100
@@ -43,8 +45,15 @@ local due = {}
 for _, place in ipairs({scheduled, retrying}) do
   due[#due + 1] = call('ZRANGE', place, 0, 0, 'WITHSCORES')[2]
 end
-local counters = call('HMGET', stats, unpack(ARGV, 4))
-for i = 1, #ARGV - 3 do counters[i] = counters[i] or '0' end
+-- By its rank: the dead letters stand in the order of their deaths.
+local function too_many_since()
+  local accepted = tonumber(match(known.limits or '', '"dead_warning":(%d+)') or ARGV[4])
+  if call('ZCARD', dead) <= accepted then return '' end
+  return call('ZRANGE', dead, accepted, accepted, 'WITHSCORES')[2]
+end
+
+local counters = call('HMGET', stats, unpack(ARGV, 5))
+for i = 1, #ARGV - 4 do counters[i] = counters[i] or '0' end
 local leased = call('ZCARD', leases)
 if leased > 0 and call('ZSCORE', leases, ARGV[3]) then leased = leased - 1 end
 local reply = {
@@ -54,6 +63,7 @@ local reply = {
     call('ZCARD', operations), call('ZCOUNT', operations, '-inf', '(0')},
   counters, oldest_in_list(), oldest_of_each_priority(), due, known.paused or '', known.limits or '',
   known.changes or '', known.died_at or '',
+  too_many_since(),
 }
 if call('HLEN', closed) > 0 then
   local lanes = call('HGETALL', closed)

@@ -137,6 +137,8 @@ class QueueSnapshot:
     """How often a task became a dead letter, ever."""
     died_at: int | None = None
     """When one did last; `None` where none has, or the queue does not tell."""
+    too_many_dead_since: int | None = None
+    """When the first dead letter beyond those that nobody is told of died."""
 
     @property
     def is_over_dead_warning(self) -> bool:

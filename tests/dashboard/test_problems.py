@@ -274,8 +274,10 @@ def test_paused_is_always_said_with_who_and_why() -> None:
     ],
 )
 def test_more_dead_letters_than_somebody_wants_to_be_told_of(dead: int, limits: Limits, is_told: bool) -> None:
-    problems = find_problems(snapshot(queue("exports", dead=dead, limits=limits)), Observations(), NOW)
-    assert [(p.kind, p.severity, p.since) for p in problems] == [(Kind.TOO_MANY_DEAD, "warn", None)] * is_told
+    since = NOW - HOUR if is_told else None
+    found = snapshot(queue("exports", dead=dead, limits=limits, too_many_dead_since=since))
+    problems = find_problems(found, Observations(), NOW)
+    assert [(p.kind, p.severity, p.since) for p in problems] == [(Kind.TOO_MANY_DEAD, "warn", NOW - HOUR)] * is_told
 
 
 @pytest.mark.parametrize(
