@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, g, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from dashboard import access, errors, rendering, security
+from dashboard import access, errors, parameters, rendering, security
 from dashboard.actions import new_action_id
 from dashboard.away import unless_away
 from dashboard.compression import compress_static
@@ -21,6 +21,7 @@ from dashboard.live import Live
 from dashboard.memory import Memory
 from dashboard.metrics_address import at_own_address
 from dashboard.noted import Noted
+from dashboard.parameters import ConsoleRequest
 from dashboard.parts import Parts
 from dashboard.proxy import believe_proxy
 from dashboard.redacting import guard, redact_logs
@@ -91,6 +92,7 @@ def create_app(
 
     root = asset_root()
     app = Flask(__name__, template_folder=str(root / "templates"), static_folder=str(root / "static"))
+    app.request_class = ConsoleRequest
     app.config.update(SEND_FILE_MAX_AGE_DEFAULT=timedelta(days=365), TEMPLATES_AUTO_RELOAD=False)
     redactor = Redactor(settings.redact)
     live = Live(guard(inspector, redactor))
@@ -138,6 +140,7 @@ def create_app(
         g.as_of = clock(g.view.snapshot.taken_at if g.view.snapshot else g.now_ms, g.now_ms, g.viewer.zone)
 
     security.check_forms(app, settings)
+    parameters.register(app)
     register_views(app, settings)
 
     if settings.proxy_count:

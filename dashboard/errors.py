@@ -14,8 +14,9 @@ from dashboard.api.problem import problem
 from dashboard.away import KnownAway
 from dashboard.filters import clock, id_made_at, short_id
 from dashboard.htmx import fresh, refresh, render_outcome, render_page, wants_fragment
+from dashboard.parameters import BadParameter
 from dashboard.parts import parts
-from dashboard.rendering import now_ms, viewer
+from dashboard.rendering import now_ms, viewer, with_query
 from dashboard.security import SAFE_METHODS, is_for_programs
 from dashboard.toasts import say
 from dashboard.views.sign_in import form_was_too_old
@@ -105,7 +106,18 @@ def _taskyard_error(error: TaskyardError) -> Response:
         title = f"No task {short_id(_task_id())} in {queue}"
         return _answer(404, _missing_task(), title=title, links=elsewhere)
     title = "What is stored cannot be read" if isinstance(error, CorruptQueue | FormatMismatch) else ""
-    return _answer(status, _as_sentence(str(error)), title=title)
+    return _answer(status, _as_sentence(str(error)), title=title, links=_ways_back(error))
+
+
+def _ways_back(error: TaskyardError) -> dict[str, str]:
+    """To the same page without what its address has behind the `?`. Label → address."""
+    if request.method != "GET" or not request.args:
+        return {}
+    if isinstance(error, UnknownCursor):
+        return {"Show the first page": with_query()}
+    if request.view_args or status_of(error) not in (400, 404):
+        return {}  # it may be the path that is wrong
+    return {"Show the page without what was chosen": url_for(request.endpoint or "overview.index")}
 
 
 def _away(*, was_asked: bool) -> Response:
@@ -158,12 +170,19 @@ def _http_error(error: HTTPException) -> Response:
     if status < 400:
         return make_response(error.get_response())
     allowed = getattr(error, "valid_methods", None)
-    answer = _answer(status, _sentence(error))
+    answer = _answer(status, _sentence(error), links=_without(error))
     if status == 401 and is_for_programs():
         answer.headers["WWW-Authenticate"] = "Bearer"
     if allowed:
         answer.headers["Allow"] = ", ".join(sorted(allowed))
     return answer
+
+
+def _without(error: HTTPException) -> dict[str, str]:
+    """The way to the same page without what is wrong with its address."""
+    if not isinstance(error, BadParameter) or request.method != "GET":
+        return {}
+    return {f"Show the page without {error.parameter}": with_query(**{error.parameter: None})}
 
 
 def _unexpected(error: Exception) -> Response:

@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 
 from dashboard.filters import iso
+from dashboard.parameters import BadParameter, short
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Fault
-
-MOST_TEXT = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +25,14 @@ class FaultFilter:
 
     @classmethod
     def read(cls, arguments: Mapping[str, str], zone: tzinfo = UTC) -> FaultFilter:
-        """As it stands in the address. A time without a zone is of the reader's. Raises `InvalidArgument`."""
+        """As it stands in the address. A time without a zone is of the reader's. Raises `BadParameter`."""
         return cls(
             queue=arguments.get("queue", ""),
-            task=arguments.get("task", "")[:MOST_TEXT].strip(),
-            error_class=arguments.get("class", "")[:MOST_TEXT].strip(),
-            text=arguments.get("q", "")[:MOST_TEXT].strip(),
-            since=read_time("since", arguments.get("since", ""), zone),
-            until=read_time("until", arguments.get("until", ""), zone, is_end=True),
+            task=short("task", arguments.get("task", "")),
+            error_class=short("class", arguments.get("class", "")),
+            text=short("q", arguments.get("q", "")),
+            since=_time("since", arguments, zone),
+            until=_time("until", arguments, zone, is_end=True),
         )
 
     @property
@@ -75,6 +74,13 @@ class FaultFilter:
             "until": iso(self.until),
         }
         return {name: value for name, value in fields.items() if value}
+
+
+def _time(name: str, arguments: Mapping[str, str], zone: tzinfo, *, is_end: bool = False) -> int | None:
+    try:
+        return read_time(name, arguments.get(name, ""), zone, is_end=is_end)
+    except InvalidArgument as error:
+        raise BadParameter(name, str(error)) from None
 
 
 def is_local(text: str) -> bool:

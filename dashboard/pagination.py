@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
+from dashboard.parameters import not_accepted
+
 Row = TypeVar("Row")
 
 PAGE_SIZE = 50
@@ -39,11 +41,6 @@ def part_of(rows: Sequence[Row], number: int, size: int = PAGE_SIZE) -> Part[Row
     return Part(rows=tuple(rows[begin : begin + size]), number=number, last=last, total=len(rows), size=size)
 
 
-def page_number(text: str | None) -> int:
-    """As it stands in the URL; 1 for what is no number."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 7 else 1
-
-
 @dataclass(frozen=True, slots=True)
 class Order:
     """By which column a table is sorted, as it stands in the URL: `dead` or `-dead` (largest first)."""
@@ -53,8 +50,10 @@ class Order:
 
     @classmethod
     def read(cls, text: str | None, columns: Sequence[str], default: str) -> Order:
-        """An unknown column is the default: an old link still shows the page."""
-        chosen = text if text and text.removeprefix("-") in columns else default
+        """Raises `BadParameter`."""
+        chosen = text or default
+        if chosen.removeprefix("-") not in columns:
+            raise not_accepted("sort", chosen, f"one of {', '.join(columns)}, with - before it the largest first")
         return cls(column=chosen.removeprefix("-"), descending=chosen.startswith("-"))
 
     @property

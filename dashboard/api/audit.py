@@ -6,7 +6,8 @@ from typing import Annotated
 
 from dashboard.api.table import reads
 from dashboard.api.values import UNSET, Count, Limit, Meta, Name, Query, Time, UnsetType, Value, at
-from dashboard.views.activity import AuditFilter, entries_of
+from dashboard.views.activity import WHATS, AuditFilter, entries_of
+from queue_core.errors import InvalidArgument, shown
 
 
 class EntryOut(Value, frozen=True):
@@ -46,7 +47,9 @@ class AuditQuery(Query, frozen=True):
 @reads("/audit", Entries, query=AuditQuery)
 def audit(query: AuditQuery) -> Entries:
     """The audit stream, newest first. About the last 10,000 entries."""
-    chosen = AuditFilter(query.queue or "", query.by.strip(), query.what.strip())
+    if query.what and query.what not in WHATS:
+        raise InvalidArgument(f"what is {shown(query.what)}; it must be one of {', '.join(WHATS)}")
+    chosen = AuditFilter(query.queue or "", query.by.strip(), query.what)
     entries, older = entries_of(chosen, query.limit, query.cursor or None)
     rows = [
         EntryOut(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from dashboard.api.values import UNSET, Meta, Moment, Name, Query, UnsetType, ms_of
-from dashboard.fault_filter import MOST_TEXT, FaultFilter
+from dashboard.fault_filter import FaultFilter
+from dashboard.parameters import MOST_TEXT
 
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
 from dashboard.operation_page import operation_page
 from dashboard.pagination import PAGE_SIZE
+from dashboard.parameters import one_of, typed
 from dashboard.parts import parts
 from dashboard.toasts import say
 from dashboard.wording import ACTS, act
@@ -27,6 +28,10 @@ blueprint = Blueprint("activity", __name__)
 
 _AUDIT_ID = re.compile("([0-9]{1,15})-([0-9]{1,15})")
 T = TypeVar("T")
+MOST_BY = 200
+"""Characters of a name."""
+WHATS = tuple(sorted(set(ACTS.values())))
+"""What is done, as buttons say it."""
 LOOK_AT_MOST = 1_000
 """Entries, for one page of those that a filter chooses."""
 
@@ -40,8 +45,9 @@ class AuditFilter:
     what: str = ""
 
     @classmethod
-    def read(cls, arguments: Mapping[str, str]) -> AuditFilter:
-        return cls(*(arguments.get(name, "")[:200].strip() for name in ("queue", "by", "what")))
+    def read(cls) -> AuditFilter:
+        """As it stands in the address. Raises `BadParameter`."""
+        return cls(typed("queue", MOST_BY), typed("by", MOST_BY), one_of("what", WHATS))
 
     @property
     def is_set(self) -> bool:
@@ -74,7 +80,7 @@ class Activity:
 @blueprint.get("/activity")
 def index() -> Response:
     cursor, known = request.args.get("cursor") or None, request.args.get("known") or ""
-    chosen = AuditFilter.read(request.args)
+    chosen = AuditFilter.read()
     is_refresh = bool(wants_fragment() and known and cursor is None)
     most = MAX_ROWS if is_refresh else PAGE_SIZE
     found, unreadable = _or_why_not(lambda: entries_of(chosen, most, cursor))
@@ -98,7 +104,7 @@ def index() -> Response:
         waiting=waiting,
         filter=chosen,
         queues=queues,
-        words=tuple(sorted(set(ACTS.values()))),
+        words=WHATS,
         looked_to=_position(older)[0] if older and chosen.is_set and len(entries) < PAGE_SIZE else None,
         unreadable=unreadable,
         not_under_way=not_under_way,

@@ -27,6 +27,7 @@ from dashboard.fault_filter import FaultFilter
 from dashboard.filters import ago, duration, exact, size
 from dashboard.htmx import render_outcome, render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
+from dashboard.parameters import not_accepted, one_of
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
@@ -141,9 +142,10 @@ class _Found:
 
 
 def _first_look(found: _Found) -> Response:
-    seen = request.args.get("seen", "")
-    is_number = seen.isascii() and seen.isdigit() and len(seen) < 13
-    return _show(found, _missing(found, int(seen)) if is_number else ())
+    seen = request.args.get("seen") or "0"
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 13):
+        raise not_accepted("seen", seen, "how many the page before has shown")
+    return _show(found, _missing(found, int(seen)))
 
 
 def _start(verb: str, name: str, look: Callable[[], _Found]) -> Response:
@@ -172,7 +174,7 @@ def _preview(queue: str, verb: str) -> _Found:
     """What the address names: a state of the queue, or of its dead letters those of some faults and a range of time."""
     if verb not in VERBS:
         abort(404)
-    state, to_queue = _state(verb, request.args.get("state", "")), request.args.get("to", "").strip()
+    state, to_queue = _state(verb), request.args.get("to", "").strip()
     chosen, faults = FaultFilter.read(request.args, viewer().zone), tuple(request.args.getlist("fault"))
     operations, nothing = parts().operations, Bound(queue, verb, state, g.now_ms, 0, to_queue=to_queue)
     if verb == "move" and (wrong := wrong_target(queue, to_queue)) is not None:
@@ -200,17 +202,16 @@ def _preview_together(verb: str) -> _Found:
     """What the address names, in whatever queues it is."""
     if verb not in IN_SEVERAL:
         abort(404)
-    state, chosen = _state(verb, request.args.get("state", "")), FaultFilter.read(request.args, viewer().zone)
+    state, chosen = _state(verb), FaultFilter.read(request.args, viewer().zone)
     found = preview_together(verb, state, chosen)
     return _Found(found, Bound("", verb, state, g.now_ms, 0), in_several=True)
 
 
-def _state(verb: str, text: str) -> State:
+def _state(verb: str) -> State:
     accepted = STATES_OF[verb]
+    text = one_of("state", sorted(state.value for state in accepted))
     if not text:
         return State.DEAD if State.DEAD in accepted else State.TRASHED
-    if text not in {state.value for state in State}:
-        raise InvalidArgument(f"{text[:40]!r} is not a state in which a queue keeps tasks.")
     return State(text)
 
 

@@ -16,7 +16,8 @@ from dashboard.filters import clock, plural
 from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
-from dashboard.pagination import PAGE_SIZE, Order, Part, page_number, part_of
+from dashboard.pagination import PAGE_SIZE, Order, Part, part_of
+from dashboard.parameters import is_on, page_number
 from dashboard.parts import known_faults, parts
 from dashboard.rendering import viewer
 from dashboard.toasts import say
@@ -102,7 +103,7 @@ def index() -> Response:
     chosen = _filter()
     if _is_local():
         return _with_zones(chosen)
-    found, is_muted = faults_of(chosen), request.args.get("muted") == "1"
+    found, is_muted = faults_of(chosen), is_on("muted")
     if is_muted:
         found = tuple(fault for fault in found if fault.is_muted(g.now_ms))
     order = Order.read(request.args.get("sort"), tuple(KEYS), "-last")
@@ -113,7 +114,7 @@ def index() -> Response:
     queues = {fault.queue for fault in found if fault.dead}
     page = Faults(
         tabs=_tabs("failures.index", chosen, faults=len(found), letters=dead),
-        part=part_of(rows, page_number(request.args.get("page"))),
+        part=part_of(rows, page_number()),
         order=order,
         filter=chosen,
         queues=_queue_names(chosen.queue),

@@ -30,6 +30,8 @@ blueprint = Blueprint("faults", __name__)
 
 OPERATIONS = 20
 """Of the queue: among so many those of the fault are looked for."""
+TYPED = ("pace", "first", "per_minute", "reason")
+"""Fields of the box: without a script its page is asked for again with what was typed, whatever that is."""
 MOST_BEFORE = 5
 MOST_VERSIONS = 8
 """That a fault keeps."""
@@ -162,7 +164,7 @@ def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
         newest_at=newest,
         ways=ways("requeue"),
         pace=Pace.usual(bound.verb, bound.count),
-        given=request.args,
+        given={name: request.args[name] for name in TYPED if name in request.args},
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
         chance=chance_of(fault, _clock(g.now_ms, viewer().zone)),

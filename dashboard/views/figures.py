@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Response, g
 
 from dashboard.audit_rows import target_page
 from dashboard.htmx import render_page
+from dashboard.parameters import one_of
 from dashboard.parts import parts, trends
 from dashboard.queue_figures import SPANS, Charts, charts
 from dashboard.queue_head import QueueHead, queue_head
 from dashboard.trends import UNKNOWN
-from queue_core.errors import CorruptQueue, InvalidArgument
+from queue_core.errors import CorruptQueue
 from queue_core.snapshot import AuditEntry
 
 blueprint = Blueprint("figures", __name__)
@@ -33,9 +34,7 @@ class Figures:
 
 @blueprint.get("/queues/<name>/figures")
 def show(name: str) -> Response:
-    span = request.args.get("span", "1h")
-    if span not in SPANS:
-        raise InvalidArgument(f"{span!r} is not a span: it is {' or '.join(SPANS)}.")
+    span = one_of("span", SPANS, "1h")
     inspector = parts().inspector
     head = queue_head(g.view, inspector.queue(name), trends().get(name, UNKNOWN), None)
     statistics = inspector.statistics(name, by_name=True, **SPANS[span])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, make_response, redirect, request, url_for
+from flask import Blueprint, Response, g, make_response, redirect, url_for
 
 from dashboard.filters import id_made_at
 from dashboard.htmx import fresh, render_page
+from dashboard.parameters import typed
 from dashboard.parts import parts
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Snapshot
@@ -30,7 +31,7 @@ class Found:
 
 @blueprint.get("/find")
 def index() -> Response:
-    text = request.args.get("q", "").strip()[:128]
+    text = typed("q")
     snapshot = g.view.snapshot
     every = _names_in(snapshot) if snapshot else parts().inspector.queue_names()
     if text in every:

@@ -11,7 +11,8 @@ from flask import Blueprint, Response, g, request
 from dashboard.demo import DemoState, look
 from dashboard.htmx import render_page
 from dashboard.live import View
-from dashboard.pagination import Order, page_number
+from dashboard.pagination import Order
+from dashboard.parameters import page_number
 from dashboard.parts import parts, trends
 from dashboard.problems import Problem, first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
@@ -117,7 +118,7 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 def index() -> Response:
     order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
     attempts = parts().successes.of(g.view)
-    page = overview(g.view, trends(), order, page_number(request.args.get("page")), attempts)
+    page = overview(g.view, trends(), order, page_number(), attempts)
     socket = parts().settings.demo_socket
     if not socket:
         return render_page("overview/index.html", PANELS, page)

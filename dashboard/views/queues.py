@@ -11,14 +11,14 @@ from dashboard.bulk import Link, links
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
 from dashboard.listing import Listing, listing
-from dashboard.pagination import PAGE_SIZE, Order, page_number
+from dashboard.pagination import PAGE_SIZE, Order
+from dashboard.parameters import is_on, one_of, page_number, typed
 from dashboard.parts import parts, trends
 from dashboard.problems import held_tasks, known_names, live_workers
 from dashboard.queue_head import TABS, QueueHead, queue_head
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.toasts import say
 from dashboard.trends import UNKNOWN
-from queue_core.errors import InvalidArgument
 from queue_core.snapshot import QueueSnapshot, State
 
 blueprint = Blueprint("queues", __name__)
@@ -40,14 +40,13 @@ class Queue:
 
 @blueprint.get("/queues")
 def index() -> Response:
-    arguments = request.args
     table = queue_table(
         g.view,
         trends(),
-        order=Order.read(arguments.get("sort"), COLUMNS, "trouble"),
-        text=arguments.get("q", "")[:128].strip(),
-        page=page_number(arguments.get("page")),
-        shows_quiet=arguments.get("quiet") == "1",
+        order=Order.read(request.args.get("sort"), COLUMNS, "trouble"),
+        text=typed("q"),
+        page=page_number(),
+        shows_quiet=is_on("quiet"),
     )
     return render_page("queues/index.html", {"queues": "queues/_table.html"}, Queues(table))
 
@@ -56,7 +55,7 @@ def index() -> Response:
 def show(name: str) -> Response:
     inspector = parts().inspector
     queue = inspector.queue(name)
-    state = _state(request.args.get("state"), queue)
+    state = _state(queue)
     page = inspector.tasks(name, state, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
     context = Queue(
         head=queue_head(g.view, queue, trends().get(name, UNKNOWN), state),
@@ -138,14 +137,13 @@ def _known(queue: str) -> tuple[str, ...]:
     return known_names(live_workers(snapshot, queue, g.view.told_at)) if snapshot else ()
 
 
-def _state(text: str | None, queue: QueueSnapshot) -> State:
+def _state(queue: QueueSnapshot) -> State:
     """Without a choice: what waits or is held; where nothing does, what runs, else what failed."""
-    if text is None:
+    text = one_of("state", [state.value for state in TABS])
+    if not text:
         counts = queue.counts
         for state in (State.READY, State.HELD, State.RUNNING, State.RETRYING, State.DEAD, State.SCHEDULED):
             if getattr(counts, state.value):
                 return state
         return State.READY
-    if text not in {state.value for state in TABS}:
-        raise InvalidArgument(f"{text!r} is not a state in which a queue keeps tasks.")
     return State(text)

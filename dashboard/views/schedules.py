@@ -13,7 +13,8 @@ from dashboard.actions import action_id, done, reason
 from dashboard.filters import clock, duration, middle, short_id
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
-from dashboard.pagination import Order, Part, page_number, part_of
+from dashboard.pagination import Order, Part, part_of
+from dashboard.parameters import page_number, typed
 from dashboard.parts import parts
 from dashboard.payload import pretty
 from dashboard.toasts import say
@@ -108,12 +109,11 @@ class SchedulePage:
 
 @blueprint.get("/schedules")
 def index() -> Response:
-    arguments = request.args
     page = schedules_page(
         parts().inspector.schedules(),
-        order=Order.read(arguments.get("sort"), COLUMNS, "trouble"),
-        text=arguments.get("q", "")[:128].strip(),
-        number=page_number(arguments.get("page")),
+        order=Order.read(request.args.get("sort"), COLUMNS, "trouble"),
+        text=typed("q"),
+        number=page_number(),
     )
     return render_page("schedules/index.html", {"schedules": "schedules/_table.html"}, page)
 

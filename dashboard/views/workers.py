@@ -13,7 +13,8 @@ from dashboard.away import KnownAway
 from dashboard.filters import middle, plural, short_id
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
-from dashboard.pagination import Order, page_number
+from dashboard.pagination import Order
+from dashboard.parameters import page_number, typed
 from dashboard.parts import parts
 from dashboard.telling import tell as tell_chosen
 from dashboard.telling import would_tell
@@ -107,7 +108,7 @@ class Telling:
 @blueprint.get("/workers")
 def index() -> Response:
     order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
-    page = workers_page(_known(), g.now_ms, order, _filter(), page_number(request.args.get("page")))
+    page = workers_page(_known(), g.now_ms, order, _filter(), page_number())
     found = became_of(page.part.rows)
     told = {row.worker.id: became(row.worker, found) for row in page.part.rows if row.condition == "lost"}
     panels = {"worker-bar": "workers/_bar.html", "workers": "workers/_table.html"}
@@ -182,11 +183,10 @@ def _known() -> Sequence[WorkerSnapshot]:
 
 
 def _filter() -> WorkerFilter:
-    arguments = request.args
     return WorkerFilter(
-        text=arguments.get("q", "")[:128].strip(),
-        version=arguments.get("version", type=str),
-        ids=frozenset(arguments.getlist("id")),
+        text=typed("q"),
+        version=request.args.get("version"),
+        ids=frozenset(request.args.getlist("id")),
     )
 
 

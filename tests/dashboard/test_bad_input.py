@@ -13,11 +13,12 @@ from typing import Any, ClassVar
 from urllib.parse import quote
 
 import pytest
-from flask import Flask, Request
-from werkzeug.datastructures import ImmutableMultiDict
+from flask import Flask
 from werkzeug.test import TestResponse
+from werkzeug.utils import cached_property
 
-from tests.console import PARTIAL, Tasks, Visitor
+from dashboard.parameters import SEVERAL, ConsoleRequest, OnceOnly
+from tests.console import PARTIAL, Tasks, Visitor, text_of
 from tests.engine import Engine
 from tests.forms import Form, forms_of
 from tests.hostile import UNSEEN
@@ -39,7 +40,9 @@ NAMES = ["..", "a b", "\u00b2", "a" * 5_000, "\x00", "<script>alert(1)</script>"
 TOKENS = {"csrf_token", "action_id"}
 
 
-class Noted(ImmutableMultiDict[str, str]):
+class Noted(OnceOnly):
+    """`names`: that were looked for."""
+
     names: ClassVar[set[str]] = set()
 
     def get(self, key: str, *args: Any, **options: Any) -> Any:
@@ -51,8 +54,22 @@ class Noted(ImmutableMultiDict[str, str]):
         return super().getlist(key, *args, **options)
 
 
-class NotingRequest(Request):
+class NotedAddress(Noted):
+    """`single`: of which one value was looked for."""
+
+    single: ClassVar[set[str]] = set()
+
+    def get(self, key: str, *args: Any, **options: Any) -> Any:
+        self.single.add(key)
+        return super().get(key, *args, **options)
+
+
+class NotingRequest(ConsoleRequest):
     parameter_storage_class = Noted
+
+    @cached_property
+    def args(self) -> NotedAddress:
+        return NotedAddress(super().args)
 
 
 @pytest.fixture
@@ -82,6 +99,14 @@ class Asking:
         self._forms += 1
         form = {"csrf_token": self._token, "action_id": str(self._forms), **given}
         return self._client.post(place.path, data=form, headers=headers)
+
+    def twice(self, place: Place, name: str, filled_in: Mapping[str, str]) -> TestResponse:
+        given: dict[str, str | list[str]] = {**filled_in, name: [filled_in.get(name, "1")] * 2}
+        if not place.changes:
+            return self._client.get(place.path, query_string=given)
+        self._forms += 1
+        form = {"csrf_token": self._token, "action_id": str(self._forms), **given}
+        return self._client.post(place.path, data=form)
 
     def names(
         self,
@@ -169,6 +194,92 @@ def test_no_field_of_a_form_breaks_it(app: Flask, visitor: Visitor, places: Plac
         for name in sorted(asking.names(place, filled_in)):
             for text in BAD:
                 check(asking.ask(place, {**filled_in, name: text}), {200, 303, 400, 404, 409, 422})
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "link"),
+    [
+        ("/queues?sort=colour", "sort is 'colour'; it must be one of trouble, name, ready", "/queues"),
+        ("/workers?sort=--name&q=web", "with - before it the largest first", "/workers?q=web"),
+        ("/schedules?page=0", "page is '0'; it must be a whole number from 1 on.", "/schedules"),
+        ("/dead?page=x&queue=billing", "page is 'x'", "/dead?queue=billing"),
+        ("/dead?muted=yes", "muted is 'yes'; it must be 1.", "/dead"),
+        ("/dead/letters?since=yesterday", "since is 'yesterday'; it must be a time", "/dead/letters"),
+        ("/queues?quiet=2", "quiet is '2'", "/queues"),
+        ("/queues/billing?state=gone", "it must be ready, ", "/queues/billing"),
+        ("/queues/billing/figures?span=7d", "span is '7d'; it must be 1h or 24h.", "/queues/billing/figures"),
+        ("/queues/billing/bulk/trash?seen=many", "seen is 'many'", "/queues/billing/bulk/trash"),
+        ("/queues/billing/bulk/move?state=gone", "state is 'gone'; it must be dead, ", "/queues/billing/bulk/move"),
+        ("/activity?what=Frobnicate", "what is 'Frobnicate'; it must be Add, ", "/activity"),
+        (f"/find?q={'x' * 129}", "q has 129 characters; 128 are the most.", "/find"),
+        ("/queues/billing?cursor=x&state=dead", "not one of a page's own", "/queues/billing?state=dead"),
+        ("/dead?queue=nowhere&task=x", "There is no queue nowhere.", "/dead"),
+    ],
+)
+def test_a_value_that_is_not_accepted_is_refused_with_what_would_be_and_a_way_on(
+    visitor: Visitor, tasks: Tasks, path: str, said: str, link: str
+) -> None:
+    tasks.die()
+    answer = visitor.get(path)
+    check(answer, {400, 404})
+    assert said in text_of(answer.text)
+    links = [unescape(found) for found in re.findall(r'<p><a href="([^"]*)">Show the', answer.text)]
+    assert links == [link]
+    assert visitor.get(link).status_code == 200
+
+
+def test_a_page_beyond_the_last_is_the_last_and_an_empty_value_is_none(visitor: Visitor, tasks: Tasks) -> None:
+    """Lists become shorter, and forms send their empty fields."""
+    tasks.die()
+    for path in ("/queues?page=99", "/dead?page=7&sort=&q=&since=&until=&muted=&queue=", "/queues/billing?state="):
+        assert visitor.get(path).status_code == 200, path
+
+
+@PARTS
+def test_a_parameter_of_a_page_that_takes_one_value_is_not_given_two(
+    app: Flask, visitor: Visitor, places: Places, part: int
+) -> None:
+    asking = Asking(app, visitor, places)
+    for place in pages(app, places, changes=False, part=part):
+        NotedAddress.single.clear()
+        asking.names(place)
+        for name in sorted(NotedAddress.single):
+            answer = asking.twice(place, name, {})
+            check(answer, {400})
+            assert f"{name} was given 2 times: it takes one value." in text_of(answer.text), place.path
+
+
+@PARTS
+def test_a_field_that_stands_twice_in_a_form_is_refused(
+    app: Flask, visitor: Visitor, places: Places, part: int
+) -> None:
+    asking = Asking(app, visitor, places)
+    for place in pages(app, places, changes=True, part=part):
+        filled_in = asking.filled_in(place)
+        for name in sorted(asking.names(place, filled_in) - SEVERAL):
+            answer = asking.twice(place, name, filled_in)
+            check(answer, {400})
+            assert f"{name} was given 2 times" in text_of(answer.text), place.path
+
+
+def test_names_that_no_page_knows_are_left_aside(app: Flask, visitor: Visitor, places: Places) -> None:
+    """Chats and mail add some to the addresses that pass through them."""
+    asking, unknown = Asking(app, visitor, places), {"utm_source": ["chat", "chat"], "fbclid": ["x"]}
+    for place in pages(app, places, changes=False):
+        plain = asking.ask(place, {}).status_code
+        assert visitor.client.get(place.path, query_string=unknown).status_code == plain, place.path
+
+
+def test_no_link_of_a_page_is_refused(app: Flask, visitor: Visitor, places: Places) -> None:
+    seen: set[tuple[str, ...]] = set()
+    for place in pages(app, places, changes=False):
+        for link in map(unescape, re.findall(r'href="(/[^"]*\?[^"]*)"', visitor.get(place.path).text)):
+            path, _, query = link.partition("?")
+            kind = (path, *sorted(query.split("&")))
+            if kind not in seen and not path.startswith("/static/"):
+                seen.add(kind)
+                assert visitor.get(link).status_code in (200, 303), f"{place.path}: {link}"
+    assert len(seen) > 50
 
 
 def test_no_name_in_a_path_breaks_a_page(app: Flask, visitor: Visitor, places: Places) -> None:

@@ -107,7 +107,8 @@ def test_every_verb_has_its_preview(visitor: Visitor, tasks: Tasks, path: str, t
         ("/queues/billing/bulk/trash?state=ready&since=2026-01-01T00:00", 400),
         ("/queues/billing/bulk/trash?state=ready&task=charge", 400),
         ("/bulk/restore?task=charge", 400),
-        ("/queues/billing/bulk/requeue?seen=-1%00&next=//evil.example", 200),
+        ("/queues/billing/bulk/requeue?seen=1&next=//evil.example", 200),
+        ("/queues/billing/bulk/requeue?seen=-1%00", 400),
     ],
 )
 def test_addresses_that_cannot_be_are_refused(visitor: Visitor, tasks: Tasks, path: str, status: int) -> None:

@@ -106,7 +106,7 @@ def test_lists_are_paged(visitor: Visitor, tasks: Tasks) -> None:
         ("/queues/nowhere", 404, "There is no queue nowhere."),
         ("/queues/nowhere/pause", 404, "There is no queue nowhere."),
         ("/queues/a%20b", 400, "a b"),
-        ("/queues/billing?state=lost", 400, "is not a state in which a queue keeps tasks"),
+        ("/queues/billing?state=lost", 400, "state is 'lost'; it must be ready, "),
         ("/queues/billing?cursor=x", 404, "it is not one of a page's own"),
         ("/queues/billing/faults/0123abcd", 404, "There is no fault 0123abcd"),
         ("/queues/billing/tasks/some-task", 404, "No task some-task in any queue"),
