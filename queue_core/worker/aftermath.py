@@ -21,7 +21,7 @@ from queue_core.worker.child import Child
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.foresight import NONE, Foresight
 from queue_core.worker.leases import HeldTask
-from queue_core.worker.measures import Measures
+from queue_core.worker.measures import CRASHED, Measures
 
 _will_decoder = msgspec.json.Decoder(list[FailedTask])
 T = TypeVar("T")
@@ -52,16 +52,22 @@ class Aftermath:
         for queue, tasks in self.by_queue(held).items():
             queue_keys, lease_ms = self._client.queue(queue), self._lease_ms
             crashed = [Held(task.id, task.fence) for task in tasks if task.is_started]
+            names = {task.id: task.name for task in tasks}
+            measures = Measures()
             unstarted = [ReleasedTask(task.id, task.fence) for task in tasks if not task.is_started]
             try:
                 for released in batches(unstarted):
                     await self._client.run(protocol.release(queue_keys, released))
                 for batch in batches(crashed):
-                    await self._client.run(protocol.recover(queue_keys, lease_ms, held=batch, evidence=evidence))
+                    call = protocol.recover(queue_keys, lease_ms, held=batch, evidence=evidence)
+                    recovered = await self._client.run(call)
+                    for task_id in (*recovered.again, *recovered.buried):
+                        measures.count(names[task_id], CRASHED)
             except TaskyardError as error:
                 log.error("queue %s: what the process held comes back when its leases have run out: %s", queue, error)
             else:
                 log.warning("queue %s: %d tasks crashed, %d given back", queue, len(crashed), len(unstarted))
+            await self._tell_measured(queue, measures)
 
     async def give_back_claimed(self, child: Child, held: Sequence[HeldTask]) -> None:
         """What a dead process had claimed and not yet entered into its table. Its last claim of each queue is sent
@@ -127,7 +133,7 @@ class Aftermath:
             while measures:
                 await self._client.run(protocol.measure(self._client.queue(queue), measures.take()))
         except TaskyardError as error:
-            log.error("queue %s: measurements of hard timeouts are lost: %s", queue, error)
+            log.error("queue %s: what became of attempts is lost: %s", queue, error)
 
     async def _describe(self, queue: QueueKeys, task: HeldTask, foresight: Foresight, now_ms: int) -> FailedTask:
         """Of a process that did not let go of the interpreter: where its handler was nobody knows. By the task's own

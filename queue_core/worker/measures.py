@@ -11,15 +11,17 @@ from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY
 from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import COUNTERS, Figures
 
-COMPLETED = "completed"
+COMPLETED, CRASHED = "completed", "crashed"
 COUNTED = {
     COMPLETED: ("completed",),
     RETRY: ("failed", "retried"),
     DEAD: ("failed", "died"),
     DISCARD: ("failed", "discarded"),
     CANCEL: ("cancelled",),
+    CRASHED: ("crashed",),
 }
-"""What an attempt came to, its failure's verdict for one, → the counters that it adds to."""
+"""What an attempt came to, its failure's verdict for one, → the counters that it adds to. Of a crash it is told later
+whether its task is retried or dies: that the books know alone."""
 
 _PLACES = {outcome: tuple(map(COUNTERS.index, names)) for outcome, names in COUNTED.items()}
 
@@ -54,6 +56,12 @@ class Measures:
             sums.counters[place] += 1
         sums.wait[bucket_of(wait_ms)] += 1
         sums.run[bucket_of(run_ms)] += 1
+
+    def count(self, name: str, outcome: str) -> None:
+        """One attempt has ended of which nobody measured how long it waited and ran."""
+        sums = self._sums.setdefault(name, _Sums())
+        for place in _PLACES.get(outcome, ()):
+            sums.counters[place] += 1
 
     def take(self) -> dict[str, Figures]:
         """What has come together, of as many names as one call takes; it is for the caller to tell."""

@@ -26,7 +26,7 @@ from queue_core.worker.holding import Holding, NoSlot, OnTrial
 from queue_core.worker.isolation import Isolation
 from queue_core.worker.leases import LeaseTable
 from queue_core.worker.loops import Loop
-from queue_core.worker.measures import COMPLETED
+from queue_core.worker.measures import COMPLETED, CRASHED
 from queue_core.worker.orders import CANCEL, DRAIN, MAX_AHEAD, QUIET, RESUME, STOP, Orders
 from queue_core.worker.outcome import STOPPED, failure_of, hard_timeout, result_of
 from queue_core.worker.progress import Reports
@@ -46,8 +46,6 @@ SIGN_SECONDS = 1.0
 """So often a process shows that it lives."""
 PULSE_SECONDS = 2.0
 """When it has heard nothing of the server for so long, it asks for a sign of life."""
-CRASHED = "crashed"
-"""What came of an attempt whose child has died."""
 MAX_TOLD = 1_000
 """Names of unknown tasks that are told of, each once."""
 

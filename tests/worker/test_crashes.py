@@ -14,10 +14,12 @@ from redis import Redis
 
 from dashboard.problems import worker_condition
 from queue_core import Taskyard
+from queue_core.inspector import Inspector
 from queue_core.timeline import timeline
 from queue_core.worker.child import how_it_ended
 from tests.worker import shop
 from tests.worker.harness import (
+    NAMESPACE,
     SLOW,
     StartWorker,
     children_of,
@@ -50,6 +52,13 @@ def test_task_whose_process_was_killed_completes_a_second_later_and_no_retry_is_
     assert '"memory_bytes":' in crash
     assert rest == []
     assert worker.child() != first
+
+    def attempts() -> tuple[int, int]:
+        told = Inspector(yard.url, NAMESPACE).statistics("slow", minutes=2, by_name=True).attempts
+        minutes = told[shop.wait.name].minutes if told else ()
+        return sum(minute.completed for minute in minutes), sum(minute.failed for minute in minutes)
+
+    wait_until(lambda: attempts() == (1, 1))  # the crash counts among the attempts of its name
     check_books()
 
 

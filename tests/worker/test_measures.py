@@ -14,7 +14,7 @@ from queue_core.inspector import Inspector
 from queue_core.protocol import CANCEL, DEAD, DISCARD, RETRY, ClaimedTask, Counters
 from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import Figures
-from queue_core.worker.measures import COMPLETED, Measures
+from queue_core.worker.measures import COMPLETED, CRASHED, Measures
 from tests.worker import shop
 from tests.worker.harness import NAMESPACE, StartWorker, wait_until, wait_until_completed
 
@@ -27,6 +27,7 @@ from tests.worker.harness import NAMESPACE, StartWorker, wait_until, wait_until_
         (DEAD, Figures(failed=1, died=1)),
         (DISCARD, Figures(failed=1, discarded=1)),
         (CANCEL, Figures(cancelled=1)),
+        (CRASHED, Figures(crashed=1)),
         ("another", Figures()),
     ],
 )
