@@ -227,7 +227,17 @@
         if (isAway() || (isUnanswered() && leaves(button))) { button.disabled = true; button.dataset.off = ""; }
         else if ("off" in button.dataset) { button.disabled = false; delete button.dataset.off; }
       }
+      for (const link of $$("[data-form-link]")) {
+        if (isAway() || isUnanswered()) link.setAttribute("aria-disabled", "true");
+        else link.removeAttribute("aria-disabled");
+      }
     };
+    // They keep their address, and so the focus; by no click, key or middle button do they lead anywhere.
+    for (const name of ["click", "auxclick"]) {
+      document.addEventListener(name, (event) => {
+        if (event.target.closest('a[aria-disabled="true"]')) event.preventDefault();
+      }, true);
+    }
     for (const name of ["taskyard:refreshed", "taskyard:answered"]) document.addEventListener(name, show);
     show();
   }
@@ -295,8 +305,11 @@
       toast.dataset.timed = "yes";
       if (toast.hasAttribute("data-stays")) return;
       let timer = 0;
-      const start = () => { timer = setTimeout(() => toast.remove(), TOAST_MS); };
       const stop = () => clearTimeout(timer);
+      const start = () => {
+        stop();
+        if (!toast.matches(":hover, :focus-within")) timer = setTimeout(() => toast.remove(), TOAST_MS);
+      };
       for (const name of ["mouseenter", "focusin"]) toast.addEventListener(name, stop);
       for (const name of ["mouseleave", "focusout"]) toast.addEventListener(name, start);
       start();
@@ -351,7 +364,7 @@
       if (!row || event.target.closest("a, button, input, label, .c-tick, .c-action")) return;
       if (!document.getSelection().isCollapsed) return;
       const link = $(".row-link", row);
-      if (!link) return;
+      if (!link || link.ariaDisabled === "true") return;
       if (event.metaKey || event.ctrlKey) window.open(link.href, "_blank", "noopener");
       else location.assign(link.href);
     });

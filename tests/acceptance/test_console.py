@@ -345,8 +345,18 @@ def test_the_server_goes_and_comes_back_under_an_open_page(
             expect(page.locator("#live-switch")).to_have_text("waiting")
             expect(page.locator("#rows input:checked")).to_have_count(1)
             expect(page.locator("#rows").get_by_role("button", name="Retry").first).to_be_disabled()
+            purge = page.get_by_role("link", name="Purge 2…")
+            expect(purge).to_have_attribute("aria-disabled", "true")
+            tabs = len(page.context.pages)
+            purge.focus()
+            page.keyboard.press("Enter")
+            purge.click(force=True)
+            purge.click(force=True, button="middle")
+            expect(page).to_have_url(f"{console.url}/dead/letters")
+            assert len(page.context.pages) == tabs
             server.restart()
             expect(page.locator("#band")).to_be_empty()
+            assert purge.get_attribute("aria-disabled") is None
             expect(page.locator("#live-switch")).to_have_text("live")
             expect(other.get_by_role("heading", name="billing")).to_be_visible()
             page.get_by_role("button", name="Release").click()

@@ -58,6 +58,18 @@ def test_three_dots_lead_to_a_preview_or_a_form_and_a_verb_without_acts(pages: d
     assert seen == {"get", "post", "dialog"}
 
 
+def test_links_to_forms_and_previews_are_known_as_that_so_that_they_are_off_while_nothing_can_be_done(
+    pages: dict[str, str],
+) -> None:
+    seen = 0
+    for path, page in pages.items():
+        for attributes, content in re.findall(r"<a\b([^>]*)>(.*?)</a>", page, re.S):
+            leads = text_of(content).endswith("…")
+            assert leads is ("data-form-link" in attributes), f"{path}: {text_of(content)}"
+            seen += leads
+    assert seen > 20
+
+
 def test_no_page_praises_itself_shouts_or_says_oops(pages: dict[str, str]) -> None:
     for path, page in pages.items():
         text = text_of(re.sub(r"<(script|code|pre)\b.*?</\1>", "", page.partition("<body")[2], flags=re.S))
