@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,7 @@ _UNCHECKED = re.compile(r";.+", re.DOTALL)
 _KEY = re.compile(r"(\w+)\s(?:-- )?(HASH|LIST|SET|STREAM|STRING|ZSET)\b")
 _INCLUDE = re.compile(r"^ *-- include (.+)$", re.MULTILINE)
 _FUNCTION = re.compile(r"^local function (\w+)\(.*?^end\n", re.MULTILINE | re.DOTALL)
+_WORD = re.compile(r"\w+")
 _KNOWN = re.compile(r"\bknown\.(\w+)")
 _NAMES, _CHECK, _FIELDS = "-- name keys", "-- check keys", "'<fields>'"
 _CALLERS_OWN = frozenset({"control", "session"})
@@ -71,7 +73,8 @@ def _library(name: str) -> str:
 
 def _without_unused(text: str) -> str:
     """Without the functions that this script includes and never calls: each would be made anew in every call."""
-    unused = {name for name in _FUNCTION.findall(text) if len(re.findall(rf"\b{name}\b", text)) == 1}
+    words = Counter(_WORD.findall(text))
+    unused = {name for name in _FUNCTION.findall(text) if words[name] == 1}
     if not unused:
         return text
     return _without_unused(_FUNCTION.sub(lambda found: "" if found[1] in unused else found[0], text))
