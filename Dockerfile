@@ -7,6 +7,9 @@ COPY requirements-image.lock ./
 RUN /opt/taskyard/bin/pip install --no-cache-dir --require-hashes -r requirements-image.lock
 COPY . .
 RUN /opt/taskyard/bin/pip install --no-cache-dir --no-deps .
+# Templates are compiled once here, as whoever runs the console may not write beside them.
+RUN cd / && /opt/taskyard/bin/python -c "from dashboard import ConsoleSettings, create_app, rendering; \
+    rendering.load_templates(create_app(ConsoleSettings()))"
 
 FROM python:3.12-slim
 COPY --from=build /opt/taskyard /opt/taskyard

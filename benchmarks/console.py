@@ -74,6 +74,7 @@ def run(scale: float = 1.0, *, small: bool = False) -> Iterator[Figure | str]:
         for line in seed(server.url, sizes):
             say(line)
             yield line
+        Site(server.url).close()  # what is to be compiled is compiled once, as where it is installed
         client, workers, life, site = (
             Client(server.url),
             Workers(server.url, sizes.workers),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import multiprocessing
+import os
 import subprocess
 import sys
 import threading
@@ -33,7 +34,9 @@ class Site:
         self.port = port
         arguments = ["console", "--port", str(port), "--redis-url", url]
         began = time.monotonic()
-        self._process = subprocess.Popen([sys.executable, "-m", "queue_core.cli", *arguments])
+        # Modules and templates that were compiled once stay so, as they do where it is installed.
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        self._process = subprocess.Popen([sys.executable, "-m", "queue_core.cli", *arguments], env=environment)
         self._connection = http.client.HTTPConnection(HOST, port, timeout=60)
         try:
             while not self._answers():

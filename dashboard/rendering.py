@@ -15,11 +15,13 @@ from jinja2.ext import Extension
 from markupsafe import Markup
 
 from dashboard import charts, filters, wording
+from dashboard.bytecode import BesideSources
 from dashboard.identity import Role, current_user
 from dashboard.navigation import ENTRIES, FIRST, SYSTEM
 from dashboard.settings import ConsoleSettings
 from dashboard.toasts import take_toasts
 from dashboard.viewer import Viewer
+from queue_core import formats
 
 _INDENT = re.compile(r"^[ \t]+(?=<)", re.MULTILINE)
 FIRST_TEMPLATES = ("base", "shared/", "overview/", "queues/_rows")
@@ -48,6 +50,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
     environment.add_extension(Unindented)
+    environment.bytecode_cache = BesideSources([__file__, filters.__file__, formats.__file__])
     # Every value that is written, wherever it comes from: characters that cannot be seen are made visible.
     environment.finalize = _finalize
     environment.filters.update(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import logging
 import os
@@ -120,7 +121,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def _begin_serving(self, worker: Any) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         tender_of(worker.wsgi).start()
-        others = threading.Timer(OTHER_TEMPLATES_SECONDS, load_templates, (worker.wsgi,))
+        others = threading.Timer(OTHER_TEMPLATES_SECONDS, _load_others, (worker.wsgi,))
         others.daemon = True
         others.start()
 
@@ -132,7 +133,13 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
     def load(self) -> Flask:
         app = create_app(self._settings)
         load_templates(app, FIRST_TEMPLATES)
+        gc.freeze()  # modules and templates stay: a collection that looks through all of them stops every answer
         return app
+
+
+def _load_others(app: Flask) -> None:
+    load_templates(app)
+    gc.freeze()
 
 
 def _is_version_6(host: str) -> bool:

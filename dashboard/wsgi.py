@@ -6,6 +6,7 @@ Nobody knows where such a server listens, so it starts only with users, a truste
 from __future__ import annotations
 
 import atexit
+import gc
 import os
 
 from dashboard import ConsoleSettings, create_app, tender_of
@@ -14,6 +15,7 @@ from dashboard.server import check_access
 _settings = ConsoleSettings.from_env()
 check_access(_settings, None)
 app = create_app(_settings)
+gc.freeze()  # as in `server`
 
 # Where the server loads this before it forks, each process that it forks has a thread of its own.
 tender_of(app).start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from dataclasses import replace
 
@@ -70,6 +71,7 @@ def command(
     """
     if ctx.invoked_subcommand is not None:
         return
+    gc.freeze()  # modules stay: the collector, which runs often while others are made, does not look through them
     with console_packages():
         from dashboard.server import check_access, serve
         from dashboard.settings import ConsoleSettings
