@@ -28,7 +28,6 @@ from dashboard.redacting import guard, redact_logs
 from dashboard.redaction import Redactor
 from dashboard.settings import ConsoleSettings
 from dashboard.speeds import Speeds
-from dashboard.successes import Successes
 from dashboard.tending import Tender
 from dashboard.trends import Trends
 from dashboard.users import UsersFile
@@ -119,7 +118,6 @@ def create_app(
         Noted(control, wall),
         Trends(inspector),
         KnownFaults(inspector),
-        Successes(inspector),
         memory,
     )
     rendering.register(app, settings)

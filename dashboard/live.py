@@ -10,10 +10,11 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from dashboard.problems import Observations, Problem, find_problems
+from dashboard.successes import Attempts, NewestAttempts
 from queue_core.errors import ServerUnavailable, TaskyardError
 from queue_core.snapshot import QueueSnapshot, Snapshot
 
@@ -33,7 +34,7 @@ BELIEVED_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class View:
     """What a page knows about the whole. `snapshot` is `None` until the server has answered once; `problems` are those
-    that it shows.
+    that it shows; `attempts`: the newest of tasks that failed of late.
 
     `now_ms` is the server's time now, estimated from the last snapshot and the time since; `away_since` is when the
     server stopped answering, `None` while it answers. All that is shown is told as of `told_at`: while the server is
@@ -45,6 +46,7 @@ class View:
     now_ms: int
     away_since: int | None = None
     error: str = ""
+    attempts: Attempts = field(default_factory=dict)
 
     @property
     def is_away(self) -> bool:
@@ -89,6 +91,7 @@ class View:
 class _Held:
     snapshot: Snapshot
     problems: tuple[Problem, ...]
+    attempts: Attempts
     observations: Observations
     taken: float
     """By the monotonic clock."""
@@ -105,6 +108,7 @@ class Live:
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._inspector = inspector
+        self._newest = NewestAttempts(inspector)
         self._clock = clock
         self._wall = wall
         self._taking = threading.Lock()
@@ -162,8 +166,9 @@ class Live:
             self._fail(f"{REFUSED}: {error}", error, asked_at)
         else:
             seen = (self._held.observations if self._held else Observations()).after(snapshot)
-            problems = find_problems(snapshot, seen, snapshot.taken_at)
-            self._held = _Held(snapshot, problems, seen, self._clock())
+            attempts = self._newest.of(snapshot)
+            problems = find_problems(snapshot, seen, snapshot.taken_at, attempts)
+            self._held = _Held(snapshot, problems, attempts, seen, self._clock())
             self._failed_at = self._away_since = None
             self._error = ""
 
@@ -180,4 +185,4 @@ class Live:
         away_since = None if away is None else now_ms - int((self._clock() - away) * 1000)
         if held is None:
             return View(None, (), now_ms, away_since, self._error)
-        return View(held.snapshot, held.problems, now_ms, away_since, self._error)
+        return View(held.snapshot, held.problems, now_ms, away_since, self._error, held.attempts)

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from dashboard.redaction import Redactor
     from dashboard.settings import ConsoleSettings
     from dashboard.speeds import Speeds
-    from dashboard.successes import Successes
     from dashboard.tending import Tender
     from dashboard.trends import Trend, Trends
     from queue_core.control import Control
@@ -44,7 +43,6 @@ class Parts:
     noted: Noted
     trends: Trends
     faults: KnownFaults
-    successes: Successes
     memory: Memory
 
 

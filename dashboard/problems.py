@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from itertools import islice
 
-from dashboard.rising import rising_since
+from dashboard.rising import lasting_since, rising_since
+from dashboard.successes import NO_ATTEMPTS, Attempts
 from queue_core.snapshot import (
     STALE_MS,
     Fault,
@@ -42,22 +43,24 @@ class Kind(IntEnum):
 
     NEW_FAULT = 1
     RISING_FAULT = 2
-    NO_WORKER = 3
-    SCHEDULE_OVERDUE = 4
-    UNKNOWN_TASK = 5
-    WORKER_LOST = 6
-    BOOKS_OFF = 7
-    REDIS_UNSAFE = 8
-    WAITS_TOO_LONG = 9
-    WORKER_STALE = 10
-    UNREADABLE = 11
-    PAUSED = 12
-    TOO_MANY_DEAD = 13
+    LASTING_FAULT = 3
+    NO_WORKER = 4
+    SCHEDULE_OVERDUE = 5
+    UNKNOWN_TASK = 6
+    WORKER_LOST = 7
+    BOOKS_OFF = 8
+    REDIS_UNSAFE = 9
+    WAITS_TOO_LONG = 10
+    WORKER_STALE = 11
+    UNREADABLE = 12
+    PAUSED = 13
+    TOO_MANY_DEAD = 14
 
 
 TITLES = {
     Kind.NEW_FAULT: "New fault",
     Kind.RISING_FAULT: "Rising fault",
+    Kind.LASTING_FAULT: "Lasting fault",
     Kind.NO_WORKER: "No worker",
     Kind.SCHEDULE_OVERDUE: "Schedule overdue",
     Kind.UNKNOWN_TASK: "Unknown task",
@@ -73,6 +76,7 @@ TITLES = {
 BAD = {
     Kind.NEW_FAULT,
     Kind.RISING_FAULT,
+    Kind.LASTING_FAULT,
     Kind.NO_WORKER,
     Kind.SCHEDULE_OVERDUE,
     Kind.UNKNOWN_TASK,
@@ -152,12 +156,15 @@ class Observations:
         return Observations(unbalanced=off, unsafe_since=unsafe, unreadable_since=unreadable)
 
 
-def find_problems(snapshot: Snapshot, seen: Observations, now_ms: int) -> tuple[Problem, ...]:
-    """All problems, worst first; among equals those with dead letters, then the newest."""
+def find_problems(
+    snapshot: Snapshot, seen: Observations, now_ms: int, attempts: Attempts = NO_ATTEMPTS
+) -> tuple[Problem, ...]:
+    """All problems, worst first; among equals those with dead letters, then the newest. `attempts`: of tasks that
+    failed of late."""
     without_worker = tuple(_no_worker(snapshot, now_ms))
     explained = {queue.name for problem in without_worker for queue in problem.queues}
     found = [
-        *_faults(snapshot, now_ms),
+        *_faults(snapshot, attempts, now_ms),
         *without_worker,
         *_overdue_schedules(snapshot),
         *_unknown_tasks(snapshot, explained, now_ms),
@@ -261,9 +268,9 @@ def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
     return tuple(reasons)
 
 
-def _faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
-    """New ones, and those that rise. Of what is muted somebody knows. New failures of one task and class that each have
-    a message of their own, so that no fault of them has many attempts, are looked at together."""
+def _faults(snapshot: Snapshot, attempts: Attempts, now_ms: int) -> Iterator[Problem]:
+    """New ones, those that rise, and those that go on. Of what is muted somebody knows. New failures of one task and
+    class that each have a message of their own, so that no fault of them has many attempts, are looked at together."""
     few: dict[tuple[str, str], list[Fault]] = {}
     for fault in snapshot.faults:
         is_over = not (fault.dead or fault.retrying) and now_ms - fault.last_seen_at > FAULT_IS_OVER_MS
@@ -277,6 +284,8 @@ def _faults(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:
                 few.setdefault((fault.task_name, fault.error_class), []).append(fault)
         elif since := rising_since(fault, now_ms):
             yield Problem(Kind.RISING_FAULT, since, cause, faults=(fault,))
+        elif since := lasting_since(fault, attempts.get((fault.queue, fault.task_name)), now_ms):
+            yield Problem(Kind.LASTING_FAULT, since, cause, faults=(fault,))
     for (task, error_class), faults in few.items():
         if sum(fault.attempts for fault in faults) >= NEW_FAULT_ATTEMPTS:
             since = min(fault.first_seen_at for fault in faults)

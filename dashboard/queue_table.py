@@ -173,6 +173,8 @@ def _row(queue: QueueSnapshot, kind: Kind | None, assigned: Sequence[WorkerSnaps
         mark, note = "bad", "new fault"
     elif kind is Kind.RISING_FAULT:
         mark, note = "bad", "rising fault"
+    elif kind is Kind.LASTING_FAULT:
+        mark, note = "bad", "lasting fault"
     elif kind is Kind.WAITS_TOO_LONG:
         mark, note = "warn", "waits too long"
     elif queue.pause:

@@ -1,4 +1,4 @@
-"""Whether a fault fails more often than it did, and since when: out of its attempts by time. Pure."""
+"""Whether a fault fails more often than it did, or goes on, and since when: out of its attempts by time. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from dashboard.charts import Count
-from queue_core.snapshot import Fault
+from queue_core.snapshot import Fault, NameAttempts
 
 MINUTE_MS = 60_000
 HOUR = 60
@@ -46,7 +46,7 @@ def pace(faults: Iterable[Fault], now_ms: int) -> Pace:
 
 def rising_since(fault: Fault, now_ms: int) -> int | None:
     """When the first of the minutes began since which it has been rising; `None`: it is not."""
-    if sum(count for at, count in fault.recent or () if at > now_ms - (WINDOW + 1) * MINUTE_MS) < LEAST:
+    if _lately(fault, now_ms) < LEAST:
         return None
     sums = list(accumulate(_minutes(fault, now_ms), initial=0))
     age = _age(fault, now_ms)
@@ -54,6 +54,19 @@ def rising_since(fault: Fault, now_ms: int) -> int | None:
     while _is_above(sums, age, end):
         end -= 1
     return None if end == KEPT else (now_ms // MINUTE_MS - KEPT + 1 + end) * MINUTE_MS
+
+
+def lasting_since(fault: Fault, attempts: NameAttempts | None, now_ms: int) -> int | None:
+    """Since when it goes on and nothing of its task completes, for ten minutes at least; `None`: it does not, or nobody
+    knows. `attempts`: the newest of its task."""
+    if attempts is None or _lately(fault, now_ms) < LEAST:
+        return None
+    since = max(fault.first_seen_at, attempts.last_completed_at or attempts.since)
+    return since if now_ms - since >= WINDOW * MINUTE_MS else None
+
+
+def _lately(fault: Fault, now_ms: int) -> int:
+    return sum(count for at, count in fault.recent or () if at > now_ms - (WINDOW + 1) * MINUTE_MS)
 
 
 def _is_above(sums: Sequence[int], age: int, end: int) -> bool:

@@ -1,25 +1,24 @@
-"""Since when nothing of a task has completed any more: read once for a shared snapshot, of the problems that are shown,
-however many look."""
+"""What became of the newest attempts of tasks that fail: read once for a shared snapshot, however many look."""
 
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Mapping, Sequence
+from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from dashboard.problems import Problem, first_lines
 from queue_core.errors import TaskyardError
+from queue_core.telemetry import HOUR_MS
 
 if TYPE_CHECKING:
-    from dashboard.live import View
     from queue_core.inspector import Inspector
-    from queue_core.snapshot import Fault, NameAttempts
+    from queue_core.snapshot import Fault, NameAttempts, Snapshot
 
 log = logging.getLogger(__name__)
 
-MOST_TASKS = 20
-"""Of one problem, whatever their faults: of one with more nothing is said."""
+MOST_TASKS = 100
+"""Of which it is asked: of others nothing is said."""
 QUIET_MS = 60_000
 """A task of which something completed within it is not said to have stopped."""
 LEAST_FAILED = 3
@@ -27,6 +26,9 @@ LEAST_FAILED = 3
 
 Attempts = Mapping[tuple[str, str], "NameAttempts"]
 """Queue and task name → its newest attempts."""
+_Asked = tuple[int | None, frozenset[str]]
+"""The number of the queue's changes, and names of tasks."""
+NO_ATTEMPTS: Attempts = MappingProxyType({})
 
 
 def nothing_since(faults: Sequence[Fault], attempts: Attempts, now_ms: int) -> int | None:
@@ -44,33 +46,41 @@ def _quiet_since(attempts: NameAttempts, now_ms: int) -> int | None:
     return since
 
 
-class Successes:
-    """Thread-safe."""
+class NewestAttempts:
+    """Of the tasks that failed last, within the hour; of a queue that has not changed they are those that were read.
+    Not thread-safe: snapshots are taken one at a time."""
 
     def __init__(self, inspector: Inspector) -> None:
         self._inspector = inspector
-        self._reading = threading.Lock()
-        self._read_for = 0
-        self._attempts: Attempts = {}
+        self._kept: dict[str, tuple[_Asked, Attempts]] = {}
 
-    def of(self, view: View) -> Attempts:
-        """Of the tasks whose faults are among the problems that are shown, as of the view's snapshot or later. While
-        the server is away: as they were."""
-        if view.snapshot is None or view.is_away:
-            return self._attempts
-        with self._reading:
-            if self._read_for < view.snapshot.taken_at:
-                self._attempts, self._read_for = self._read(first_lines(view.problems)), view.snapshot.taken_at
-            return self._attempts
+    def of(self, snapshot: Snapshot) -> Attempts:
+        """One round trip, and none where nothing has changed."""
+        first = snapshot.taken_at - HOUR_MS
+        tasks = dict.fromkeys((fault.queue, fault.task_name) for fault in snapshot.faults if fault.last_seen_at > first)
+        names: dict[str, list[str]] = {}
+        for queue, name in islice(tasks, MOST_TASKS):
+            names.setdefault(queue, []).append(name)
+        asked = {
+            queue.name: (queue.changes, frozenset(names[queue.name]))
+            for queue in snapshot.queues
+            if queue.name in names
+        }
+        self._kept = {queue: kept for queue, kept in self._kept.items() if _holds(kept[0], asked.get(queue))}
+        missing = [queue for queue in asked if queue not in self._kept]
+        found = self._read({queue: names[queue] for queue in missing})
+        for queue in missing:
+            self._kept[queue] = (asked[queue], {task: found[task] for task in found if task[0] == queue})
+        return {task: attempts for _, known in self._kept.values() for task, attempts in known.items()}
 
-    def _read(self, problems: Sequence[Problem]) -> Attempts:
-        asked: dict[str, set[str]] = {}
-        for problem in problems:
-            tasks = {(fault.queue, fault.task_name) for fault in problem.faults}
-            for queue, name in tasks if len(tasks) <= MOST_TASKS else ():
-                asked.setdefault(queue, set()).add(name)
+    def _read(self, names: Mapping[str, Sequence[str]]) -> Attempts:
         try:
-            return self._inspector.attempts(asked) if asked else {}
-        except TaskyardError as error:  # the page tells it by the snapshot
+            return self._inspector.attempts(names) if names else NO_ATTEMPTS
+        except TaskyardError as error:  # what matters is told by the snapshot
             log.warning("when tasks completed last could not be read: %s", error)
-            return {}
+            return NO_ATTEMPTS
+
+
+def _holds(kept: _Asked, asked: _Asked | None) -> bool:
+    """`None`, a queue of an older Taskyard: nobody knows whether it has changed."""
+    return kept == asked and kept[0] is not None

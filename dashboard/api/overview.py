@@ -6,7 +6,6 @@ from flask import g
 
 from dashboard.api.table import reads
 from dashboard.api.values import Count, Time, Value, at, time
-from dashboard.parts import parts
 from dashboard.problems import Problem, shown_workers, worker_condition
 from dashboard.successes import Attempts, nothing_since
 from queue_core.errors import ServerRefused, ServerUnavailable
@@ -134,5 +133,4 @@ def shared_snapshot() -> Snapshot:
 
 
 def _problems() -> list[ProblemOut]:
-    attempts = parts().successes.of(g.view)
-    return [ProblemOut.of(problem, attempts) for problem in g.view.problems]
+    return [ProblemOut.of(problem, g.view.attempts) for problem in g.view.problems]

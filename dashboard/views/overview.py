@@ -17,7 +17,7 @@ from dashboard.parts import parts, trends
 from dashboard.problems import Problem, first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.rising import Pace, pace
-from dashboard.successes import Attempts, nothing_since
+from dashboard.successes import nothing_since
 from dashboard.trends import Trend
 from dashboard.worker_table import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
@@ -25,7 +25,6 @@ from queue_core.snapshot import Snapshot, is_live
 blueprint = Blueprint("overview", __name__)
 
 MOST_WORKERS = 8
-NO_ATTEMPTS: Attempts = {}
 
 # The steps of an empty server are a panel as well: a refresh can go from the one form of the page to the other.
 PANELS = {
@@ -78,9 +77,7 @@ class Overview:
     example: str = EXAMPLE
 
 
-def overview(
-    view: View, trends: Mapping[str, Trend], order: Order, page: int = 1, attempts: Attempts = NO_ATTEMPTS
-) -> Overview:
+def overview(view: View, trends: Mapping[str, Trend], order: Order, page: int = 1) -> Overview:
     table = queue_table(view, trends, order=order, page=page)
     snapshot = view.snapshot
     rows = worker_rows(snapshot.workers if snapshot else (), view.told_at)
@@ -93,7 +90,7 @@ def overview(
         problems=problems,
         muted=view.muted,
         paces=tuple(pace(problem.faults, view.now_ms) for problem in problems),
-        nothing_since=tuple(nothing_since(problem.faults, attempts, view.told_at) for problem in problems),
+        nothing_since=tuple(nothing_since(problem.faults, view.attempts, view.told_at) for problem in problems),
         more_problems=Counter(p.title for p in view.problems) - Counter(p.title for p in problems),
         table=table,
         workers=tuple(shown),
@@ -117,8 +114,7 @@ def _unattended(snapshot: Snapshot, now_ms: int) -> int:
 @blueprint.get("/")
 def index() -> Response:
     order = Order.read(request.args.get("sort"), COLUMNS, "trouble")
-    attempts = parts().successes.of(g.view)
-    page = overview(g.view, trends(), order, page_number(), attempts)
+    page = overview(g.view, trends(), order, page_number())
     socket = parts().settings.demo_socket
     if not socket:
         return render_page("overview/index.html", PANELS, page)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -129,6 +130,26 @@ def test_rising_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace
     redis_client.hset(key, f"{fault}:recent", f"{minute} 12")
     assert "12 failed attempts in 10 min, none in the 6 h before" in later.problems()[0]
     assert later.problems(11 * MINUTE) == []
+
+
+def test_lasting_fault(tasks: Tasks, later: Later, redis_client: Redis, namespace: str) -> None:
+    tasks.die(count=12)
+    key, fault = f"{namespace}:{{billing}}:faults", tasks.fingerprint()
+    now = tasks.inspector.server_ms()
+    about = json.loads(redis_client.hget(key, fault) or "{}")
+    about["first"] -= 600 * MINUTE
+    usual = " ".join(["5 60"] * 60)
+    redis_client.hset(key, mapping={fault: json.dumps(about), f"{fault}:recent": f"{now // MINUTE} 12 {usual}"})
+    assert later.problems() == []
+    queue, measured = tasks.yard.client.queue("billing"), {"charge": Figures(completed=1, failed=40)}
+    tasks.yard.client.run(protocol.measure(queue, measured, {"charge": 30 * MINUTE}), Session("web-1"))
+    at = datetime.fromtimestamp((now - 30 * MINUTE) // 1000, UTC)
+    (line,) = later.problems()
+    assert "Lasting fault ConnectionError: payments.internal refused the connection" in line
+    assert f"nothing completed since {at:%H:%M}" in line
+    assert re.search(f" since {at:%H:%M}:[0-9]{{2}} · 30 min", line)
+    tasks.yard.client.run(protocol.measure(queue, measured, {"charge": 0}), Session("web-2"))
+    assert later.problems() == []
 
 
 def test_no_worker(tasks: Tasks, one_line: Callable[..., str], later: Later) -> None:

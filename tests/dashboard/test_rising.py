@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from dashboard.rising import Pace, pace, rising_since
-from queue_core.snapshot import Fault
+from dashboard.rising import Pace, lasting_since, pace, rising_since
+from queue_core.snapshot import AttemptsMinute, Fault, NameAttempts
 
 NOW = 29_396_166 * 60_000 + 42_000
 MINUTE = 60_000
@@ -60,6 +62,29 @@ def test_a_young_fault_is_compared_with_what_is_known_of_it(age: int, is_rising:
     """60 in 40 minutes, as many in each ten of them: of an older one it would be many."""
     found = rising_since(fault(*every(range(40), 1), (41, 20), first_minutes_ago=age), NOW)
     assert (found is not None) is is_rising
+
+
+@pytest.mark.parametrize(
+    ("lately", "completed", "known", "age", "since"),
+    [
+        (10, 30, 60, 600, 30),  # since nothing of its task completes
+        (10, 30, 60, 20, 20),  # since it is there
+        (10, None, 60, 600, 60),  # as long as anything is known
+        (9, 30, 60, 600, None),
+        (10, 9, 60, 600, None),
+        (10, None, 9, 600, None),
+    ],
+)
+def test_it_lasts_where_nothing_of_its_task_completes_for_ten_minutes(
+    lately: int, completed: int | None, known: int, age: int, since: int | None
+) -> None:
+    told = NameAttempts((AttemptsMinute(NOW - known * MINUTE, 0, 1),), completed and NOW - completed * MINUTE)
+    found = lasting_since(replace(fault((0, lately)), first_seen_at=NOW - age * MINUTE), told, NOW)
+    assert found == (since and NOW - since * MINUTE)
+
+
+def test_it_is_not_known_to_last_where_nobody_tells_of_its_task() -> None:
+    assert lasting_since(fault((0, 10)), None, NOW) is None
 
 
 def test_what_was_not_read_does_not_rise() -> None:

@@ -8,8 +8,10 @@ import pytest
 from redis import Redis
 
 from dashboard import live, trends
-from dashboard.successes import nothing_since
-from queue_core.snapshot import AttemptsMinute, Fault, NameAttempts
+from dashboard.successes import NewestAttempts, nothing_since
+from queue_core import protocol
+from queue_core.protocol import Session
+from queue_core.snapshot import AttemptsMinute, Fault, Figures, NameAttempts
 from tests.console import Tasks, Visitor
 from tests.dashboard.test_known_faults import commands
 
@@ -62,3 +64,17 @@ def test_it_is_read_once_for_a_snapshot_however_many_look(
     for _ in range(3):
         visitor.text("/")
     assert commands(redis_client) - before == 1  # the question itself
+
+
+def test_of_a_queue_that_has_not_changed_it_is_not_read_again(tasks: Tasks, redis_client: Redis) -> None:
+    newest = NewestAttempts(tasks.inspector)
+    tasks.die(count=3)
+    tell = protocol.measure(tasks.yard.client.queue("billing"), {"charge": Figures(failed=3)}, {})
+    tasks.yard.client.run(tell, Session("web-1"))
+    found, before = newest.of(taken := tasks.inspector.snapshot()), commands(redis_client)
+    assert list(found) == [("billing", "charge")]
+    assert newest.of(taken) == found
+    assert commands(redis_client) - before == 1  # the question itself
+    tasks.yard.client.run(tell, Session("web-2"))
+    again = newest.of(tasks.inspector.snapshot())
+    assert again["billing", "charge"].failed_since_last_completed() == 6
