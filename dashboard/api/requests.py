@@ -20,6 +20,8 @@ from dashboard.identity import actor
 
 KEY_HEADER = "Idempotency-Key"
 MOST_KEY = 200
+MOST_TOLD = 300
+"""Characters of what is wrong."""
 KEY_PATTERN = "^[!-~]+$"
 _KEY = re.compile(KEY_PATTERN)
 _WHOLE_NUMBER = re.compile("[0-9]{1,15}")
@@ -144,6 +146,8 @@ def _sentence(text: str) -> str:
     what = text[: found.start()] if found else text
     what = what.replace("Object contains", "the object has").replace("Object missing", "the object lacks")
     what = what.replace("`", "").rstrip(".")
+    if len(what) > MOST_TOLD:  # it repeats what was sent
+        what = f"{what[:MOST_TOLD]}…"
     if found and found[1]:
         return f"{found[1]}: {what[:1].lower()}{what[1:]}."
     return f"{what[:1].upper()}{what[1:]}."
