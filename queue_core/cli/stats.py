@@ -12,8 +12,8 @@ from queue_core.cli.options import connect, server_options
 from queue_core.cli.output import bold, note_unreadable, print_json, safe, say
 from queue_core.cli.tables import table
 from queue_core.errors import InvalidArgument, TaskyardError
+from queue_core.formats import ago, count, duration
 from queue_core.formats import clock as clock_time
-from queue_core.formats import count, duration
 from queue_core.histogram import BOUNDS_MS, Histogram
 from queue_core.inspector import Inspector
 from queue_core.snapshot import Figures, Statistics
@@ -154,10 +154,18 @@ def drawing(statistics: Statistics) -> list[str]:
 
 
 def names_table(statistics: Statistics) -> str:
-    rows = [(name.name, *counts(name.total), *times(name.total)) for name in statistics.names]
+    def success(name: str) -> str:
+        told = statistics.attempts.get(name)
+        return ago(told.last_completed_at, statistics.taken_at) if told else "?"
+
+    rows = [(of.name, *counts(of.total), *times(of.total), success(of.name)) for of in statistics.names]
     if statistics.others != Figures():
-        rows.append(("(others)", *counts(statistics.others), *times(statistics.others)))
-    return table(("Task", *COUNT_HEADS, *TIMES), rows) if rows else "No task name was counted in this time."
+        rows.append(("(others)", *counts(statistics.others), *times(statistics.others), ""))
+    return (
+        table(("Task", *COUNT_HEADS, *TIMES, "Last success"), rows)
+        if rows
+        else "No task name was counted in this time."
+    )
 
 
 def sparkline(numbers: Sequence[int], most: int = DRAWN) -> str:
@@ -241,6 +249,10 @@ def as_object(statistics: Statistics) -> dict[str, object]:
         "periods": [{"at": period.at, **figures_object(period.figures)} for period in statistics.periods],
         "names": {name.name: figures_object(name.total) for name in statistics.names},
         "others": figures_object(statistics.others),
+        "attempts": {
+            name: {"last_completed_at": told.last_completed_at, "minutes": [asdict(minute) for minute in told.minutes]}
+            for name, told in statistics.attempts.items()
+        },
         "bucket_bounds_ms": BOUNDS_MS,
     }
 

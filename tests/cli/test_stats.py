@@ -50,7 +50,8 @@ def test_one_queue_with_its_hours(here: Run, busy: Tasks) -> None:
     assert lines[4] == "  Run        p50 750 ms, p95 975 ms, p99 995 ms (2 attempts)"
     assert any(line.startswith("  Enqueued   ") and line.endswith("█ 3") for line in lines)
     assert any(line.startswith("Hour (UTC)") for line in lines)
-    assert any(line.startswith("charge ") for line in lines)
+    (charge,) = (line for line in lines if line.startswith("charge "))
+    assert charge.endswith(("now", " s ago"))  # its last success
 
 
 def test_minutes_and_names_of_all_queues(here: Run, busy: Tasks) -> None:
@@ -75,6 +76,9 @@ def test_json_is_plain_numbers(here: Run, busy: Tasks) -> None:
     assert found["total"]["wait"] == {"count": 2, "p50_ms": 3.5, "p95_ms": 4.85, "p99_ms": 4.97, "buckets": [0, 0, 2]}
     assert found["names"]["charge"]["enqueued"] == 3
     assert found["bucket_bounds_ms"][:3] == [1, 2, 5]
+    (minute,) = found["attempts"]["charge"]["minutes"]
+    assert minute["at"] % 60_000 == 0
+    assert (minute["completed"], found["attempts"]["charge"]["last_completed_at"] > minute["at"]) == (2, True)
     assert [one["queue"] for one in json.loads(here("stats", "--json")[1])] == ["billing"]
 
 
