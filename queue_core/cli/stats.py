@@ -16,7 +16,7 @@ from queue_core.formats import ago, count, duration
 from queue_core.formats import clock as clock_time
 from queue_core.histogram import BOUNDS_MS, Histogram
 from queue_core.inspector import Inspector
-from queue_core.snapshot import Figures, Statistics
+from queue_core.snapshot import Figures, NameStatistics, Statistics
 from queue_core.telemetry import MAX_HOURS, MAX_MINUTES, MINUTE_MS
 
 TIMES = ("Wait p50", "p95", "p99", "Run p50", "p95", "p99")
@@ -154,11 +154,13 @@ def drawing(statistics: Statistics) -> list[str]:
 
 
 def names_table(statistics: Statistics) -> str:
-    def success(name: str) -> str:
-        told = statistics.attempts.get(name)
-        return ago(told.last_completed_at, statistics.taken_at) if told else "?"
+    def success(of: NameStatistics) -> str:
+        told = statistics.attempts.get(of.name)
+        if told is None:
+            return "?" if of.total.completed else "–"
+        return ago(told.last_completed_at, statistics.taken_at)
 
-    rows = [(of.name, *counts(of.total), *times(of.total), success(of.name)) for of in statistics.names]
+    rows = [(of.name, *counts(of.total), *times(of.total), success(of)) for of in statistics.names]
     if statistics.others != Figures():
         rows.append(("(others)", *counts(statistics.others), *times(statistics.others), ""))
     return (
