@@ -115,7 +115,7 @@ def create_app(
         Tender(run_operations),
         Speeds(),
         doors,
-        Noted(control, wall),
+        Noted(control, wall, consoles),
         Trends(inspector),
         KnownFaults(inspector),
         memory,

@@ -6,6 +6,7 @@ a page by a redirect, an open page's refresh and a program by 401.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 
@@ -74,10 +75,12 @@ class Access:
 
     def begin_attempt(self, name: str, address: str) -> float:
         """0, or how many seconds to wait before the next."""
-        return self._attempts.begin(name, address, self._wall())
+        g.attempt = secrets.token_hex(8)
+        return self._attempts.begin(name, address, self._wall(), g.attempt)
 
     def check(self, name: str, password: str, address: str) -> Account | None:
-        """Whose password it is; as slow for names that nobody has. Raises `TimeoutError` when too many are checked."""
+        """Of an attempt that has begun, whose password it is; as slow for names that nobody has. Raises `TimeoutError`
+        when too many are checked."""
         account = self.users().accounts.get(name)
         if not self._checking.acquire(timeout=BUSY_SECONDS):
             raise TimeoutError
@@ -87,7 +90,7 @@ class Access:
             self._checking.release()
         if not is_theirs or account is None:
             return None
-        self._attempts.was_right(name, address)
+        self._attempts.was_right(name, address, g.attempt)
         return account
 
     def sign_in(self, account: Account) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import secrets
 from typing import TYPE_CHECKING
 
 from dashboard.allowance import Allowance
@@ -33,8 +34,9 @@ class Attempts:
         self._address = Allowance(ADDRESS, SECONDS)
         self._name = Allowance(NAME, SECONDS)
 
-    def begin(self, name: str, address: str, now: float) -> float:
-        """One more, counted before it is looked at, or several at once would pass. 0, or how many seconds to wait."""
+    def begin(self, name: str, address: str, now: float, attempt: str = "") -> float:
+        """One more, counted before it is looked at, or several at once would pass. 0, or how many seconds to wait.
+        `attempt`: its id, by which `was_right` gives it back."""
         network = network_of(address)
         taken: list[tuple[Allowance, object]] = []
         for allowance, key in ((self._address, network), (self._both, (name, network)), (self._name, name)):
@@ -43,26 +45,27 @@ class Attempts:
                 break
             taken.append((allowance, key))
         else:
-            wait = self._begin_everywhere(name, network)
+            wait = self._begin_everywhere(name, network, attempt or secrets.token_hex(8))
         if wait:
             for earlier, earlier_key in taken:
                 earlier.give_back(earlier_key)
         return wait
 
-    def was_right(self, name: str, address: str) -> None:
+    def was_right(self, name: str, address: str, attempt: str = "") -> None:
         network = network_of(address)
         self._address.give_back(network)
         self._name.give_back(name)
         self._both.give_back((name, network), all_of_it=True)
         of_address, of_both, of_name = _keys(name, network)
         try:
-            self._consoles.give_back((of_address, of_name), all_of=of_both)
+            self._consoles.give_back((of_address, of_name), attempt, all_of=of_both)
         except TaskyardError as error:
             log.warning("an attempt to sign in stays counted: %s", error)
 
-    def _begin_everywhere(self, name: str, network: str) -> float:
+    def _begin_everywhere(self, name: str, network: str, attempt: str) -> float:
+        most = dict(zip(_keys(name, network), (ADDRESS, BOTH, NAME), strict=True))
         try:
-            return self._consoles.try_once(dict(zip(_keys(name, network), (ADDRESS, BOTH, NAME), strict=True)), SECONDS)
+            return self._consoles.try_once(most, SECONDS, attempt)
         except TaskyardError as error:
             log.warning("an attempt to sign in is counted by this console alone: %s", error)
             return 0.0

@@ -14,22 +14,24 @@ from dashboard.allowance import Allowance
 from queue_core.errors import InvalidArgument, TaskyardError
 
 if TYPE_CHECKING:
+    from queue_core.consoles import Consoles
     from queue_core.control import Control
 
 log = logging.getLogger(__name__)
 
 AN_HOUR = 10
-"""Entries of one kind of one person, and of all together who are not signed in, in each process. The next one says how
-many others there were."""
+"""Entries of one kind of one person, and of all together who are not signed in, by all consoles. The next one says how
+many others there were in its process."""
+SECONDS = 3600
 STRANGERS = ""
 
 
 class Noted:
-    """`wall`: seconds, by this host's clock."""
+    """`wall`: seconds, by this host's clock; `consoles`: where the others' entries are counted, too."""
 
-    def __init__(self, control: Control, wall: Callable[[], float]) -> None:
-        self._control, self._wall = control, wall
-        self._allowance = Allowance(AN_HOUR, 3600)
+    def __init__(self, control: Control, wall: Callable[[], float], consoles: Consoles) -> None:
+        self._control, self._wall, self._consoles = control, wall, consoles
+        self._allowance = Allowance(AN_HOUR, SECONDS)
         self._unwritten: Counter[tuple[str, str]] = Counter()
 
     def refused_request(self, by: str, why: str) -> None:
@@ -68,11 +70,19 @@ class Noted:
 
     def _allowed(self, kind: str, whose: str) -> str | None:
         """`None`: there were too many of this kind; else how many others there were since the last that was written."""
-        if self._allowance.take((kind, whose), self._wall()):
+        if self._allowance.take((kind, whose), self._wall()) or self._is_too_much(kind, whose):
             self._unwritten[kind, whose] += 1
             return None
         others = self._unwritten.pop((kind, whose), 0)
         return f"{others:,} others before it" if others else ""
+
+    def _is_too_much(self, kind: str, whose: str) -> bool:
+        """With what other processes have written. What this one refuses by itself is not asked for."""
+        try:
+            return self._consoles.try_once({f"{kind} {whose}": AN_HOUR}, SECONDS, secrets.token_hex(8)) > 0
+        except TaskyardError as error:
+            log.warning("entries of the audit stream are counted by this console alone: %s", error)
+            return False
 
     def _write(self, write: Callable[..., Any], what: str, **facts: str) -> None:
         """Raises `InvalidArgument`. What cannot be written is done all the same."""

@@ -1,4 +1,5 @@
-"""What the consoles of a namespace know of one another: whose sign-in has ended, and how often somebody tried to."""
+"""What the consoles of a namespace know of one another: whose sign-in has ended, and how often somebody tried what is
+limited."""
 
 from __future__ import annotations
 
@@ -47,35 +48,31 @@ class Consoles:
         (found,) = connection.checked(self._client.read(("ZRANGEBYSCORE", ended, now, "+inf")), self._client.url)
         return frozenset(member.decode("ascii", "replace") for member in found)
 
-    def try_once(self, most: Mapping[str, int], seconds: float) -> float:
+    def try_once(self, most: Mapping[str, int], seconds: float, attempt: str) -> float:
         """One more try of each of these, of which so many are allowed in `seconds` from the first. 0, or, where one has
-        had its most, how many seconds to wait: then it does not count."""
+        had its most, how many seconds to wait: then it does not count. `attempt`: its id, under which it counts once,
+        however often it is sent."""
         window = round(seconds * 1000)
         commands = [
             command
             for what in most
             for key in (self._tries(what),)
-            for command in (("INCR", key), ("PEXPIRE", key, window, "NX"), ("PTTL", key))
+            for command in (("SADD", key, attempt), ("PEXPIRE", key, window, "NX"), ("SCARD", key), ("PTTL", key))
         ]
         answers = self._client.write(*commands)
         waits = [
             max(1, left_ms) / 1000
-            for count, left_ms, limit in zip(answers[::3], answers[2::3], most.values(), strict=True)
+            for count, left_ms, limit in zip(answers[2::4], answers[3::4], most.values(), strict=True)
             if count > limit
         ]
         if waits:
-            self.give_back(most)
+            self.give_back(most, attempt)
         return max(waits, default=0.0)
 
-    def give_back(self, tries: Iterable[str], *, all_of: str | None = None) -> None:
-        """One try less of each; none at all any more of `all_of`."""
-        commands = [
-            command
-            for what in tries
-            for key in (self._tries(what),)
-            for command in (("DECR", key), ("PEXPIRE", key, 1000, "NX"))  # it may have expired meanwhile
-        ]
+    def give_back(self, tries: Iterable[str], attempt: str, *, all_of: str | None = None) -> None:
+        """That attempt does not count for any of these; none at all does any more for `all_of`."""
+        commands: list[tuple[str, ...]] = [("SREM", self._tries(what), attempt) for what in tries]
         self._client.write(*commands, *([("DEL", self._tries(all_of))] if all_of is not None else []))
 
     def _tries(self, what: str) -> str:
-        return keys.sign_in_tries(self._client.namespace, hashlib.blake2b(what.encode(), digest_size=12).hexdigest())
+        return keys.tries(self._client.namespace, hashlib.blake2b(what.encode(), digest_size=12).hexdigest())

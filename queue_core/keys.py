@@ -91,9 +91,9 @@ def ended_sign_ins(namespace: str) -> str:
     return f"{namespace}:ended_sign_ins"
 
 
-def sign_in_tries(namespace: str, digest: str) -> str:
-    """STRING with an expiry of 5 min: how often somebody tried to sign in, by name, by address, or by both."""
-    return f"{namespace}:sign_in_tries:{digest}"
+def tries(namespace: str, digest: str) -> str:
+    """SET of the attempts' ids, with an expiry: what somebody tried of late that is limited, e.g. to sign in so."""
+    return f"{namespace}:tries:{digest}"
 
 
 class QueueKeys:

@@ -15,7 +15,7 @@ from queue_core.keys import QueueKeys
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(path for package in ("queue_core", "dashboard") for path in (ROOT / package).rglob("*.py"))
 KEYS = {name for name in vars(QueueKeys) if not name.startswith("_")}
-KEYS |= {"queues", "workers", "worker", "audit", "schedules", "ended_sign_ins", "sign_in_tries"}
+KEYS |= {"queues", "workers", "worker", "audit", "schedules", "ended_sign_ins", "tries"}
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 NO_TASKS = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
 """They change no task."""

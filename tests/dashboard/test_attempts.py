@@ -103,8 +103,8 @@ def test_nobody_can_keep_a_person_out_by_asking_one_console_after_another(consol
 
 def test_what_another_console_found_right_does_not_count(consoles: Consoles) -> None:
     for number in range(NAME * 2):
-        assert Attempts(consoles).begin("ada", f"192.0.2.{number % 3}", 0) == 0
-        Attempts(consoles).was_right("ada", f"192.0.2.{number % 3}")
+        assert Attempts(consoles).begin("ada", f"192.0.2.{number % 3}", 0, f"a{number}") == 0
+        Attempts(consoles).was_right("ada", f"192.0.2.{number % 3}", f"a{number}")
 
 
 def test_what_the_others_refuse_does_not_count_here(consoles: Consoles) -> None:

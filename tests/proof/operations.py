@@ -13,6 +13,7 @@ from typing import Any
 from queue_core import Taskyard, fsck, keys, protocol
 from queue_core.aio import AsyncClient
 from queue_core.client import Client
+from queue_core.consoles import Consoles
 from queue_core.control import Control
 from queue_core.histogram import Histogram
 from queue_core.moving import BATCH
@@ -409,6 +410,21 @@ def tell_workers(engine: Engine) -> Doing:
     return run
 
 
+def sign_in_to_consoles(engine: Engine) -> Doing:
+    """Tries until there are too many, one of them right; and a sign-in that ends before its time."""
+
+    def run(client: Client) -> Any:
+        consoles = Consoles(client=client)
+        waits = [consoles.try_once({"name ada": 3, "address": 4}, 60, f"a{number}") > 0 for number in range(5)]
+        consoles.give_back(["address"], "a1", all_of="name ada")
+        waits += [consoles.try_once({"name ada": 3, "address": 3}, 60, f"b{number}") > 0 for number in range(2)]
+        consoles.end_sign_in("s1", 2_000, 1_000)
+        kept = [client.read(("SCARD", key))[0] for key in sorted(engine.redis.keys("*:tries:*"))]
+        return waits, kept, consoles.ended_sign_ins(1_500)
+
+    return run
+
+
 def bulk(verb: str, state: State, count: int = 20) -> Operation:
     """Bulk work from its beginning to its end. `count`: from 257 more than one chunk."""
 
@@ -479,6 +495,7 @@ OPERATIONS: dict[str, Operation] = {
     "unmask": unmask,
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
     "sign in": lambda engine: lambda client: Control(client=client).sign_in("192.0.2.1", **ACT),
+    "sign in to consoles": sign_in_to_consoles,
     "sign out": lambda engine: lambda client: Control(client=client).sign_out("192.0.2.1", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),

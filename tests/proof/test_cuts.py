@@ -12,6 +12,7 @@ import pytest
 
 from queue_core import Taskyard, protocol, scripts
 from queue_core.client import Client
+from queue_core.consoles import Consoles
 from queue_core.consumer import Claim, Lease
 from queue_core.control import Control
 from queue_core.inspector import Inspector
@@ -92,10 +93,10 @@ def test_operation_that_is_cut_at_any_round_trip_does_the_same_and_says_the_same
         assert number >= requests or "result" in name, f"{name}: fewer requests than before"
 
 
-PUBLIC = (Taskyard, Task, TaskHandle, Queue, Claim, Lease, Control, Operations, Schedules)
+PUBLIC = (Taskyard, Task, TaskHandle, Queue, Claim, Lease, Control, Operations, Schedules, Consoles)
 CHANGE_NOTHING = {
     "Taskyard.task", "Taskyard.add_middleware", "Taskyard.schedule", "Taskyard.task_status", "Taskyard.explain",
-    "Taskyard.close", "Schedules.close",
+    "Taskyard.close", "Schedules.close", "Consoles.close", "Consoles.ended_sign_ins",
     "Task.message", "Task.options", "TaskHandle.of", "TaskHandle.status", "Queue.peek", "Queue.explain",
     "Control.close", "Operations.close", "Operations.preview", "Operations.preview_several", "Operations.undoing",
 }  # fmt: skip
