@@ -72,5 +72,11 @@ class Telling:
             return "" if self._verb == "stop" else "it has ended"
         if not is_live(worker, now_ms):
             return f"silent for {duration((now_ms - worker.heartbeat_at) / 1000)}"
-        is_done = {"quiet": worker.state == "quiet" and not worker.busy, "resume": worker.state != "quiet"}
+        is_done = {"quiet": is_at_rest(worker), "resume": worker.state != "quiet"}
         return "" if is_done.get(self._verb) else None
+
+
+def is_at_rest(worker: WorkerSnapshot) -> bool:
+    """It was told to be quiet, all of its processes have heard of it, and nothing runs."""
+    has_heard = all(process.state not in ("starting", "running", "stuck") for process in worker.processes)
+    return worker.state == "quiet" and has_heard and not worker.busy

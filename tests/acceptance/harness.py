@@ -66,3 +66,4 @@ def wait_until(condition: Callable[[], bool], seconds: float = 20) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
+        time.sleep(0.02)

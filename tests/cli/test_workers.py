@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from queue_core.cli import workers
+from queue_core.cli import telling, workers
 from queue_core.snapshot import ProcessSnapshot, WorkerCommand, WorkerSnapshot
 from tests.cli.harness import Run
 
@@ -63,6 +64,17 @@ def test_words_that_make_no_sense_are_refused(here: Run, words: list[str], compl
     code, _, complaints = here("workers", *words)
     assert code == 2
     assert complaint in complaints
+
+
+@pytest.mark.parametrize(("state", "is_at_rest"), [("quiet", True), ("starting", False), ("running", False)])
+def test_worker_is_at_rest_when_its_processes_have_heard_of_it_too(state: str, is_at_rest: bool) -> None:
+    """Until then one of them may take another task."""
+    processes = tuple(
+        replace(process, state=one) for process, one in zip(WORKER.processes, ("quiet", state), strict=True)
+    )
+    told = replace(WORKER, state="quiet", busy=0, processes=processes)
+    assert telling.is_at_rest(told) == is_at_rest
+    assert not telling.is_at_rest(replace(told, busy=1))
 
 
 def test_nothing_to_list_says_how_it_begins(here: Run) -> None:

@@ -142,3 +142,9 @@ def record_of(redis: Redis, worker: Worker) -> dict[str, Any]:
     text: Any = redis.get(keys.worker(NAMESPACE, worker.id))
     record: dict[str, Any] = json.loads(text) if text else {}
     return record
+
+
+def is_quiet(redis: Redis, worker: Worker) -> bool:
+    """It was told, and so were its processes: until then one of them may take another task."""
+    record = record_of(redis, worker)
+    return record.get("state") == "quiet" and all(process["state"] == "quiet" for process in record["processes"])

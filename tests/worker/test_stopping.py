@@ -19,6 +19,7 @@ from tests.worker.harness import (
     counted,
     history_of,
     is_alive,
+    is_quiet,
     record_of,
     traces,
     wait_until,
@@ -98,7 +99,7 @@ def test_quiet_worker_finishes_what_runs_and_claims_nothing_until_it_may_again(
     shop.wait.enqueue("a", seconds=0.3)
     wait_until(lambda: traces(redis) == ["a began"])
     worker.signal(signal.SIGTSTP)
-    wait_until(lambda: record_of(redis, worker)["state"] == "quiet")
+    wait_until(lambda: is_quiet(redis, worker))
     shop.wait.enqueue("b", seconds=0)
     wait_until_completed(redis, 1, "slow")
     quiet_at = record_of(redis, worker)["heartbeat_at"]
@@ -117,7 +118,7 @@ def test_quiet_worker_leaves_new_tasks_to_others(start_worker: StartWorker, yard
     shop.note.enqueue("seen")
     wait_until(lambda: traces(redis) == ["seen"])
     quiet.signal(signal.SIGTSTP)
-    wait_until(lambda: record_of(redis, quiet)["state"] == "quiet")
+    wait_until(lambda: is_quiet(redis, quiet))
     start_worker("other")
     for i in range(5):
         shop.who_am_i.options(task_id=f"t{i}").enqueue()
