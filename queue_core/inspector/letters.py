@@ -16,8 +16,6 @@ from queue_core.snapshot import Fault, Page, State, TaskSummary
 
 MAX_CHOSEN = 20_000
 """Faults. Each is asked once for how many letters it has, and once for its newest."""
-LOOK_AT_ONCE = 100
-"""Faults."""
 _LAST_MS = 10**13 - 1
 
 Named = tuple[str, str]
@@ -61,6 +59,10 @@ class _Letter:
     @property
     def order(self) -> tuple[int, str, str, bytes]:
         return self.died_at, self.queue, self.fingerprint, self.task_id
+
+    @property
+    def fault(self) -> Named:
+        return self.queue, self.fingerprint
 
 
 def check_faults(faults: Iterable[Named | Fault]) -> Chosen:
@@ -110,15 +112,19 @@ def letters_page(reader: Reader, faults: Chosen, span: Span, position: Position 
     """Four round trips: a look at each fault's next letter finds those that can have a part in this page. Faults of
     which it is known when they were last seen are looked at in that order, some at once, as far as it is needed."""
     counts = count_letters(reader, faults, span)
-    present = sorted((named for named in faults if counts[named]), key=lambda named: -_last_seen_at(faults[named]))
+    present = sorted(
+        (named for named in faults if counts[named]), key=lambda named: _newest(faults[named], named), reverse=True
+    )
+    looked: dict[Named, list[_Letter]] = {}
     heads: list[_Letter] = []
-    while present and not (len(heads) > limit and heads[-1].died_at > _last_seen_at(faults[present[0]])):
-        some = sum(_last_seen_at(faults[named]) == math.inf for named in present) or LOOK_AT_ONCE
-        heads += _next_letters(reader, present[:some], span, position, 1)
-        heads = sorted(heads, key=lambda letter: letter.order, reverse=True)[: limit + 1]
+    while present and not (len(heads) > limit and heads[-1].order > _newest(faults[present[0]], present[0])):
+        some = sum(_last_seen_at(faults[named]) == math.inf for named in present) or limit + 1
+        looked |= _next_letters(reader, present[:some], span, position, 2)
+        heads = _newest_of((letters[0] for letters in looked.values() if letters), limit + 1)
         present = present[some:]
-    found = _next_letters(reader, [(head.queue, head.fingerprint) for head in heads], span, position, limit + 1)
-    letters = sorted(found, key=lambda letter: letter.order, reverse=True)[: limit + 1]
+    several = [head.fault for head in heads if len(looked[head.fault]) > 1]
+    looked |= _next_letters(reader, several, span, position, limit + 1)
+    letters = _newest_of((letter for head in heads for letter in looked[head.fault]), limit + 1)
     older = None
     if len(letters) > limit:
         last = letters[limit - 1]
@@ -128,24 +134,34 @@ def letters_page(reader: Reader, faults: Chosen, span: Span, position: Position 
     return Page(tuple(rows), sum(counts.values()), older)
 
 
+def _newest(fault: Fault | None, named: Named) -> tuple[float, str, str, bytes]:
+    """What `_Letter.order` of its newest letter is at most, beside those of other faults."""
+    return _last_seen_at(fault), *named, b""
+
+
 def _last_seen_at(fault: Fault | None) -> float:
     """None of its letters died later; infinite where that is not known."""
     return fault.last_seen_at if fault and fault.last_seen_at else math.inf
 
 
+def _newest_of(letters: Iterable[_Letter], most: int) -> list[_Letter]:
+    return sorted(letters, key=lambda letter: letter.order, reverse=True)[:most]
+
+
 def _next_letters(
     reader: Reader, faults: Sequence[Named], span: Span, position: Position | None, limit: int
-) -> list[_Letter]:
+) -> dict[Named, list[_Letter]]:
     """The newest of each fault behind the position."""
     commands = []
     for queue, name in faults:
         key, last = reader.client.queue(queue).dead_by_fault, _last(queue, name, span, position)
         commands.append(("ZREVRANGEBYLEX", key, last, span.first(name), "LIMIT", 0, limit))
-    found = []
+    found: dict[Named, list[_Letter]] = {}
     for (queue, name), members in zip(faults, _read(reader, commands), strict=True):
+        letters = found[queue, name] = []
         for member in members:
             before, _, task_id = member.rpartition(b":")
-            found.append(_Letter(decoding.number(before.rpartition(b":")[2]), queue, name, task_id))
+            letters.append(_Letter(decoding.number(before.rpartition(b":")[2]), queue, name, task_id))
     return found
 
 
