@@ -48,17 +48,16 @@ class FaultFilter:
     def is_set(self) -> bool:
         return bool(self.queue) or self.chooses or self.is_timed
 
-    def matches(self, fault: Fault) -> bool:
+    def of(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
         text = self.text.lower()
+        return tuple(fault for fault in faults if self._is_of_it(fault) and (not text or _holds(fault, text)))
+
+    def _is_of_it(self, fault: Fault) -> bool:
         return (
             self.queue in ("", fault.queue)
             and self.task in ("", fault.task_name)
             and self.error_class in ("", fault.error_class)
-            and any(text in part.lower() for part in (fault.title, fault.task_name, fault.queue, fault.frame))
         )
-
-    def of(self, faults: Iterable[Fault]) -> tuple[Fault, ...]:
-        return tuple(fault for fault in faults if self.matches(fault))
 
     def within(self, queue: str) -> FaultFilter:
         return replace(self, queue=queue)
@@ -81,6 +80,16 @@ def _time(name: str, arguments: Mapping[str, str], zone: tzinfo, *, is_end: bool
         return read_time(name, arguments.get(name, ""), zone, is_end=is_end)
     except InvalidArgument as error:
         raise BadParameter(name, str(error)) from None
+
+
+def _holds(fault: Fault, text: str) -> bool:
+    """There may be thousands of faults, and each look goes through all of them."""
+    return (
+        text in fault.title.lower()
+        or text in fault.task_name.lower()
+        or text in fault.queue.lower()
+        or text in fault.frame.lower()
+    )
 
 
 def is_local(text: str) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
+from datetime import tzinfo
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from flask import Flask, g, request, url_for
@@ -28,6 +30,10 @@ FIRST_TEMPLATES = ("base", "shared/", "overview/", "queues/_rows")
 """Of the overview, which is opened first."""
 SPARKLINES = 1_000
 """That are kept: each is shown until its queue's minutes are read again."""
+TEXTS = 10_000
+"""Addresses and times that are kept: a page that refreshes itself has the same again and again."""
+QUARTER_MS = 900_000
+"""Of an hour. In every zone the day begins with one."""
 
 
 class Unindented(Extension):
@@ -56,7 +62,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
     environment.filters.update(
         exact=filters.exact,
         count=filters.short_count,
-        iso=filters.iso,
+        iso=lru_cache(maxsize=TEXTS)(filters.iso),
         rate=filters.rate,
         size=filters.size,
         short_id=filters.short_id,
@@ -73,7 +79,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         for_input=lambda at: filters.for_input(at, viewer().zone),
         time_of_day=lambda at: filters.time_of_day(at, viewer().zone),
         minute=lambda at: filters.minute(at, now_ms(), viewer().zone),
-        precise=lambda at: filters.clock(at, now_ms(), viewer().zone, with_ms=True),
+        precise=lambda at: _precise(at, now_ms() // QUARTER_MS, viewer().zone),
     )
     environment.globals.update(
         plural=filters.plural,
@@ -93,6 +99,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         page_of=lambda operation: url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue),
         may=lambda role: current_user().may(Role[role.upper()]),
         take_toasts=take_toasts,
+        url_for=_addresses(app),
         with_query=with_query,
     )
 
@@ -139,8 +146,31 @@ def _can_be_got(path: str) -> bool:
     return adapter is not None and adapter.test(path, "GET")
 
 
+@lru_cache(maxsize=TEXTS)
+def _precise(at: int | None, quarter: int, zone: tzinfo) -> str:
+    return filters.clock(at, quarter * QUARTER_MS, zone, with_ms=True)
+
+
+def _addresses(app: Flask) -> Callable[..., str]:
+    """`url_for` for templates. Beside its arguments an address is made of where the console is served, and nothing else
+    of a request: no endpoint in a template begins with a dot."""
+
+    @lru_cache(maxsize=TEXTS, typed=True)
+    def made(root: str, endpoint: str, **values: Any) -> str:
+        return app.url_for(endpoint, **values)
+
+    def address(endpoint: str, **values: Any) -> str:
+        try:
+            return made(request.script_root, endpoint, **values)
+        except TypeError:  # a list is no key
+            return app.url_for(endpoint, **values)
+
+    return address
+
+
 def _finalize(value: object) -> object:
-    return filters.visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    is_text = type(value) is str or (isinstance(value, str) and not isinstance(value, Markup))
+    return filters.visible(cast(str, value)) if is_text else value
 
 
 def _static_url(app: Flask, name: str) -> str:

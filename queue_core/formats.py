@@ -161,7 +161,7 @@ def one_line(text: str) -> str:
 
 
 _INVISIBLE = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn"}
-_SUSPECT = re.compile(r"[^\x20-\x7e\n\t]")
+_SUSPECT = re.compile(r"[^\x20-\x7e\n\t\u00a0\u202f–…·]")
 _FILLERS = "\u115f\u1160\u3164\uffa0\u2800\u034f\u180b\u180c\u180d\u180f"
 
 
@@ -171,14 +171,12 @@ def visible(text: str) -> str:
     Controls become their pictures (`␀`, `␛`), everything else that has no shape its number (`\\u202e`). What a terminal
     or a page is given this way cannot move its cursor, change its colours or turn its lines round.
     """
-    return _SUSPECT.sub(_shown, text)
+    return text if text.isascii() and text.isprintable() else _SUSPECT.sub(_shown, text)
 
 
 def _shown(found: re.Match[str]) -> str:
     character = found[0]
     code = ord(character)
-    if character in "\u202f\u00a0":
-        return character
     if code < 32:
         return chr(0x2400 + code)
     if code == 127:
