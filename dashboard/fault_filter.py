@@ -11,6 +11,9 @@ from dashboard.parameters import BadParameter, short
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Fault
 
+MOST_CLASS = 200
+"""Characters that are kept of the name of a class."""
+
 
 @dataclass(frozen=True, slots=True)
 class FaultFilter:
@@ -29,7 +32,7 @@ class FaultFilter:
         return cls(
             queue=arguments.get("queue", ""),
             task=short("task", arguments.get("task", "")),
-            error_class=short("class", arguments.get("class", "")),
+            error_class=short("class", arguments.get("class", ""), MOST_CLASS),
             text=short("q", arguments.get("q", "")),
             since=_time("since", arguments, zone),
             until=_time("until", arguments, zone, is_end=True),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from dashboard.api.values import UNSET, Meta, Moment, Name, Query, UnsetType, ms_of
-from dashboard.fault_filter import FaultFilter
+from dashboard.fault_filter import MOST_CLASS, FaultFilter
 from dashboard.parameters import MOST_TEXT
 
 Text = Annotated[str, Meta(max_length=MOST_TEXT)]
@@ -14,7 +14,7 @@ Text = Annotated[str, Meta(max_length=MOST_TEXT)]
 class ChosenQuery(Query, frozen=True):
     queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
     task: Annotated[Text, Meta(description="Only of this task name.")] = ""
-    error_class: Annotated[Text, Meta(description="Only of this class of exceptions.")] = ""
+    error_class: Annotated[str, Meta(max_length=MOST_CLASS, description="Only of this class of exceptions.")] = ""
     text: Annotated[Text, Meta(description="Only of faults in whose error, task, queue or frame this stands.")] = ""
     since: Annotated[Moment, Meta(description="Only letters that died at or after this.")] | UnsetType = UNSET
     until: Annotated[Moment, Meta(description="Only letters that died at or before this.")] | UnsetType = UNSET

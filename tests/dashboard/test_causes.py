@@ -95,6 +95,14 @@ def test_new_failures_that_each_have_a_message_of_their_own(tasks: Tasks, later:
     assert later.page(path=unescape(listed)).count('id="fault-') == 3
 
 
+def test_the_line_leads_to_its_faults_whatever_their_class_is_called(tasks: Tasks, later: Later) -> None:
+    long = type("X" * 300, (Exception,), {})
+    for name in ("ada", "bo", "cy"):
+        tasks.die(error=long(f"no customer {name}"))
+    (href,) = set(re.findall(r'href="(/dead\?[^"]*class=[^"]*)"', later.page()))
+    assert later.page(path=unescape(href)).count('id="fault-') == 3
+
+
 def test_a_fault_whose_task_completes_no_more_says_since_when(tasks: Tasks, later: Later) -> None:
     tasks.die(count=3)
     tasks.die("images", count=3)  # the same cause
