@@ -41,8 +41,8 @@ document.addEventListener("securitypolicyviolation", event =>
     console.error(`CSP violation: ${event.effectiveDirective} ${event.blockedURI}`));
 """
 
-ONE_BY_ONE = {"tests/acceptance/test_console.py", "tests/proof/test_mutants.py"}
-"""Long files whose tests share nothing: each test runs in whichever process is free."""
+ONE_BY_ONE = re.compile("tests/acceptance/(?!test_demo)|tests/proof/test_mutants")
+"""Files whose tests share nothing: each test runs in whichever process is free."""
 
 
 def missing(what: str) -> NoReturn:
@@ -58,13 +58,17 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files that compute and files that wait in turn, then tests that are given out one by one, then the browser's."""
+    """Files that compute and files that wait in turn, then tests that are given out one by one, then the browser's; of
+    these, those first that are given more time than others, so that no long one is the last."""
 
-    def place(item: pytest.Item) -> tuple[bool, bool, int]:
+    def place(item: pytest.Item) -> tuple[bool, bool, float, int]:
         # Playwright keeps an event loop running in this thread, in which asyncio.run() then refuses to work.
         needs_browser = item.get_closest_marker("browser") is not None
         file = item.nodeid.partition("::")[0]
-        return needs_browser, file in ONE_BY_ONE, zlib.crc32(file.encode())
+        is_one_by_one = bool(ONE_BY_ONE.match(file))
+        time_limit = item.get_closest_marker("timeout")
+        seconds = time_limit.args[0] if time_limit and is_one_by_one else 0
+        return needs_browser, is_one_by_one, -seconds, zlib.crc32(file.encode())
 
     items.sort(key=place)
 
@@ -83,7 +87,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            return nodeid if file in ONE_BY_ONE else file
+            return nodeid if ONE_BY_ONE.match(file) else file
 
     return Scheduling(config, log) if config.getvalue("dist") == "loadfile" else None
 
