@@ -182,7 +182,7 @@ def _without(error: HTTPException) -> dict[str, str]:
     """The way to the same page without what is wrong with its address."""
     if not isinstance(error, BadParameter) or request.method != "GET":
         return {}
-    return {f"Show the page without {error.parameter}": with_query(**{error.parameter: None})}
+    return {f"Show the page without “{error.parameter}”": with_query(**{error.parameter: None})}
 
 
 def _unexpected(error: Exception) -> Response:
@@ -199,6 +199,8 @@ def _sentence(error: HTTPException) -> str:
         return "There is no such page."
     if error.code == 405:
         return "Nothing was done."
+    if isinstance(error, BadParameter):
+        return f"In the {'address' if request.method == 'GET' else 'form'}, {error.description}"
     return error.description or ""
 
 

@@ -41,7 +41,10 @@ class AuditQuery(Query, frozen=True):
     limit: Limit = 50
     queue: Annotated[Name, Meta(description="Only what was done in this queue.")] | UnsetType = UNSET
     by: Annotated[str, Meta(max_length=200, description="Only what this person, or token NAME, did.")] = ""
-    what: Annotated[str, Meta(max_length=200, description="Only this, as the button says it: Retry, Purge, …")] = ""
+    what: (
+        Annotated[str, Meta(description="Only this, as the button says it.", extra_json_schema={"enum": list(WHATS)})]
+        | UnsetType
+    ) = UNSET
 
 
 @reads("/audit", Entries, query=AuditQuery)
@@ -49,7 +52,7 @@ def audit(query: AuditQuery) -> Entries:
     """The audit stream, newest first. About the last 10,000 entries."""
     if query.what and query.what not in WHATS:
         raise InvalidArgument(f"what is {shown(query.what)}; it must be one of {', '.join(WHATS)}")
-    chosen = AuditFilter(query.queue or "", query.by.strip(), query.what)
+    chosen = AuditFilter(query.queue or "", query.by.strip(), query.what or "")
     entries, older = entries_of(chosen, query.limit, query.cursor or None)
     rows = [
         EntryOut(

@@ -34,7 +34,9 @@ class EditIn(Change, frozen=True, kw_only=True):
     is the value that is stored."""
 
     died_at: Annotated[Moment, Meta(description="As the task tells it (at): one that died again is left alone.")]
-    payload_json: Annotated[str, Meta(max_length=MOST_EDITED, description="The whole payload.")] | UnsetType = UNSET
+    payload_json: (
+        Annotated[str, Meta(min_length=2, max_length=MOST_EDITED, description="The whole payload.")] | UnsetType
+    ) = UNSET
     priority: Annotated[int, Meta(ge=-MAX_PRIORITY, le=MAX_PRIORITY)] | UnsetType = UNSET
     max_retries: Annotated[int, Meta(ge=0, le=MAX_ALLOWED_RETRIES)] | UnsetType = UNSET
 

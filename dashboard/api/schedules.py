@@ -101,7 +101,7 @@ class SchedulesQuery(Query, frozen=True):
     queue: Annotated[Name, Meta(description="Only those of this queue.")] | UnsetType = UNSET
 
 
-Expression = Annotated[str, Meta(max_length=200, description="A cron expression.")]
+Expression = Annotated[str, Meta(min_length=1, max_length=200, description="A cron expression.")]
 Zone = Annotated[str, Meta(min_length=1, max_length=64, description="Of the cron expression; e.g. Europe/Berlin.")]
 Every = Annotated[float, Meta(gt=0, description="So many seconds lie between two.")]
 Missed = Annotated[Literal["skip", "one", "all"], Meta(description="What came while nobody enqueued it.")]

@@ -199,7 +199,7 @@ def test_no_field_of_a_form_breaks_it(app: Flask, visitor: Visitor, places: Plac
 @pytest.mark.parametrize(
     ("path", "said", "link"),
     [
-        ("/queues?sort=colour", "sort is 'colour'; it must be one of trouble, name, ready", "/queues"),
+        ("/queues?sort=colour", "In the address, sort is 'colour'; it must be one of trouble, name, ready", "/queues"),
         ("/workers?sort=--name&q=web", "with - before it the largest first", "/workers?q=web"),
         ("/schedules?page=0", "page is '0'; it must be a whole number from 1 on.", "/schedules"),
         ("/dead?page=x&queue=billing", "page is 'x'", "/dead?queue=billing"),
