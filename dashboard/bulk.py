@@ -17,8 +17,9 @@ from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.toasts import say
 from dashboard.wording import act, effect
+from queue_core.bounds import DRIPPING
 from queue_core.errors import InvalidArgument, OperationEnded, TooManyOperations, UnknownOperation, UnknownQueue
-from queue_core.operations import CANARY_FROM, DRIPPING, operation_id
+from queue_core.operations import CANARY_FROM, operation_id
 from queue_core.settings import TRASH_SECONDS
 from queue_core.snapshot import Bound, Operation, Preview, State
 

@@ -40,6 +40,7 @@ COUNTERS = {
     "expired": ("taskyard_tasks_expired", "Tasks that were not begun before their time was over."),
     "cancelled": ("taskyard_tasks_cancelled", "Tasks that somebody cancelled."),
     "requeued": ("taskyard_tasks_requeued", "Dead letters that an operator retried."),
+    "recalled": ("taskyard_tasks_recalled", "Retried tasks that were dead letters again before they began."),
     "deleted": ("taskyard_tasks_deleted", "Tasks that were deleted for good."),
     "imported": ("taskyard_tasks_imported", "Tasks that came from another queue."),
     "exported": ("taskyard_tasks_exported", "Tasks that went to another queue."),

@@ -273,7 +273,8 @@ class QueueKeys:
 
     @cached_property
     def outcomes(self) -> str:
-        """HASH, for each operation o that requeues: `o:completed`, `o:failed`, `o:ended` → how many of its tasks. The
+        """HASH, for each operation o that requeues: `o:completed`, `o:failed`, `o:ended`, `o:recalled` → how
+        many of its tasks. The
         last word of a task's counters in `history` is the operation that requeued it last, with a `!` once it has
         failed again."""
         return self._prefix + "outcomes"

@@ -7,7 +7,7 @@ Whoever runs chunks (`tend`) may stop at any moment: another takes over when not
 from __future__ import annotations
 
 import hashlib
-import math
+import itertools
 import secrets
 import threading
 import time
@@ -16,8 +16,9 @@ from typing import Any
 
 from queue_core import audit, connection, decoding, keys, protocol, settings
 from queue_core.audit import Act
+from queue_core.bounds import check_bound, check_pace, describe
 from queue_core.client import Client
-from queue_core.control import check_keep_seconds, check_ms, history_facts
+from queue_core.control import check_keep_seconds, history_facts
 from queue_core.errors import (
     InvalidArgument,
     OperationEnded,
@@ -27,22 +28,19 @@ from queue_core.errors import (
     UnknownQueue,
     shown,
 )
-from queue_core.inspector import Inspector, is_operation_id
+from queue_core.inspector import MAX_ROWS, Inspector, is_operation_id
 from queue_core.keys import QueueKeys
 from queue_core.moving import Move
-from queue_core.previews import Previews, check_target, check_way
-from queue_core.protocol import Acted, Argument, Call, Chunk, ChunkDone, Session
+from queue_core.previews import Previews
+from queue_core.protocol import Acted, Call, Chunk, ChunkDone, Session
 from queue_core.protocol.operations import MAX_UNDER_WAY
 from queue_core.snapshot import Bound, Operation, Preview, State
 
-DRIPPING = frozenset({"requeue", "restore", "promote", "move"})
-"""Verbs that give workers something to do."""
-MIN_DRIP, MAX_DRIP = 0.01, 100_000.0
-"""Tasks per second."""
-MAX_CANARY = 1_000
 CANARY, CANARY_FROM = 10, 1_000
 MAX_QUEUES = 1_000
 """That are looked at for operations that nobody runs."""
+MOST_RECALLS = 5
+"""Of one operation: another follows one that was cancelled."""
 HINT_MS = 8 * 86_400_000
 WAIT_SECONDS = 0.5
 MOST_REST_SECONDS = 0.01
@@ -57,6 +55,11 @@ def suggest_canary(count: int) -> int:
 def operation_id(queue: str, action_id: str) -> str:
     """The same form begins the same operation."""
     return hashlib.sha256(f"{queue}\n{action_id}".encode()).hexdigest()[:12]
+
+
+def recall_forms(operation_id: str) -> tuple[str, ...]:
+    """Whoever presses, it is the same form, and another one only where what the one before began was cancelled."""
+    return tuple(f"recall {operation_id} {number}" for number in range(1, MOST_RECALLS + 1))
 
 
 class Operations:
@@ -122,8 +125,20 @@ class Operations:
         self._client.queue(queue)
         now = self._inspector.server_ms()
         bound = Bound(queue, "restore", State.TRASHED, now, count, since=since, highest=until, undoes=act)
-        _check_bound(bound)
+        check_bound(bound)
         return bound
+
+    def recalling(self, queue: str, operation_id: str) -> Bound:
+        """What makes dead letters again of those tasks that an operation has requeued and nobody has begun since. One
+        that is still under way ends when this is started, and what it requeues until then is meant, too. Four round
+        trips. Raises `UnknownOperation`, and `InvalidArgument` where there is nothing to recall."""
+        found = self._inspector.operation(operation_id, queue)
+        if found.bound.verb != "requeue":
+            raise InvalidArgument(f"operation {operation_id} is to {found.bound.verb}: what was requeued is recalled")
+        now, count = self._inspector.server_ms(), self._inspector.recallable([found])[0]
+        if not count:
+            raise InvalidArgument(f"operation {operation_id} has requeued nothing that has not begun")
+        return Bound(queue, "recall", State.READY, now, count, undoes=operation_id)
 
     # Beginning and steering.
 
@@ -145,7 +160,7 @@ class Operations:
         if not isinstance(bound, Bound):
             raise InvalidArgument(f"bound {shown(bound, 80)} is not accepted: that of a preview")
         act = Act.check(bound.verb, by, action_id, reason)
-        facts = _check_bound(bound) | _check_pace(bound, drip, canary)
+        facts = check_bound(bound) | check_pace(bound, drip, canary)
         facts |= {"by": act.by, "reason": act.reason, "action": act.action_id}
         facts["keep"] = check_keep_seconds(keep_seconds)
         queue = self._client.queue(bound.queue)
@@ -154,11 +169,31 @@ class Operations:
         if not exists:
             raise UnknownQueue(f"there is no queue {bound.queue}", queue=bound.queue)
         if not began:
-            audit.record(self._client, bound.queue, act, _describe(bound), bound.count)
+            audit.record(self._client, bound.queue, act, describe(bound), bound.count)
             self._hint(bound.queue, server_time)
+            if bound.verb == "recall":
+                facts["count"] = self._end_requeue(bound, act)
             counts_outcome = bound.verb == "requeue"
             self._client.run(protocol.start_operation(queue, name, facts, counts_outcome=counts_outcome))
         return self._inspector.operation(name, bound.queue)
+
+    def recall(self, operation_id: str, queue: str, *, by: str, reason: str = "") -> Operation:
+        """Begin to recall what an operation has requeued (`recalling`), once, whoever asks: it tells what was begun
+        before, unless that was cancelled. Raises `InvalidArgument` where there is nothing to recall."""
+        begun = self.recalls([(queue, operation_id)]).get((queue, operation_id), ())
+        if begun and (begun[-1].progress != "cancelled" or len(begun) == MOST_RECALLS):
+            return begun[-1]
+        form = recall_forms(operation_id)[len(begun)]
+        return self.start(self.recalling(queue, operation_id), by=by, action_id=form, reason=reason)
+
+    def recalls(self, wanted: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[Operation, ...]]:
+        """What was begun to recall these operations (queue, id), in its order. A round trip for 40 of them."""
+        forms = {at: [(at[0], operation_id(at[0], form)) for form in recall_forms(at[1])] for at in wanted}
+        named: list[tuple[str, str]] = list(itertools.chain(*forms.values()))
+        found: dict[tuple[str, str], Operation] = {}
+        for first in range(0, len(named), MAX_ROWS):
+            found |= self._inspector.operations_named(named[first : first + MAX_ROWS])
+        return {at: tuple(found[one] for one in of if one in found) for at, of in forms.items()}
 
     def pause(self, operation_id: str, queue: str, *, by: str, action_id: str, reason: str = "") -> Operation:
         """Nothing more is done until `resume`; what was done stays. Takes effect before the next chunk."""
@@ -171,6 +206,17 @@ class Operations:
     def cancel(self, operation_id: str, queue: str, *, by: str, action_id: str, reason: str = "") -> Operation:
         """It ends here; what was done stays."""
         return self._switch("cancel", operation_id, queue, Act.check("cancel_operation", by, action_id, reason))
+
+    def _end_requeue(self, bound: Bound, act: Act) -> int:
+        """What is recalled is requeued no further. Shape: how many tasks there are to recall."""
+        queue = self._client.queue(bound.queue)
+        session = Session(f"{act.form(bound.queue)}.{bound.undoes}")
+        call = protocol.switch_operation(queue, bound.undoes, "cancel", f"{act.by}, who pulled it back")
+        try:
+            self._client.run(call, session)
+            return max(bound.count, *self._inspector.recallable([self._inspector.operation(bound.undoes, bound.queue)]))
+        except (OperationEnded, UnknownOperation):
+            return bound.count
 
     def _switch(self, verb: str, name: str, queue: str, act: Act) -> Operation:
         self._inspector.operation(name, queue)  # raises where there is none
@@ -328,71 +374,11 @@ def _chunk_call(queue: QueueKeys, facts: dict[bytes, bytes], chunk: Chunk, next_
     if verb == "promote":
         return protocol.promote(queue, (), chunk)
     about = history_facts(by, chunk.operation_id, reason)
+    if verb == "recall":
+        return protocol.recall(queue, about, chunk)
     if verb == "cancel":
         return protocol.cancel(queue, next_ids, about, chunk)
     return protocol.requeue(queue, (), about, chunk)
-
-
-def _describe(bound: Bound) -> str:
-    to = f" to {bound.to_queue}" if bound.to_queue else ""
-    if bound.undoes:
-        return f"what {bound.undoes} put into the trash"
-    if bound.state is not State.DEAD:
-        return f"all {bound.state.value} tasks{to}"
-    faults = f"of {len(bound.faults):,} faults" if len(bound.faults) > 1 else f"of fault {''.join(bound.faults)}"
-    since = f" since {bound.since}" if bound.since else ""
-    return f"dead letters {faults if bound.faults else 'of all faults'}{since} until {bound.until}{to}"
-
-
-def _check_bound(bound: Bound) -> dict[str, Argument]:
-    """The facts of an operation's HASH, as operation.lua reads them."""
-    check_target(bound.verb, bound.state, bound.faults, None if bound.undoes else bound.since, bound.until)
-    if bound.undoes:
-        _check_undoing(bound)
-    check_way(bound.verb, bound.queue, bound.to_queue)
-    for what, ms in (("taken_at", bound.taken_at), ("highest", bound.highest)):
-        if ms is not None or what == "taken_at":
-            check_ms(what, ms)
-    if not isinstance(bound.count, int) or isinstance(bound.count, bool) or not 1 <= bound.count <= 10**12:
-        raise InvalidArgument(f"count {shown(bound.count)} is not accepted: there is something to do from 1 task on")
-    until = min(bound.taken_at, bound.taken_at if bound.until is None else bound.until)
-    top = until if bound.state is State.DEAD else bound.highest
-    facts: dict[str, Argument] = {
-        "verb": bound.verb,
-        "of": bound.state.value,
-        "place": "faults" if bound.faults else bound.state.value,
-        "faults": " ".join(bound.faults),
-        "since": "" if bound.since is None else bound.since,
-        "until": until,
-        "top": "" if top is None else top,
-        "count": bound.count,
-    }
-    if bound.to_queue:
-        facts["to"] = bound.to_queue
-    if bound.undoes:
-        facts["undoes"] = bound.undoes
-    return facts
-
-
-def _check_undoing(bound: Bound) -> None:
-    audit.check_action_id(bound.undoes)
-    if bound.verb != "restore":
-        raise InvalidArgument(f"undoes {shown(bound.undoes)} is not accepted: {bound.verb} undoes nothing")
-    for what, ms in (("since", bound.since), ("until", bound.highest)):
-        check_ms(what, ms)
-
-
-def _check_pace(bound: Bound, drip: float | None, canary: int) -> dict[str, Argument]:
-    if drip is not None:
-        if bound.verb not in DRIPPING:
-            raise InvalidArgument(f"a drip is not accepted: {bound.verb} gives workers nothing to do")
-        if not isinstance(drip, int | float) or not MIN_DRIP <= drip <= MAX_DRIP or math.isnan(drip):
-            raise InvalidArgument(f"drip {shown(drip)} is not accepted: {MIN_DRIP} to {MAX_DRIP:,.0f} tasks per second")
-    if not isinstance(canary, int) or isinstance(canary, bool) or not 0 <= canary <= MAX_CANARY:
-        raise InvalidArgument(f"canary {shown(canary)} is not accepted: 0 to {MAX_CANARY:,} tasks")
-    if canary and bound.verb != "requeue":
-        raise InvalidArgument(f"a canary is not accepted: what becomes of tasks after {bound.verb} is not counted")
-    return {"drip": "" if drip is None else float(drip), "canary": canary, "canary_size": canary}
 
 
 def _check_id(name: str) -> str:

@@ -85,6 +85,8 @@ def _event(at: int, kind: str, facts: Mapping[str, object], error: str) -> Event
         return Event(at, "released", f"handed back{where}, not counted", _text(facts, "reason"))
     if kind == "requeued":
         return Event(at, "requeued", f"retried{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
+    if kind == "recalled":
+        return Event(at, "dead", f"pulled back{_part(facts, 'by', ' by ')}", _text(facts, "reason"))
     if kind == "edited":
         told = "; ".join(filter(None, (_text(facts, "changes"), _text(facts, "reason"))))
         return Event(at, "requeued", f"edited and retried{_part(facts, 'by', ' by ')}", told)

@@ -505,7 +505,7 @@ def _problems_of_operations(state: State) -> Iterable[str]:
         if not done <= looked <= count or (facts["state"] == "ended" and done + skipped != count):
             yield f"operation {name} of {count} has looked at {looked}, done {done}, skipped {skipped}"
         outcomes = state.get("outcomes", {})
-        settled = [int(outcomes.get(f"{name}:{what}", 0)) for what in ("completed", "failed", "ended")]
+        settled = [int(outcomes.get(f"{name}:{what}", 0)) for what in ("completed", "failed", "ended", "recalled")]
         if min(settled) < 0 or sum(settled) > done:
             yield f"operation {name} has done {done}, of which are settled {settled}"
 

@@ -49,6 +49,7 @@ class FiguresOut(Value, frozen=True):
     imported: int
     exported: int
     repaired: int
+    recalled: int
     wait: Times
     run: Times
 

@@ -33,8 +33,9 @@ from dashboard.identity import actor
 from dashboard.operation_page import OperationPage, operation_page
 from dashboard.parts import parts
 from dashboard.selections import FRESH_MS, Selection
+from queue_core.bounds import MAX_CANARY, MAX_DRIP, MIN_DRIP
 from queue_core.errors import InvalidArgument, UnknownOperation
-from queue_core.operations import MAX_CANARY, MAX_DRIP, MIN_DRIP, operation_id
+from queue_core.operations import operation_id
 from queue_core.previews import VERBS
 from queue_core.snapshot import Bound, FaultShare, Operation, Preview, State
 
@@ -98,7 +99,8 @@ class PreviewOut(Value, frozen=True):
 
 class OperationOut(Value, frozen=True):
     """`progress`: running, waiting (for what becomes of the first tasks), paused, ended or cancelled. What was requeued
-    has `completed`, `failed` again, `left` otherwise, or is `under_way`."""
+    has `completed`, `failed` again, `left` otherwise, was `recalled`, or is `under_way`. `undoes`: of a restore or a
+    recall the operation, or the form, whose tasks these are."""
 
     id: str
     bound: BoundOut
@@ -116,9 +118,11 @@ class OperationOut(Value, frozen=True):
     completed: Count
     failed: Count
     left: Count
+    recalled: Count
     under_way: Count
     per_second: float | None
     first: Count
+    undoes: str
 
     @classmethod
     def of(cls, operation: Operation) -> OperationOut:
@@ -139,9 +143,11 @@ class OperationOut(Value, frozen=True):
             completed=operation.completed,
             failed=operation.failed,
             left=operation.left,
+            recalled=operation.recalled,
             under_way=operation.under_way,
             per_second=operation.drip,
             first=operation.canary,
+            undoes=operation.bound.undoes,
         )
 
 
@@ -316,6 +322,19 @@ def undo(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
     if not purge.undoable:
         raise Conflict("There is nothing that could be undone: no purge that has ended, or its tasks are gone.")
     begun = begin_undo(purge.operation, act.reason)
+    parts().tender.wake()
+    return OperationOut.of(begun)
+
+
+@changes("/operations/<operation_id>/recall", OperationOut, body=SteerIn, may_fail=(409,))
+def recall(operation_id: str, body: SteerIn, act: Act) -> OperationOut:
+    """Make dead letters again of what a retry has put back and nobody has begun, as an operation of its own: asked
+    again, the same one. A retry that is still under way ends by it."""
+    found = parts().inspector.operation(operation_id, body.queue or None)
+    try:
+        begun = parts().operations.recall(found.id, found.bound.queue, by=act.by, reason=act.reason)
+    except InvalidArgument as error:
+        raise Conflict(f"{error}. Nothing was done.") from None
     parts().tender.wake()
     return OperationOut.of(begun)
 

@@ -22,7 +22,7 @@ SHOWN_IDS = 5
 
 
 @click.command("operations")
-@click.argument("action", type=click.Choice(["list", "show", "pause", "resume", "cancel"]), default="list")
+@click.argument("action", type=click.Choice(["list", "show", "pause", "resume", "cancel", "pull-back"]), default="list")
 @click.argument("operation_id", metavar="[ID]", required=False)
 @click.option("--wait", is_flag=True, help="With show: run it, or watch, until it has ended or is paused.")
 @click.option("--limit", "-n", type=click.IntRange(1, 200), default=20, show_default=True, help="Rows of the list.")
@@ -44,17 +44,19 @@ def command(
 
     Those under way come first. An operation goes on in the background as long as a worker, the console or a command
     that waits is there; pause and cancel take effect before its next chunk, and what was done stays.
-    Pause, resume and cancel ask first.
+    Pull-back makes dead letters again of what a retry has put back and nobody has begun; a retry that is still
+    under way ends by it. Pause, resume, cancel and pull-back ask first.
 
     \b
     Examples:
       taskyard operations
       taskyard operations show 3f9a0c17be52 --wait
       taskyard operations pause 3f9a0c17be52 --reason "too fast for the partner" --yes
+      taskyard operations pull-back 3f9a0c17be52 --reason "the provider is still down"
       taskyard operations --json | jq '.operations[] | select(.failed > 0) | .id'
     """
     if (action == "list") != (operation_id is None):
-        raise click.UsageError("Say which operation: show, pause, resume and cancel take its ID, list takes none.")
+        raise click.UsageError("Say which operation: list takes no ID, everything else takes one.")
     if wait and action != "show":
         raise click.UsageError("--wait is for show.")
     with connect(url, name) as client:
@@ -69,6 +71,8 @@ def command(
         operation = inspector.operation(operation_id)
         if wait:
             operation = _follow(client, operation, as_json)
+        elif action == "pull-back":
+            operation = _pull_back(client, operation, by, reason, yes)
         elif action != "show":
             ask(f"{action.capitalize()} operation {operation.id}", yes, details=[as_text(operation)])
             steer = getattr(Operations(client=client), action)
@@ -98,6 +102,7 @@ def as_text(operation: Operation) -> str:
     ]
     if bound.verb == "requeue":
         left = f", {count(operation.left)} ended otherwise" if operation.left else ""
+        left += f", {count(operation.recalled)} pulled back" if operation.recalled else ""
         lines.append(
             f"{count(operation.completed)} completed, {count(operation.failed)} failed again, "
             f"{count(operation.under_way)} still under way{left}"
@@ -107,6 +112,15 @@ def as_text(operation: Operation) -> str:
         shown = f" ({', '.join(ids[:SHOWN_IDS])}{', …' if number > SHOWN_IDS else ''})" if ids else ""
         lines.append(f"{count(number)} skipped: {safe(why_not)}{shown}")
     return "\n".join(lines)
+
+
+def _pull_back(client: Client, operation: Operation, by: str | None, reason: str, yes: bool) -> Operation:
+    """Returns what does it, or was begun to do it before."""
+    operations, at = Operations(client=client), (operation.bound.queue, operation.id)
+    if not operations.recalls([at])[at]:
+        number = operations.recalling(operation.bound.queue, operation.id).count
+        ask(f"Pull back {count(number, 'task')} not yet started", yes, details=[as_text(operation)])
+    return operations.recall(operation.id, operation.bound.queue, by=actor(by), reason=reason)
 
 
 def _follow(client: Client, operation: Operation, as_json: bool) -> Operation:
@@ -136,6 +150,8 @@ def _row(operation: Operation, now_ms: int) -> tuple[str, ...]:
 
 def _what(operation: Operation) -> str:
     bound = operation.bound
+    if bound.verb == "recall":
+        return f"what {safe(bound.undoes)} requeued"
     to = f" to {safe(bound.to_queue)}" if bound.to_queue else ""
     if bound.state is not State.DEAD:
         return f"{bound.state.value} tasks{to}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from queue_core.decoding.values import LARGEST_NUMBER, line, moment, number, text
 from queue_core.snapshot import Bound, Operation, State
 
-OUTCOMES = ("completed", "failed", "ended")
+OUTCOMES = ("completed", "failed", "ended", "recalled")
 
 
 def operation(queue: str, found: Mapping[bytes, bytes], outcomes: Sequence[bytes | None]) -> Operation | None:
@@ -29,7 +29,7 @@ def operation(queue: str, found: Mapping[bytes, bytes], outcomes: Sequence[bytes
     progress = fact(b"state", 40)
     if progress == "running" and 0 < waits_for <= done:
         progress = "waiting"
-    completed, failed, left = (max(0, number(value or 0)) for value in outcomes)
+    completed, failed, left, recalled = (max(0, number(value or 0)) for value in outcomes)
     ids = (entry.partition(b" ") for entry in (found.get(b"left") or b"").split(b"\n") if entry)
     return Operation(
         id=fact(b"id", 64),
@@ -62,6 +62,7 @@ def operation(queue: str, found: Mapping[bytes, bytes], outcomes: Sequence[bytes
         completed=completed,
         failed=failed,
         left=left,
+        recalled=recalled,
         drip=_drip(found.get(b"drip")),
         keep_ms=figure(b"keep") if fact(b"verb", 40) == "trash" else None,
         canary=figure(b"canary_size"),

@@ -22,7 +22,13 @@ from queue_core.ids import is_task_id
 from queue_core.inspector.books import AllBooks
 from queue_core.inspector.faults import Faults
 from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
-from queue_core.inspector.operations import find_operation, find_operations, is_operation_id, newest_operations
+from queue_core.inspector.operations import (
+    count_recallable,
+    find_operation,
+    find_operations,
+    is_operation_id,
+    newest_operations,
+)
 from queue_core.inspector.overview import SERVER_COMMANDS, Overview
 from queue_core.inspector.pages import MAX_ROWS, check_limit, ready_page, running_page, sorted_page
 from queue_core.inspector.reader import Reader, value_of
@@ -400,6 +406,11 @@ class Inspector:
             "or it ended more than seven days ago",
             operation_id=operation_id,
         )
+
+    def recallable(self, operations: Sequence[Operation]) -> list[int]:
+        """Of each how many of the tasks that it requeued wait and were not begun since, or a few more: at most 2,000
+        running tasks are looked at. Two round trips; none where nothing is under way."""
+        return count_recallable(self._reader, operations)
 
     def operations_named(self, wanted: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], Operation]:
         """Of these (queue, id), at most 200, those that there are. One round trip."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from queue_core import decoding, keys
+from queue_core import connection, decoding, keys
 from queue_core.errors import CorruptQueue
 from queue_core.inspector.reader import Reader
 from queue_core.keys import QueueKeys
@@ -14,6 +15,8 @@ from queue_core.snapshot import Operation
 
 MAX_QUEUES = 1_000
 """In which operations were begun."""
+MAX_RUNNING = 2_000
+"""Tasks that are asked which operation requeued them."""
 _OPERATION_ID = re.compile(r"[0-9a-f]{12}\Z")
 
 
@@ -73,7 +76,7 @@ def _read(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> list[Opera
     answers = reader.client.read(*commands) if commands else []
     found: list[Operation | CorruptQueue] = []
     for (queue, name), facts, outcomes in zip(wanted, answers[::2], answers[1::2], strict=True):
-        counts = [None] * 3 if isinstance(outcomes, Exception) else outcomes
+        counts = [None] * len(decoding.OUTCOMES) if isinstance(outcomes, Exception) else outcomes
         try:
             operation = decoding.operation(queue.queue, reader.checked(facts, queue.operation(name)), counts)
         except CorruptQueue as error:
@@ -81,3 +84,27 @@ def _read(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> list[Opera
         else:
             found += [operation] if operation else []
     return found
+
+
+def count_recallable(reader: Reader, operations: Sequence[Operation]) -> list[int]:
+    """What is under way of each, without what runs. Two round trips, none where nothing is under way."""
+    asked = [operation for operation in operations if operation.under_way]
+    if not asked:
+        return [0] * len(operations)
+    queues = [reader.client.queue(operation.bound.queue) for operation in asked]
+    last = MAX_RUNNING // len(asked)
+    leased = list(_answers(reader, [("ZRANGE", queue.leases, 0, last) for queue in queues]))
+    there = [(queue, ids) for queue, ids in zip(queues, leased, strict=True) if ids]
+    histories = _answers(reader, [("HMGET", queue.history, *ids) for queue, ids in there])
+    running: dict[tuple[str, str], int] = {}
+    for operation, ids in zip(asked, leased, strict=True):
+        found = next(histories) if ids else ()
+        heads = [decoding.counters(text.partition(b"\n")[0]) for text in found if text]
+        running[operation.bound.queue, operation.id] = sum(head.operation == operation.id for head in heads)
+    return [
+        max(0, operation.under_way - running.get((operation.bound.queue, operation.id), 0)) for operation in operations
+    ]
+
+
+def _answers(reader: Reader, commands: Sequence[Sequence[Argument]]) -> Iterator[Any]:
+    return iter(connection.checked(reader.client.read(*commands), reader.client.url) if commands else ())

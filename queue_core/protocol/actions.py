@@ -64,6 +64,17 @@ def requeue(
     return Call(scripts.load("requeue"), queue, arguments, read_acted)
 
 
+def recall(queue: QueueKeys, facts: Mapping[str, object], chunk: Chunk) -> Call[Acted]:
+    """What an operation has requeued and nobody has begun since is dead again, as it was; `facts` (who, why) go into
+    the history. Only an operation does it, and finds them. Source: recall.lua."""
+
+    def read(answer: list[Any]) -> Acted:
+        return Acted(int(answer[0]), {}, chunk=read_chunk(answer))
+
+    keys = (queue.operation(chunk.operation_id), queue.operations, queue.outcomes)
+    return Call(scripts.load("recall"), queue, (to_json({"by": "", **facts}), chunk.runner), read, keys)
+
+
 def edit(queue: QueueKeys, task_id: str, died_at: int, envelope: bytes, facts: Mapping[str, object]) -> Call[Acted]:
     """A dead letter gets another envelope and becomes ready; `facts` (who, what) go into its history.
 

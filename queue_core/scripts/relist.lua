@@ -28,7 +28,7 @@ for i = 6, #ARGV do
     -- The list keeps one that has ended until another begins.
     if not (listed and listed > 0 and listed <= now - ARGV[5]) then
       write('ZREM', operations, id)
-      write('HDEL', outcomes, id .. ':completed', id .. ':failed', id .. ':ended')
+      write('HDEL', outcomes, id .. ':completed', id .. ':failed', id .. ':ended', id .. ':recalled')
       local was = listed and (listed > 0 and 'is listed as ended' or 'is listed as under way') or 'has outcomes'
       tell(id, was .. ' and is gone', 'forgotten')
     end

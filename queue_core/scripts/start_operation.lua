@@ -28,9 +28,11 @@ for i = 9, #ARGV do facts[#facts + 1] = ARGV[i] end
 begin_writing()
 call('HSET', operation, unpack(facts))
 call('ZADD', operations, -now, id)
-if ARGV[8] == '1' then call('HSET', outcomes, id .. ':completed', 0, id .. ':failed', 0, id .. ':ended', 0) end
+if ARGV[8] == '1' then
+  call('HSET', outcomes, id .. ':completed', 0, id .. ':failed', 0, id .. ':ended', 0, id .. ':recalled', 0)
+end
 for _, old in ipairs(forgotten) do
   call('ZREM', operations, old)
-  call('HDEL', outcomes, old .. ':completed', old .. ':failed', old .. ':ended')
+  call('HDEL', outcomes, old .. ':completed', old .. ':failed', old .. ':ended', old .. ':recalled')
 end
 return answer({fmt('%.0f', now), 1})

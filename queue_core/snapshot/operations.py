@@ -30,7 +30,7 @@ class Bound:
     """Where a move takes them."""
     undoes: str = ""
     """Of a restore: the act, an operation's id or a form, that put them into the trash. Then `since`: the first of the
-    times at which they are deleted for good."""
+    times at which they are deleted for good. Of a recall: the operation that requeued them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,8 @@ class Operation:
     """An action on many tasks, under way or ended.
 
     `progress`: running, waiting (for what becomes of the first tasks), paused, ended, cancelled. What was requeued has
-    `completed`, `failed` again, `left` otherwise, or is still `under_way`; one that completed after it had failed again
-    counts as completed.
+    `completed`, `failed` again, `left` otherwise, was `recalled`, or is still `under_way`; one that completed after it
+    had failed again counts as completed.
     """
 
     id: str
@@ -89,6 +89,7 @@ class Operation:
     completed: int = 0
     failed: int = 0
     left: int = 0
+    recalled: int = 0
     drip: float | None = None
     """Tasks per second, at most."""
     canary: int = 0
@@ -107,4 +108,4 @@ class Operation:
     def under_way(self) -> int:
         """Requeued tasks of which nothing is known yet."""
         is_counted = self.bound.verb == "requeue"
-        return max(0, self.done - self.completed - self.failed - self.left) if is_counted else 0
+        return max(0, self.done - self.completed - self.failed - self.left - self.recalled) if is_counted else 0

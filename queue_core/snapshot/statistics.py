@@ -30,6 +30,7 @@ class Figures:
     imported: int = 0
     exported: int = 0
     repaired: int = 0
+    recalled: int = 0
     wait: Histogram = NO_DURATIONS
     run: Histogram = NO_DURATIONS
 
@@ -44,8 +45,8 @@ class Figures:
 
     @property
     def arrived(self) -> int:
-        """Tasks that came in, were moved here or requeued."""
-        return self.enqueued + self.imported + self.requeued
+        """Tasks that came in, were moved here or requeued, and not recalled since."""
+        return max(0, self.enqueued + self.imported + self.requeued - self.recalled)
 
     @property
     def served(self) -> int:

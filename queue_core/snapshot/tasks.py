@@ -72,8 +72,8 @@ class Page:
 class HistoryEntry:
     """One thing that happened to a task.
 
-    `kind`: failed, crashed, released, requeued, edited, moved. `facts`: what that kind has to tell (attempt, worker,
-    seconds, error, fault, by, reason, operation …), always strings or numbers.
+    `kind`: failed, crashed, released, requeued, recalled, edited, moved. `facts`: what that kind has to tell (attempt,
+    worker, seconds, error, fault, by, reason, operation …), always strings or numbers.
     """
 
     at: int

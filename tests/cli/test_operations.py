@@ -86,3 +86,22 @@ def test_bad_input_is_one_clear_line(here: Run, tasks: Tasks, words: str, code: 
     found, output, complaint = here("operations", *words.split())
     assert (found, output, complaint.count("\n")) == (code, "", 1)
     assert complaint.startswith("taskyard operations: ")
+
+
+def test_pulls_back_what_a_retry_has_put_back_once_whoever_asks(here: Run, tasks: Tasks) -> None:
+    operation = begin(tasks)
+    here("operations", "show", operation.id, "--wait")
+    code, _, complaint = here("operations", "pull-back", operation.id)
+    assert (code, "Pull back 3 tasks not yet started? Nobody can be asked here: add --yes." in complaint) == (2, True)
+    begun = json.loads(here("operations", "pull-back", operation.id, "--yes", "--by", "bo", "--json")[1])
+    assert (begun["bound"]["verb"], begun["bound"]["count"], begun["by"]) == ("recall", 3, "bo")
+    assert json.loads(here("operations", "pull-back", operation.id, "--json")[1])["id"] == begun["id"]
+    said = here("operations", "show", begun["id"], "--wait")[1].splitlines()
+    assert said == [
+        "Ended: 3 of 3 tasks done",
+        f"{begun['id']} recall of what {operation.id} requeued in billing, by bo",
+    ]
+    assert ", 3 pulled back" in here("operations", "show", operation.id)[1]
+    assert tasks.inspector.queue("billing").counts.dead == 3
+    code, _, complaint = here("operations", "pull-back", begun["id"], "--yes")
+    assert (code, complaint.count("\n")) == (2, 1)

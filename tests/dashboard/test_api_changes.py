@@ -416,6 +416,23 @@ def test_a_purge_is_undone_once(do: Do, tasks: Tasks) -> None:
     assert tasks.state(task_id) is State.DEAD
 
 
+def test_a_retry_is_pulled_back_once(do: Do, tasks: Tasks) -> None:
+    (task_id,) = tasks.die()
+    retry = do("/operations", selection=look(do, "/queues/billing/preview?verb=requeue")["selection"]).get_json()
+    path = f"/operations/{retry['id']}/recall"
+    assert do(path, "early").status_code == 409
+    tasks.yard.operations.tend()
+    assert tasks.state(task_id) is State.READY
+    begun = [do(path, key, reason="too early").get_json() for key in ("one", "another")]
+    assert [(one["id"], one["undoes"], one["bound"]["verb"]) for one in begun] == [
+        (begun[0]["id"], retry["id"], "recall")
+    ] * 2
+    tasks.yard.operations.tend()
+    assert tasks.state(task_id) is State.DEAD
+    found = look(do, f"/operations/{retry['id']}")
+    assert (found["recalled"], found["under_way"], found["completed"]) == (1, 0, 0)
+
+
 def test_what_is_hidden_is_shown_to_admins_and_audited(do: Do, tasks: Tasks) -> None:
     made = tasks.yard.task(name="login", queue="billing")(lambda password: None).enqueue(password="hunter2-hunter2")
     path = f"/queues/billing/tasks/{made.id}/unmask"

@@ -169,7 +169,8 @@ def test_five_thousand_letters_take_forty_chunks_and_histories_say_by_whom(
     state = engine.check_books()
     assert places_of(state)["ready"] == died
     entry = inspector.task("email", died[0]).history[-1]
-    assert entry.facts == {"by": "ada", "operation": operation.id, "reason": "fixed"}
+    was = {"died": START_MS, "attempts": 1, "crashes": 0}
+    assert entry.facts == {"by": "ada", "operation": operation.id, "reason": "fixed", **was}
     ended = inspector.operation(operation.id, "email")
     assert (ended.done, ended.under_way, ended.skipped, ended.ended_at) == (5_000, 5_000, {}, engine.now)
     assert 600_000 < engine.redis.ttl(engine.queue.operation(operation.id)) <= 7 * 86_400

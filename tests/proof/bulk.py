@@ -64,7 +64,7 @@ class Operation:
     left: list[tuple[str, str]] = field(default_factory=list)
     """The first that were passed over: id, why."""
     outcome: Counter[str] | None = None
-    """What became of the tasks that it requeued, a word each: completed, failed, ended."""
+    """What became of the tasks that it requeued, a word each: completed, failed, ended, recalled."""
     runner: str = ""
     heard: int = 0
     stretch: int = 0
@@ -121,6 +121,15 @@ class BulkModel(Model):
             queue, "restore", State.TRASHED, self.now, purge.done, since=since, highest=highest, undoes=purge.id
         )
         return Shown(bound, {task_id for task_id in self.trashed if self.trashed_by[task_id] == purge.id})
+
+    def recalling(self, queue: str, requeued: Operation) -> Shown:
+        """What makes dead letters again of what it has requeued and nobody has begun."""
+        meant = set(filter(lambda task_id: self._waits_since(task_id, requeued.id), self.tasks))
+        assert requeued.outcome is not None
+        runs = sum(self.tasks[task_id].operation == requeued.id for task_id in self.leases)
+        count = requeued.done - requeued.outcome.total() - runs
+        bound = Bound(queue, "recall", State.READY, self.now, count, undoes=requeued.id)
+        return Shown(bound, meant)
 
     def start(
         self, operation_id: str, shown: Shown, drip: float | None, canary: int, keep_ms: int
@@ -231,16 +240,35 @@ class BulkModel(Model):
         return acted
 
     def requeue(self, letters: Sequence[tuple[str, int]], operation: str = "") -> Acted:
-        there = set(self.dead)
+        there = dict(self.dead)
+        were = {i: (task.attempts, task.crashes, task.before, task.operation) for i, task in self.tasks.items()}
         acted = super().requeue(letters)
-        for task_id in there - self.dead.keys():
+        for task_id in there.keys() - self.dead.keys():
             self.tasks[task_id].operation = operation
+            self.tasks[task_id].was = (*were[task_id], there[task_id])
         return acted
+
+    def recall(self, task_ids: Sequence[str]) -> Acted:
+        """They are dead as they were. Where they stood in the line they are struck out."""
+        for task_id in task_ids:
+            task = self.tasks[task_id]
+            self._count_outcome(task, "recalled")
+            self._leave(task_id, self.place_of(task_id))
+            task.attempts, task.crashes, task.before, task.operation, self.dead[task_id] = task.was
+            task.events.append("recalled")
+        if task_ids:
+            self.books["recalled"] += len(task_ids)
+        return Acted(self.now, {})
 
     # Steps.
 
     def note_who_left(self, shown: Shown, were_scheduled: Mapping[str, int]) -> None:
         """A claim that puts off what is not to begin any more may have it back in `scheduled` at once."""
+        if shown.bound.verb == "recall":
+            shown.staying.intersection_update(
+                task_id for task_id in self.tasks if self._waits_since(task_id, shown.bound.undoes)
+            )
+            return
         shown.staying.intersection_update(self._in(shown.bound.state))
         if shown.bound.state is State.SCHEDULED:
             left = {task_id for task_id, due in were_scheduled.items() if self.scheduled.get(task_id) != due}
@@ -265,6 +293,8 @@ class BulkModel(Model):
                 return self.delete(taken, 0).skipped
             case "cancel":
                 return self.cancel(taken).skipped
+            case "recall":
+                return self.recall(taken).skipped
         return self.promote(taken).skipped
 
     def _take(self, operation: Operation, named: Collection[str] | None) -> tuple[list[str], bool]:
@@ -282,6 +312,8 @@ class BulkModel(Model):
             asked = most - len(taken)
             rest = list(stretches[operation.stretch](operation.position))
             for position, task_id, came in rest[:asked]:
+                if operation.bound.verb == "recall":
+                    came = 0 if self._waits_since(task_id, operation.bound.undoes) else float("inf")
                 if came <= operation.until:
                     if named is not None and task_id not in named:
                         return taken, False
@@ -331,7 +363,8 @@ class BulkModel(Model):
                 ]
             case State.READY:
                 scores = {i: score_of(self.tasks[i].priority, at) for i, at in self.prioritized.items()}
-                return [line, sorted_place(scores, lambda task_id: self.prioritized[task_id])]
+                parts = [line, sorted_place(scores, lambda task_id: self.prioritized[task_id])]
+                return [*parts, lanes] if bound.verb == "recall" else parts
             case State.SCHEDULED:
                 return [sorted_place(self.scheduled, self._made_at, bound.highest)]
             case State.RETRYING:
@@ -340,6 +373,12 @@ class BulkModel(Model):
                 scores = {task_id: was.until for task_id, was in self.trashed.items() if was.until >= since}
                 return [sorted_place(scores, lambda task_id: self._trashed_at(task_id, bound), bound.highest)]
         return [lanes]
+
+    def _waits_since(self, task_id: str, operation: str) -> bool:
+        """That operation has requeued it, and nothing has happened to it since."""
+        task = self.tasks[task_id]
+        waits = self.place_of(task_id) in ("ready", "prioritized", "held")
+        return waits and task.operation == operation and task.events[-1] == "requeued"
 
     def _trashed_at(self, task_id: str, bound: Bound) -> float:
         """What undoes an act passes over what another has put there."""

@@ -12,9 +12,10 @@ from hypothesis.stateful import precondition, rule
 from redis.exceptions import ResponseError
 
 from queue_core import connection, protocol
+from queue_core.bounds import DRIPPING, check_bound, check_pace
 from queue_core.errors import OperationEnded, ServerRefused, TooManyOperations, UnknownOperation
 from queue_core.inspector import Inspector
-from queue_core.operations import DRIPPING, Operations, _check_bound, _check_pace, _chunk_call
+from queue_core.operations import Operations, _chunk_call
 from queue_core.previews import VERBS
 from queue_core.protocol import Acted, Argument, Call, Chunk, Switched
 from queue_core.protocol.operations import KEPT_MS
@@ -33,7 +34,7 @@ from tests.proof.places import MAX_CRASHES
 from tests.proof.queue_machine import KEYS, NAMES
 
 RUNNERS = ("r1", "r2", "r3")
-OUTCOMES = ("completed", "failed", "ended")
+OUTCOMES = ("completed", "failed", "ended", "recalled")
 REFUSALS = (TooManyOperations, UnknownOperation, OperationEnded, ServerRefused)
 TEXTS, NUMBERS = ("state", "why", "runner", "left"), ("looked", "done", "heard", "canary", "next", "ended")
 """Of an operation's HASH."""
@@ -100,8 +101,11 @@ class BulkMachine(CountingMachine):
     @rule(chance=chances)
     def start_operation(self, chance: Chance) -> None:
         purges = [one for one in self.model.operations.values() if one.bound.verb == "trash" and one.done]
-        if purges and chance.is_so(0.25):
-            shown: Shown | None = self.show_undoing(chance.choice(purges))
+        requeued = self.recallable()
+        if requeued and chance.is_so(0.6):
+            shown: Shown | None = self.show_recalling(chance.choice(requeued))
+        elif purges and chance.is_so(0.25):
+            shown = self.show_undoing(chance.choice(purges))
         else:
             shown = chance.choice(self.shown) if self.shown and chance.is_so(0.3) else self.show(chance)
         if shown is None:
@@ -109,10 +113,13 @@ class BulkMachine(CountingMachine):
         is_known = self.names and chance.is_so(0.2)
         name = chance.choice(list(self.names)) if is_known else f"{len(self.names):012x}"
         verb = shown.bound.verb
+        if verb == "recall" and self.model.operations[shown.bound.undoes].ended is None:
+            ends = protocol.switch_operation(self.queue, shown.bound.undoes, "cancel", "recalled")
+            self.do(chance, ends, lambda: self.model.switch(shown.bound.undoes, "cancel", "recalled"))
         drip = chance.choice((1.0, 2.0, 4.0, 0.5)) if verb in DRIPPING and chance.is_so(0.5) else None
         canary = chance.randint(1, 3) if verb == "requeue" and chance.is_so(0.8) else 0
         keep_ms = chance.choice((KEEP_MS, 5_000))
-        facts = _check_bound(shown.bound) | _check_pace(shown.bound, drip, canary)
+        facts = check_bound(shown.bound) | check_pace(shown.bound, drip, canary)
         facts |= {"by": "ada", "reason": "test", "keep": keep_ms}
         call = protocol.start_operation(self.queue, name, facts, counts_outcome=verb == "requeue")
         limits = (name, KEPT_MS, bulk.MAX_KEPT, bulk.MAX_UNDER_WAY)
@@ -127,6 +134,8 @@ class BulkMachine(CountingMachine):
             return switched
 
         self.do(chance, call, begin)
+        if verb == "recall" and name in self.facts and chance.is_so(0.7):  # before a worker has begun all of it
+            self.send_chunk(chance, self.model.operations[name], name, verb, "r1")
 
     @precondition(lambda self: self.is_working())
     @rule(chance=chances)
@@ -176,7 +185,7 @@ class BulkMachine(CountingMachine):
             progress, operation.why, operation.looked, operation.done,
         )  # fmt: skip
         assert seen.skipped == operation.skipped
-        assert (seen.completed, seen.failed, seen.left) == tuple(counts[how] for how in OUTCOMES)
+        assert (seen.completed, seen.failed, seen.left, seen.recalled) == tuple(counts[how] for how in OUTCOMES)
 
     def is_working(self) -> bool:
         return any(operation.ended is None for operation in self.model.operations.values())
@@ -217,6 +226,19 @@ class BulkMachine(CountingMachine):
         since, until = shown.bound.since or 0, shown.bound.highest or 0
         seen = self.operations.undoing(queue, purge.id, purge.done, since=since, until=until)
         assert seen == shown.bound
+        self.shown = [*self.shown[-2:], shown]
+        return shown
+
+    def recallable(self) -> list[Operation]:
+        """Those of whose tasks some wait still."""
+        requeues = [
+            one for one in self.model.operations.values() if one.bound.verb == "requeue" and one.outcome is not None
+        ]
+        return [one for one in requeues if self.model.recalling("", one).bound.count]
+
+    def show_recalling(self, requeued: Operation) -> Shown:
+        queue, shown = self.queue.queue, self.model.recalling(self.queue.queue, requeued)
+        assert self.operations.recalling(queue, requeued.id) == shown.bound
         self.shown = [*self.shown[-2:], shown]
         return shown
 

@@ -265,7 +265,10 @@ MUTANTS = (
         "then end", by_bulk,
     ),
     Mutant("*", "take: one is passed over", "at = less + own", "at = less + 1", by_bulk),
-    Mutant("*", "take: the end of the line is later", "and ready_ms(id, digits) <= op['until']", find=by_bulk),
+    Mutant(
+        "*", "take: the end of the line is later", "and (is_meant or ready_ms(id, digits) <= op['until'])",
+        find=by_bulk,
+    ),
     Mutant("*", "close: what is left alone is done", "op.taken - #skipped / 2, {}", "op.taken, {}", by_bulk),
     Mutant(
         "*", "close: what was looked at is shown again", "op.looked + op.taken, op.done",
@@ -291,6 +294,12 @@ MUTANTS = (
         "requeue", "by hand, it still counts", "operation and op.id or ''",
         "operation and op.id or counters.operation", by_bulk,
     ),
+    Mutant("recall", "what another requeued, too", "~= op.undoes then", "== '' then", by_bulk),
+    Mutant("recall", "it died just now", "= died, id", "= now, id", by_bulk),
+    Mutant("recall", "its attempts are forgotten", "tonumber(attempts), tonumber(crashes)", "0, 0", by_bulk),
+    Mutant("recall", "who requeued it before is forgotten", ',"previous":"(%w+!?)",', ',"none":"(%w+!?)",', by_bulk),
+    Mutant("recall", "it stays ready", "call('SADD', removed, unpack(leaving.ready))", "type(1)", by_bulk),
+    Mutant("recall", "it still counts as under way", "+ #recalled))", "+ 0))", by_bulk),
     Mutant(
         "measure", "the minute before gets it", "if end_minute then end_minute() end\n  local parts",
         "local parts", by_counting,

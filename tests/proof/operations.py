@@ -465,6 +465,23 @@ def steer(engine: Engine) -> Doing:
     return run
 
 
+def recall(engine: Engine) -> Doing:
+    """Bulk work that is still under way is recalled, what of it was begun goes on."""
+    engine.kill(260)
+    operations = Operations(client=engine.client)
+    bound = operations.preview("email", "requeue").bound
+    begun = operations.start(bound, by="ada", action_id="form-0")
+    operations.run_chunk(begun.id, "email")
+    engine.claim(3)
+
+    def run(client: Client) -> Any:
+        operations = Operations(client=client)
+        recalled = operations.recall(begun.id, "email", by="ada", reason="test")
+        return operations.wait(recalled.id, "email", sleep=lambda seconds: None)
+
+    return run
+
+
 OPERATIONS: dict[str, Operation] = {
     "enqueue_many": enqueue_many,
     "enqueue": enqueue,
@@ -505,4 +522,5 @@ OPERATIONS: dict[str, Operation] = {
     "bulk cancel": bulk("cancel", State.SCHEDULED),
     "bulk move": bulk("move", State.READY),
     "bulk work that is steered": steer,
+    "bulk recall": recall,
 }

@@ -39,6 +39,8 @@ class Task:
     """When it failed or crashed last."""
     operation: str = ""
     """Which one requeued it last; behind that a `!` once it has failed since."""
+    was: tuple[int, int, int, str, int] = (0, 0, 0, "", 0)
+    """Before an operation requeued it: attempts, crashes, attempts before, operation, when it died."""
     events: list[str] = field(default_factory=list)
     born: object = field(default_factory=object, repr=False)
     """The same one wherever the task goes, by which it is told from another one of that id."""

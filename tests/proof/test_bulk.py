@@ -13,7 +13,7 @@ from tests.proof.machine import live
 RUNS = {"valkey": 100, "redis": 50}
 STEPS = 60
 WORDS = {"more", "due", "waiting", "busy", "paused", "ended", "cancelled", "gone"}
-OUTCOMES = {"completed", "failed", "ended"}
+OUTCOMES = {"completed", "failed", "ended", "recalled"}
 
 
 @pytest.mark.each_server
@@ -23,7 +23,7 @@ def test_operations_do_what_their_model_does(engine: Engine, request: pytest.Fix
     runs = RUNS[request.node.callspec.params["server"]]
     live(engine, done, runs, STEPS, BulkMachine)
     assert done["steps"] >= runs * STEPS
-    wanted = {f"chunk: {verb}" for verb, _ in TARGETS} | {f"told: {word}" for word in WORDS}
+    wanted = {"chunk: recall"} | {f"chunk: {verb}" for verb, _ in TARGETS} | {f"told: {word}" for word in WORDS}
     wanted |= {f"outcome: {how}" for how in OUTCOMES} | {
         f"tasks: {what}" for what in ("done", "undone", "skipped", "gone")
     }

@@ -99,6 +99,7 @@ CHANGE_NOTHING = {
     "Taskyard.close", "Schedules.close", "Consoles.close", "Consoles.ended_sign_ins",
     "Task.message", "Task.options", "TaskHandle.of", "TaskHandle.status", "Queue.peek", "Queue.explain",
     "Control.close", "Operations.close", "Operations.preview", "Operations.preview_several", "Operations.undoing",
+    "Operations.recalling", "Operations.recalls",
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from queue_core import codec, protocol
 from queue_core.histogram import Histogram
-from queue_core.protocol import Call, Held, ReleasedTask, Report, Result
+from queue_core.protocol import Call, Chunk, Held, ReleasedTask, Report, Result
 from queue_core.snapshot import Figures
 from tests.engine import IDLE_PLACES, KEEP_MS, LEASE_MS, PLACES, START_MS, Engine
 
@@ -135,6 +135,36 @@ def requeue(engine: Engine) -> Call[Any]:
     return protocol.requeue(engine.queue, [*letters, ("gone", 1)], {"by": "ada"})
 
 
+def recall(engine: Engine) -> Call[Any]:
+    """Of each place in which a requeued task waits, one that had been requeued before, and one that runs."""
+    ids = [engine.seed("dead", unique_key="welcome:ada"), engine.seed("dead", priority=3), engine.seed("dead")]
+    held = engine.seed("dead", name="resize")
+    for name in ("1123456789ab", OPERATION):
+        about = {**TO_REQUEUE, "until": engine.now, "top": engine.now}
+        engine.run(protocol.start_operation(engine.queue, name, about, counts_outcome=True))
+        engine.run(protocol.requeue(engine.queue, [], {"by": "ada"}, Chunk(name, "w1")))
+        if name != OPERATION:
+            claimed = engine.claim()
+            for task in claimed.tasks:
+                engine.fail(Held(task.id, claimed.fence, True), protocol.DEAD)
+            engine.later(1_000)
+    engine.claim(1)
+    engine.run(protocol.close_lane(engine.queue, "name:resize", "ada", ""))
+    claimed = engine.claim()
+    engine.run(protocol.release(engine.queue, [ReleasedTask(task.id, claimed.fence) for task in claimed.tasks]))
+    assert {engine.place_of(task_id) for task_id in (*ids, held)} == {"ready", "running", "held"}
+    facts: dict[str, str | int] = {
+        "verb": "recall",
+        "of": "ready",
+        "place": "waiting",
+        "until": engine.now,
+        "count": 4,
+        "undoes": OPERATION,
+    }
+    engine.run(protocol.start_operation(engine.queue, "2123456789ab", facts, counts_outcome=False))
+    return protocol.recall(engine.queue, {"by": "bo"}, Chunk("2123456789ab", "w1"))
+
+
 def edit(engine: Engine) -> Call[Any]:
     task_id = engine.seed("dead", unique_key="welcome:ada", priority=3)
     return protocol.edit(engine.queue, task_id, engine.now, EDITED, {"by": "ada"})
@@ -251,9 +281,10 @@ def switch_operation(engine: Engine) -> Call[Any]:
 SCENARIOS: dict[str, Scenario] = {
     scenario.__name__.rstrip("_"): scenario
     for scenario in (
-        enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue, edit,
-        trash, cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm, delete_queue, pause,
-        resume, close_lane, open_lane, mute_fault, unmute_fault, note_fault, start_operation, switch_operation,
+        enqueue, enqueue_occurrence, claim, complete, fail, extend, release, recover, progress, measure, requeue,
+        recall, edit, trash, cancel, restore, delete, expire, limit, promote, export, import_, forget, confirm,
+        delete_queue, pause, resume, close_lane, open_lane, mute_fault, unmute_fault, note_fault, start_operation,
+        switch_operation,
     )
 }  # fmt: skip
 

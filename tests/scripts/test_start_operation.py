@@ -40,7 +40,7 @@ def test_operation_stands_there_with_its_facts_and_among_those_under_way(engine:
     assert engine.check_books() == changed(
         before,
         operations={OPERATION: -engine.now},
-        outcomes={f"{OPERATION}:{what}": "0" for what in ("completed", "failed", "ended")},
+        outcomes={f"{OPERATION}:{what}": "0" for what in ("completed", "failed", "ended", "recalled")},
         **{
             f"operation:{OPERATION}": {
                 **facts, "id": OPERATION, "state": "running", "began": str(engine.now), "next": str(engine.now),

@@ -10,7 +10,8 @@ end
 local function make_figures()
   -- Their order is that of stored figures: new ones go to the end.
   local COUNTERS = {'enqueued', 'completed', 'failed', 'retried', 'died', 'discarded', 'expired', 'cancelled', 'crashed',
-    'requeued', 'deleted', 'imported', 'exported', 'repaired'}
+    'requeued', 'deleted', 'imported', 'exported', 'repaired',
+    'recalled'}
   local BUCKETS = 28
   local figures = {COUNTERS = COUNTERS, PLACES = {}}
   for place, what in ipairs(COUNTERS) do figures.PLACES[what] = place end

@@ -18,8 +18,8 @@ local function read_history(id)
   return parse_history(call('HGET', history, id))
 end
 
--- Write the counters and one more line, `now kind JSON`; the oldest lines make room.
-local function write_history(id, counters, lines, kind, facts)
+-- The counters, the lines and one more, `now kind JSON`; the oldest lines make room.
+local function history_with(counters, lines, kind, facts)
   lines = lines .. fmt('%.0f', now) .. ' ' .. kind .. ' ' .. facts .. '\n'
   while #lines > MAX_HISTORY do
     local line_end = find(lines, '\n', 1, true)
@@ -27,8 +27,12 @@ local function write_history(id, counters, lines, kind, facts)
     lines = sub(lines, line_end + 1)
   end
   local operation = counters.operation ~= '' and ' ' .. counters.operation or ''
-  call('HSET', history, id, fmt('%d %d %d %d %s%s\n', counters.attempts, counters.crashes, counters.releases,
-    counters.before, counters.fault, operation) .. lines)
+  return fmt('%d %d %d %d %s%s\n', counters.attempts, counters.crashes, counters.releases, counters.before,
+    counters.fault, operation) .. lines
+end
+
+local function write_history(id, counters, lines, kind, facts)
+  call('HSET', history, id, history_with(counters, lines, kind, facts))
 end
 
 local function forget_history(id)

@@ -71,7 +71,8 @@ end
 
 -- The next tasks of the operation, and their scores: at most those that this chunk may do. `places`: by name. `accepts`,
 -- where it is given, says of an id whether it may be in this chunk: the first that may not is where the next one begins.
-local function take(places, accepts)
+-- `is_meant`, where it is given, says of an id whether the operation is about it, whenever it came to its place.
+local function take(places, accepts, is_meant)
   local most = math.min(CHUNK, op.count - op.looked)
   if op.canary > 0 then most = math.min(most, op.canary - op.done) end
   if op.drip > 0 then most = math.min(most, math.max(1, floor(op.drip))) end
@@ -83,7 +84,8 @@ local function take(places, accepts)
 
   -- Whether the next one can be looked at.
   local function add(kind, id, its_score)
-    local is_later = came_later(kind, id, its_score)
+    local is_later
+    if is_meant then is_later = not is_meant(id) else is_later = came_later(kind, id, its_score) end
     is_cut = not is_later and accepts ~= nil and not accepts(id)
     if is_cut then return false end
     seen = seen + 1
@@ -136,7 +138,7 @@ local function take(places, accepts)
       local elements = call('LRANGE', place, -nearer - (most - #ids), -nearer - 1)
       for i = #elements, 1, -1 do
         local id, digits = split_element(elements[i])
-        local is_there = call('SISMEMBER', key, id) == 0 and ready_ms(id, digits) <= op['until']
+        local is_there = call('SISMEMBER', key, id) == 0 and (is_meant or ready_ms(id, digits) <= op['until'])
         if not is_there then
           seen = seen + 1
         elseif not add('ready', id, '') then
@@ -159,9 +161,15 @@ local function take(places, accepts)
       if by_member('dead', places.dead_by_fault, from, to, ':(%d+):([^:]*)$') then phase, member = phase + 1, '' end
     end
     is_over = not fingerprints[phase]
-  elseif op.place == 'ready' then
+  elseif op.place == 'ready' or op.place == 'waiting' then -- what waits for a worker stands in lanes, too
     if phase == 1 and from_tail(places.ready, places.removed) then phase, score, member = 2, '', '' end
-    if phase == 2 and not is_full() then is_over = by_score('prioritized', places.prioritized, '-inf') end
+    if phase == 2 and not is_full() and by_score('prioritized', places.prioritized, '-inf') then
+      phase, score, member = 3, '', ''
+    end
+    is_over = phase == 3
+    if is_over and op.place == 'waiting' then
+      is_over = not is_full() and by_member('held', places.held, '-', '+', '()/([^/]*)$')
+    end
   elseif op.place == 'held' then
     is_over = by_member('held', places.held, '-', '+', '()/([^/]*)$')
   elseif places[op.place] then

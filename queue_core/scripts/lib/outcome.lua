@@ -1,5 +1,5 @@
--- What became of the tasks that an operation requeued: each counts in one of `completed`, `failed` (again, since) and
--- `ended` (otherwise); what is in none of them is under way. Needs history.lua, and the name `outcomes` of the script's
+-- What became of the tasks that an operation requeued: each counts in one of `completed`, `failed` (again, since),
+-- `ended` (otherwise) and `recalled`; what is in none of them is under way. Needs history.lua, and the name `outcomes` of the script's
 -- key.
 local function count_outcome(counters, what)
   local operation, mark = match(counters.operation, '^(%w+)(!?)$')
