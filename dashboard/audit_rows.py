@@ -14,7 +14,7 @@ from dashboard.filters import clock, plural, short_id
 from dashboard.operation_page import of_form, sum_of
 from dashboard.parts import parts
 from dashboard.rendering import viewer
-from dashboard.wording import act, tasks
+from dashboard.wording import act, meant
 from queue_core.operations import operation_id as id_of
 from queue_core.previews import VERBS as STATES_OF
 from queue_core.snapshot import AuditEntry, Operation
@@ -71,7 +71,7 @@ def rows_of_operations(operations: Sequence[Operation], queues: Sequence[str]) -
 
 
 def _may_begin(entry: AuditEntry) -> bool:
-    return entry.verb in STATES_OF and bool(entry.queue)
+    return (entry.verb in STATES_OF or entry.verb == "recall") and bool(entry.queue)
 
 
 def _row(entry: AuditEntry, found: Mapping[tuple[str, str], Operation], began: Mapping[str, tuple[str, str]]) -> Row:
@@ -95,7 +95,7 @@ def _operation_row(operation: Operation) -> Row:
         at=operation.began_at,
         by=operation.by,
         verb=act(bound.verb),
-        what=tasks(bound.count, bound.state) + (f" to {bound.to_queue}" if bound.to_queue else ""),
+        what=meant(bound) + (f" to {bound.to_queue}" if bound.to_queue else ""),
         queue=bound.queue,
         reason=operation.reason,
         href=page_of(operation),

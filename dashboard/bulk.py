@@ -242,6 +242,20 @@ def check_chosen(state: State, chosen: FaultFilter, faults: Sequence[str] = ()) 
         raise InvalidArgument("fault, task, class, text and times choose dead letters alone")
 
 
+def recall_together(retries: Sequence[Operation], because: str) -> tuple[Operation, ...]:
+    """What they put back and nobody has begun is dead again, by an operation for each; those of which all has started
+    are left out."""
+    begun = []
+    for retry in retries:
+        try:
+            begun.append(parts().operations.recall(retry.id, retry.bound.queue, by=actor(), reason=because))
+        except InvalidArgument:
+            continue
+    if begun:
+        parts().tender.wake()
+    return tuple(begun)
+
+
 def undo_form(act: str) -> str:
     """One act is undone once, whoever presses."""
     return f"undo {act}"

@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 from flask import g
 
 from dashboard.bulk import page_of, undo_form
-from dashboard.filters import duration
+from dashboard.filters import duration, exact
 from dashboard.parts import parts
-from dashboard.wording import VERBS, outcome, tasks, title
+from dashboard.wording import VERBS, meant, outcome, title
 from queue_core.errors import UnknownOperation
 from queue_core.operations import operation_id as id_of
 from queue_core.snapshot import Fault, Operation
@@ -24,7 +24,8 @@ SLICE = 200
 class OperationPage:
     """`operation`: one, or the sum of `several`, each on a queue. `undone`: what brings back what it purged.
     `undoable`: those whose purge can be undone. `per_second`: how fast it goes now, `None` where that is not known;
-    `left_ms`: how long it still takes, so."""
+    `left_ms`: how long it still takes, so. `recalled`: what pulls back what it retried; `recallable`: those of which
+    something can be pulled back, `to_recall` tasks in all. `requeued`: the retry that it pulls back."""
 
     operation: Operation
     title: str
@@ -35,6 +36,10 @@ class OperationPage:
     per_second: float | None
     left_ms: int | None
     several: tuple[Operation, ...] = ()
+    recalled: Operation | None = None
+    recallable: tuple[Operation, ...] = ()
+    to_recall: int = 0
+    requeued: Operation | None = None
 
     @property
     def not_begun(self) -> int:
@@ -44,7 +49,7 @@ class OperationPage:
     @property
     def rests(self) -> str:
         """`892 dead letters`: those that it has not looked at."""
-        return tasks(self.not_begun, self.operation.bound.state)
+        return meant(self.operation.bound, self.not_begun)
 
     @property
     def restorable_until(self) -> int:
@@ -54,6 +59,14 @@ class OperationPage:
     @property
     def to_undo(self) -> int:
         return sum(operation.done for operation in self.undoable)
+
+    @property
+    def started(self) -> str:
+        """`1,880 had started: 1,850 completed, 24 failed again, 6 still under way`: what is left alone."""
+        retry = self.requeued or self.operation
+        number = retry.done - retry.recalled - (0 if self.requeued else self.to_recall)
+        became = outcome(replace(retry, recalled=0, skipped={}, done=number))
+        return f"{exact(number)} had started: {became}" if number > 0 else "None had started"
 
     @property
     def done_word(self) -> str:
@@ -88,7 +101,7 @@ class OperationPage:
             "completed": operation.completed if operation.bound.verb == "requeue" else operation.done,
             "failed": operation.failed,
             "done": operation.under_way + operation.left,
-            "skipped": skipped,
+            "skipped": skipped + operation.recalled,
         }
         parts_of_bar, x = [], 0
         for name, count in counts.items():
@@ -99,14 +112,15 @@ class OperationPage:
         return tuple(parts_of_bar)
 
     def address(self, endpoint: str = "show") -> str:
-        """Its page, or, by `pause`, `resume`, `cancel`, `cancel_form` and `undo`, what steers it. The queue is named,
-        or all queues would be asked with each refresh."""
+        """Its page, or, by `pause`, `resume`, `cancel`, `cancel_form`, `recall`, `recall_form` and `undo`, what steers
+        it. The queue is named, or all queues would be asked with each refresh."""
         return page_of(self.operation, endpoint)
 
 
 def operation_page(operation: Operation) -> OperationPage:
     undone = undoing([operation])
-    return _page(operation, undone[0] if undone else None, () if undone else _undoable([operation]))
+    page = _page(operation, undone[0] if undone else None, () if undone else _undoable([operation]))
+    return replace(_with_recalls(page, [operation]), requeued=_requeued(operation))
 
 
 def several_page(form: str, several: Sequence[Operation]) -> OperationPage:
@@ -116,6 +130,7 @@ def several_page(form: str, several: Sequence[Operation]) -> OperationPage:
     left = _undoable([operation for operation in several if operation.id not in begun])
     whole = sum_of(form, several)
     page = _page(whole, sum_of("", undone) if undone else None, left)
+    page = _with_recalls(page, several)
     return replace(page, title=f"{page.title} in {len(several):,} queues", several=tuple(several))
 
 
@@ -160,6 +175,7 @@ def sum_of(form: str, several: Sequence[Operation]) -> Operation:
         completed=sum(operation.completed for operation in several),
         failed=sum(operation.failed for operation in several),
         left=sum(operation.left for operation in several),
+        recalled=sum(operation.recalled for operation in several),
         drip=sum(drips) if drips else None,
         canary=sum(operation.canary for operation in several),
     )
@@ -197,6 +213,31 @@ def undoing(several: Sequence[Operation]) -> tuple[Operation, ...]:
     """What has been begun to undo them."""
     purges = [one for one in several if one.bound.verb == "trash" and one.has_ended]
     return _named([(one.bound.queue, id_of(one.bound.queue, undo_form(one.id))) for one in purges])
+
+
+def _with_recalls(page: OperationPage, several: Sequence[Operation]) -> OperationPage:
+    """What was begun to pull them back, and what still can be, but for those of which it is being done, or was."""
+    retries = [one for one in several if one.bound.verb == "requeue" and one.done]
+    if not retries:
+        return page
+    begun = parts().operations.recalls([(one.bound.queue, one.id) for one in retries])
+    last = {one.id: begun[one.bound.queue, one.id][-1:] for one in retries}
+    open_ones = [one for one in retries if not last[one.id] or last[one.id][0].progress == "cancelled"]
+    counts = parts().inspector.recallable(open_ones)
+    recalls = [found for one in retries for found in begun[one.bound.queue, one.id]]
+    return replace(
+        page,
+        recalled=(recalls[-1] if len(several) == 1 else sum_of("", recalls)) if recalls else None,
+        recallable=tuple(one for one, count in zip(open_ones, counts, strict=True) if count),
+        to_recall=sum(counts),
+    )
+
+
+def _requeued(operation: Operation) -> Operation | None:
+    if operation.bound.verb != "recall":
+        return None
+    at = operation.bound.queue, operation.bound.undoes
+    return parts().inspector.operations_named([at]).get(at)
 
 
 def _named(wanted: Sequence[tuple[str, str]]) -> tuple[Operation, ...]:

@@ -22,6 +22,7 @@ VERBS: Mapping[str, Words] = {
     "requeue": Words(
         "Retry", "retried", "{It} {is} ready again, with a fresh allowance of attempts. The history stays."
     ),
+    "recall": Words("Pull back", "pulled back"),
     "trash": Words("Purge", "purged"),
     "restore": Words("Restore", "restored", "{It} {goes} back to where {it} {was}: the same place, the same order."),
     "delete": Words("Delete for good", "deleted for good", "Nothing is kept of {them}. There is no way back."),
@@ -31,7 +32,7 @@ VERBS: Mapping[str, Words] = {
         "Move", "moved", "{It} {goes} there as {it} {is}: dead letters stay dead, what is due later is due then."
     ),
 }
-"""What is done to many tasks. Of a purge it depends on when what becomes of them."""
+"""What is done to many tasks. Of a purge it depends on when what becomes of them; a recall has a page that tells."""
 
 ACTS: Mapping[str, str] = {
     **{verb: words.name for verb, words in VERBS.items()},
@@ -82,10 +83,16 @@ def tasks(count: int, state: State) -> str:
     return plural(count, f"{state.value} task")
 
 
+def meant(bound: Bound, count: int | None = None) -> str:
+    """So many of the tasks of an operation, else all."""
+    count = bound.count if count is None else count
+    return plural(count, "retried task") if bound.verb == "recall" else tasks(count, bound.state)
+
+
 def title(bound: Bound) -> str:
     """`Retry 1,187 dead letters`."""
     to = f" to {bound.to_queue}" if bound.to_queue else ""
-    return f"{act(bound.verb)} {tasks(bound.count, bound.state)}{to}"
+    return f"{act(bound.verb)} {meant(bound)}{to}"
 
 
 SKIPPED = {
@@ -100,7 +107,9 @@ SKIPPED = {
 
 
 def skipped(why: str, bound: Bound) -> str:
-    """Of an undo those are gone that had left the trash before."""
+    """Of an undo those are gone that had left the trash before; of what is pulled back, those that had started."""
+    if bound.verb == "recall" and why == "gone":
+        return "started, purged or cancelled before it was their turn"
     return "restored or deleted already" if bound.undoes and why == "gone" else SKIPPED.get(why, why)
 
 
@@ -112,6 +121,7 @@ def outcome(operation: Operation) -> str:
             "completed": operation.completed,
             "failed again": operation.failed,
             "ended otherwise": operation.left,
+            "pulled back": operation.recalled,
             "still under way": operation.under_way,
         }
         told = [f"{exact(count)} {what}" for what, count in counts.items() if count]

@@ -153,11 +153,14 @@ class OperationOut(Value, frozen=True):
 
 class OperationWhole(OperationOut, frozen=True):
     """`outcome`: in words; `undone_by`: the operation that brings back what it purged; `can_undo`: there is none, and
-    one could. `tasks_per_second`: as fast as it goes now; `seconds_left`: so long it takes, so; `null`: not known."""
+    one could; `recalled_by`: the last operation that pulls back what it retried; `can_recall`: how many of its tasks
+    could be. `tasks_per_second`: as fast as it goes now; `seconds_left`: so long it takes, so; `null`: not known."""
 
     outcome: str
     undone_by: str | None
     can_undo: bool
+    recalled_by: str | None
+    can_recall: Count
     tasks_per_second: float | None
     seconds_left: float | None
 
@@ -168,6 +171,8 @@ class OperationWhole(OperationOut, frozen=True):
             outcome=page.outcome,
             undone_by=page.undone.id if page.undone else None,
             can_undo=bool(page.undoable),
+            recalled_by=page.recalled.id if page.recalled else None,
+            can_recall=page.to_recall,
             tasks_per_second=page.per_second,
             seconds_left=None if page.left_ms is None else page.left_ms / 1000,
         )

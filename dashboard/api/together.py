@@ -13,7 +13,7 @@ from dashboard.api.requests import Act
 from dashboard.api.table import changes, reads
 from dashboard.api.tasks import TaskOut
 from dashboard.api.values import Change, Count, Meta, UnsetType, Value
-from dashboard.bulk import begin_undo, preview_together, start_together, steer_together
+from dashboard.bulk import begin_undo, preview_together, recall_together, start_together, steer_together
 from dashboard.identity import actor
 from dashboard.operation_page import OperationPage, of_form, page_of_form, sum_of, undoing
 from dashboard.parts import parts
@@ -141,6 +141,19 @@ def together_undo(action_id: str, body: Change, act: Act) -> TogetherOut:
     if not found:
         raise Conflict("There is nothing that could be undone: no purge that has ended, or its tasks are gone.")
     return TogetherOut.of(action_id, tuple({operation.id: operation for operation in found}.values()))
+
+
+@changes("/operations/together/<action_id>/recall", TogetherOut)
+def together_recall(action_id: str, body: Change, act: Act) -> TogetherOut:
+    """Make dead letters again of what the retries of one act have put back and nobody has begun, by an operation in
+    each queue: asked again, the same ones."""
+    page = _page(action_id)
+    recall_together(page.recallable, act.reason)
+    retries = [(retry.bound.queue, retry.id) for retry in page.several]
+    found = tuple(recall for begun in parts().operations.recalls(retries).values() for recall in begun[-1:])
+    if not found:
+        raise Conflict("There is nothing that could be pulled back: no retry, or all of it has begun.")
+    return TogetherOut.of(action_id, found)
 
 
 def _steer(verb: str, action_id: str, act: Act) -> TogetherOut:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, request
 
 from dashboard.actions import action_id, done, reason
 from dashboard.audit_rows import Row, rows_of, rows_of_operations
-from dashboard.bulk import begin_undo, page_of
+from dashboard.bulk import begin_undo, page_of, recall_together
 from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, actor, needs
 from dashboard.operation_page import operation_page
@@ -190,6 +190,24 @@ def undo(operation_id: str) -> Response:
     begun = begin_undo(found, reason())
     parts().tender.wake()
     return done(begun.began_at, to=page_of(begun))
+
+
+@blueprint.get("/activity/<operation_id>/recall")
+@needs(Role.OPERATOR)
+def recall_form(operation_id: str) -> Response:
+    return render_page("activity/recall.html", {}, operation_page(_operation(operation_id)))
+
+
+@blueprint.post("/activity/<operation_id>/recall")
+@needs(Role.OPERATOR)
+def recall(operation_id: str) -> Response:
+    """What it retried and has not started is dead again, by an operation of its own; pressed again, it is shown."""
+    found = _operation(operation_id)
+    begun = recall_together([found], reason())
+    if not begun:
+        say("There is nothing that could be pulled back.", kind="warn")
+        return done(to=page_of(found))
+    return done(begun[0].began_at, to=page_of(begun[0]))
 
 
 def _operation(operation_id: str) -> Operation:

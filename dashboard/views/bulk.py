@@ -172,7 +172,7 @@ def _start(verb: str, name: str, look: Callable[[], _Found]) -> Response:
 
 def _preview(queue: str, verb: str) -> _Found:
     """What the address names: a state of the queue, or of its dead letters those of some faults and a range of time."""
-    if verb not in VERBS:
+    if verb not in STATES_OF:
         abort(404)
     state, to_queue = _state(verb), request.args.get("to", "").strip()
     chosen, faults = FaultFilter.read(request.args, viewer().zone), tuple(request.args.getlist("fault"))

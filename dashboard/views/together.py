@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from dashboard.actions import action_id, done, reason
-from dashboard.bulk import begin_undo, page_of, steer_together
+from dashboard.bulk import begin_undo, page_of, recall_together, steer_together
 from dashboard.filters import plural
 from dashboard.htmx import render_page
 from dashboard.identity import Role, needs
@@ -55,6 +55,23 @@ def undo(form: str) -> Response:
         parts().tender.wake()
     elif not page.undone:
         say("There is nothing that could be undone.", kind="warn")
+    return done(*(operation.began_at for operation in begun), to=page_of(page.operation))
+
+
+@blueprint.get("/activity/together/<form>/recall")
+@needs(Role.OPERATOR)
+def recall_form(form: str) -> Response:
+    return render_page("activity/recall.html", {}, _page(form))
+
+
+@blueprint.post("/activity/together/<form>/recall")
+@needs(Role.OPERATOR)
+def recall(form: str) -> Response:
+    """What they retried and has not started is dead again, by an operation in each queue."""
+    page = _page(form)
+    begun = recall_together(page.recallable, reason())
+    if not begun and not page.recalled:
+        say("There is nothing that could be pulled back.", kind="warn")
     return done(*(operation.began_at for operation in begun), to=page_of(page.operation))
 
 

@@ -148,7 +148,7 @@ def test_hostile_entries_are_text(visitor: Visitor, tasks: Tasks) -> None:
 
 
 def test_every_verb_of_operations_has_a_word() -> None:
-    assert set(VERBS) <= set(ACTS)
+    assert {*VERBS, "recall"} <= set(ACTS)
 
 
 @pytest.mark.parametrize(
@@ -365,6 +365,63 @@ def test_what_is_no_purge_cannot_be_undone(visitor: Visitor, tasks: Tasks, opera
     assert "There is nothing that could be undone" in visitor.said()
 
 
+def test_what_has_not_started_is_pulled_back_after_a_preview_and_only_once(
+    visitor: Visitor, tasks: Tasks, operations: Engine
+) -> None:
+    ids = tasks.die(count=7)
+    operation = started(operations)
+    operations.tend()
+    path = f"/activity/{operation.id}"
+    with tasks.yard.queue("billing").claim(limit=3) as leases:
+        leases[0].complete()
+        leases[1].fail("no answer")  # and the third runs
+        assert "Pull back 4 not yet started…" in main(visitor.text(path))
+        form = main(visitor.text(f"{path}/recall"))
+        begun = visitor.post(f"{path}/recall", reason="too early").location
+        assert begun == visitor.post(f"{path}/recall").location
+        assert "not yet started…" not in visitor.text(path)
+        operations.tend()
+        shown, listed = main(visitor.text(begun)), rows(visitor.text("/activity"))
+    assert "They become dead letters again, as they were" in form
+    assert "3 had started: 1 completed, 1 failed again, 1 still under way." in form
+    assert "it ends first" not in form
+    assert [tasks.state(task_id) for task_id in ids[3:]] == [State.DEAD] * 4
+    assert "Done Pull back 4 retried tasks By console" in shown
+    assert f"Undoes {operation.id}" in shown
+    assert "4 pulled back. 3 had started: 1 completed, 1 failed again, 1 still under way." in shown
+    assert "Pulled back by console: 4 pulled back." in main(visitor.text(path))
+    became = "1 completed, 1 failed again, 4 pulled back, 1 still under way"
+    assert [re.sub(r"^(now|\d+\ss ago) ", "", row) for row in listed] == [
+        "Pull back 4 retried tasks “too early” billing console Done 4 pulled back",
+        f"Retry 7 dead letters “it is back” billing ada Done {became}",
+    ]
+    assert "pulled back by console too early" in main(visitor.text(f"/queues/billing/tasks/{ids[6]}"))
+
+
+def test_a_retry_that_goes_on_ends_by_being_pulled_back(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    ids = tasks.die(count=3)
+    operation = started(operations, canary=1)
+    operations.tend()
+    path = f"/activity/{operation.id}"
+    form = main(visitor.text(f"{path}/recall"))
+    assert "it ends first. 2 dead letters not looked at yet stay dead;" in form
+    assert "None had started." in form
+    visitor.post(f"{path}/recall", reason="not yet")
+    operations.tend()
+    assert {tasks.state(task_id) for task_id in ids} == {State.DEAD}
+    assert "Cancelled by console, who pulled it back." in main(visitor.text(path))
+
+
+def test_where_nothing_can_be_pulled_back_it_is_said(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=1)
+    operation = started(operations, "trash")
+    operations.tend()
+    path = f"/activity/{operation.id}/recall"
+    assert "Only a retry is pulled back." in main(visitor.text(path))
+    visitor.post(path)
+    assert "There is nothing that could be pulled back" in visitor.said()
+
+
 # How fast.
 
 
@@ -413,6 +470,7 @@ def test_rates_of_some_operations_are_remembered() -> None:
             "1,180 completed, 24 failed again, 3 skipped",
         ),
         ({"done": 5, "completed": 2, "left": 1}, "2 completed, 1 ended otherwise, 2 still under way"),
+        ({"done": 9, "recalled": 8}, "8 pulled back, 1 still under way"),
         ({"done": 5, "bound": Bound("billing", "trash", State.DEAD, 0, 9)}, "5 purged"),
     ],
 )

@@ -423,6 +423,7 @@ def test_a_retry_is_pulled_back_once(do: Do, tasks: Tasks) -> None:
     assert do(path, "early").status_code == 409
     tasks.yard.operations.tend()
     assert tasks.state(task_id) is State.READY
+    assert look(do, f"/operations/{retry['id']}")["can_recall"] == 1
     begun = [do(path, key, reason="too early").get_json() for key in ("one", "another")]
     assert [(one["id"], one["undoes"], one["bound"]["verb"]) for one in begun] == [
         (begun[0]["id"], retry["id"], "recall")
@@ -430,6 +431,7 @@ def test_a_retry_is_pulled_back_once(do: Do, tasks: Tasks) -> None:
     tasks.yard.operations.tend()
     assert tasks.state(task_id) is State.DEAD
     found = look(do, f"/operations/{retry['id']}")
+    assert (found["recalled_by"], found["can_recall"]) == (begun[0]["id"], 0)
     assert (found["recalled"], found["under_way"], found["completed"]) == (1, 0, 0)
 
 

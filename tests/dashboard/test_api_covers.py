@@ -14,7 +14,7 @@ BULK = ("operations_start",)
 STEER: dict[str, tuple[str, ...]] = {
     f"{page}.{verb}": (f"{name}{verb}",)
     for page, name in (("activity", "operations_"), ("together", "together_together_"))
-    for verb in ("pause", "resume", "cancel", "undo")
+    for verb in ("pause", "resume", "cancel", "undo", "recall")
 }
 ACTS: Mapping[str, tuple[str, ...]] = {
     **STEER,
@@ -85,7 +85,9 @@ SHOWN: Mapping[str, tuple[str, ...]] = {
     "tasks.move_form": ("tasks_task", "queues_queue"),
     "tasks.show": ("tasks_task", "failed_fault"),
     "activity.cancel_form": ("operations_operation",),
+    "activity.recall_form": ("operations_operation",),
     "together.cancel_form": ("together_together",),
+    "together.recall_form": ("together_together",),
     "together.show": ("together_together",),
     "workers.cancel_form": ("tasks_task",),
     "workers.index": ("workers_workers",),

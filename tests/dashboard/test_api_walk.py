@@ -22,7 +22,7 @@ from tests.people import write_users
 from tests.places import Place, Places
 from tests.programs import PREFIX, Program
 
-NOTHING_TO_UNDO = {"operations_undo", "together_together_undo"}
+NOTHING_TO_UNDO = {"operations_undo", "together_together_undo", "operations_recall", "together_together_recall"}
 JUNK: list[Any] = [None, "", ALL_AT_ONCE, "x" * 200_000, -1, 1e300, True, [], {}, [[]], {"a": [None]}]
 SECRET = "hunter2secret"
 

@@ -85,7 +85,7 @@ def test_one_press_begins_an_operation_in_each_queue(
     assert activity.count("Retry 6 dead letters in 2 queues") == 2  # under way, and in the list
     operations.tend()
     shown = main(visitor.text(address))
-    assert "Done Retry 6 dead letters in 2 queues By console" in shown
+    assert "Done Retry 6 dead letters in 2 queues Pull back 6 not yet started… By console" in shown
     assert "6 still under way." in shown
     assert "email 2 2 Done 2 still under way" in shown
     assert "sms 4 4 Done 4 still under way" in shown
@@ -125,6 +125,22 @@ def test_a_purge_in_several_queues_is_undone_as_one_and_once(
     assert len(tasks.inspector.operations()) == 6
     assert states(tasks, letters) == all_of(State.DEAD)
     assert "Undone by console: 10 restored." in main(visitor.text(address))
+
+
+def test_a_retry_in_several_queues_is_pulled_back_as_one_and_once(
+    visitor: Visitor, tasks: Tasks, letters: dict[str, list[str]], operations: Operations
+) -> None:
+    address = press(visitor, "/bulk/requeue")
+    operations.tend()
+    assert "Pull back 10 not yet started" in main(visitor.text(f"{address}/recall"))
+    for _ in range(2):
+        assert visitor.post(f"{address}/recall").location == address
+    operations.tend()
+    assert len(tasks.inspector.operations()) == 6
+    assert states(tasks, letters) == all_of(State.DEAD)
+    shown = main(visitor.text(address))
+    assert "Pulled back by console: 10 pulled back." in shown
+    assert "not yet started…" not in shown
 
 
 def test_the_trash_of_all_queues_is_deleted_for_good_by_its_number(

@@ -92,6 +92,14 @@ def in_two(tasks: Tasks, verb: str, form: str) -> str:
     return form
 
 
+def a_retry(tasks: Tasks) -> str:
+    """Of what nobody has begun."""
+    tasks.die("exports", name="resize")
+    operations = tasks.yard.operations
+    begun = operations.start(operations.preview("exports", "requeue").bound, by="ada", action_id="retry")
+    return operations.wait(begun.id, "exports").id
+
+
 def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine: Engine) -> None:
     places = Places(tasks, engine)
     dead = tasks.die(count=5)
@@ -139,4 +147,9 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("together.resume", "/activity/together/two")
     pressing.twice("together.cancel", "/activity/together/two/cancel")
     pressing.twice("together.undo", f"/activity/together/{in_two(tasks, 'trash', 'three')}")
+    pressing.twice("activity.recall", f"/activity/{a_retry(tasks)}/recall")
+    in_two(tasks, "requeue", "four")
+    for queue in ("images", "letters"):
+        tasks.yard.operations.tend([queue])
+    pressing.twice("together.recall", "/activity/together/four/recall")
     assert pressing.pressed == changing_endpoints(app) - ELSEWHERE
