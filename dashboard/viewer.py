@@ -1,4 +1,4 @@
-"""How the one who looks wants to see times and colours: cookies, so that it holds without JavaScript or flicker."""
+"""How the one who looks wants to see times, colours, rows: cookies, so that it holds without JavaScript or flicker."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 
 TIME_MODES = ("relative", "local", "utc")
 THEMES = ("auto", "light", "dark")
+DENSITIES = ("normal", "compact")
 
 TIME_COOKIE = "taskyard_time"
 ZONE_COOKIE = "taskyard_zone"
 THEME_COOKIE = "taskyard_theme"
 KEYS_COOKIE = "taskyard_keys"
+DENSITY_COOKIE = "taskyard_density"
 SEEN_COOKIE = "taskyard_seen"
 """The server's time of this browser's last action: no older snapshot is shown to it."""
 
@@ -27,6 +29,7 @@ class Viewer:
     local_zone: tzinfo = UTC
     theme: str = "auto"
     has_keys: bool = True
+    is_compact: bool = False
     seen_ms: int = 0
 
     @classmethod
@@ -42,6 +45,7 @@ class Viewer:
             local_zone=zone,
             theme=theme if theme in THEMES else "auto",
             has_keys=cookies.get(KEYS_COOKIE) != "off",
+            is_compact=cookies.get(DENSITY_COOKIE) == "compact",
             seen_ms=int(seen) if seen.isascii() and seen.isdigit() and len(seen) <= 15 else 0,
         )
 

@@ -1,4 +1,4 @@
-"""How the one who looks wants to see times, colours and keys: kept in cookies of that browser."""
+"""How the one who looks wants to see times, colours, rows and keys: kept in cookies of that browser."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ from flask import Blueprint, Response, make_response, redirect, request
 
 from dashboard.actions import safe_next
 from dashboard.htmx import fresh
-from dashboard.viewer import KEYS_COOKIE, THEME_COOKIE, THEMES, TIME_COOKIE, TIME_MODES
+from dashboard.viewer import DENSITIES, DENSITY_COOKIE, KEYS_COOKIE, THEME_COOKIE, THEMES, TIME_COOKIE, TIME_MODES
 
 blueprint = Blueprint("preferences", __name__)
 
-_CHOICES = {"time": (TIME_COOKIE, TIME_MODES), "theme": (THEME_COOKIE, THEMES), "keys": (KEYS_COOKIE, ("on", "off"))}
+_CHOICES = {
+    "time": (TIME_COOKIE, TIME_MODES),
+    "theme": (THEME_COOKIE, THEMES),
+    "density": (DENSITY_COOKIE, DENSITIES),
+    "keys": (KEYS_COOKIE, ("on", "off")),
+}
 _YEAR_SECONDS = 31_536_000
 
 

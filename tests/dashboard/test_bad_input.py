@@ -291,7 +291,7 @@ def test_no_name_in_a_path_breaks_a_page(app: Flask, visitor: Visitor, places: P
                     check(asking.ask(place, {}), {200, 303, 400, 404, 405, 409, 422})
 
 
-@pytest.mark.parametrize("name", ["time", "zone", "theme", "keys", "seen", "session"])
+@pytest.mark.parametrize("name", ["time", "zone", "theme", "density", "keys", "seen", "session"])
 def test_no_cookie_breaks_a_page(app: Flask, name: str) -> None:
     for text in [*BAD, "America", "../UTC", "leapseconds"]:
         for value in (quote(text), text.encode().decode("latin-1").replace("\x00\r\n", "")):
