@@ -1,9 +1,8 @@
-"""claim: seeded state → one call → the whole resulting state; order, fairness, lanes, pause, limits, damage."""
+"""claim: seeded state → one call → the whole resulting state; order, fairness, pause, limits."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 
@@ -191,6 +190,16 @@ def test_all_priorities_are_given_out_by_one_claim(engine: Engine, is_fair: bool
     assert not state.keys() & {"ready", "prioritized"}
 
 
+def test_score_of_a_priority_leads_back_to_its_ready_time(engine: Engine) -> None:
+    for priority in (2_000, -2_000):
+        engine.enqueue(f"p{priority}", priority=priority)
+        assert engine.state()["prioritized"][f"p{priority}"] == score_of(priority, START_MS)
+        claimed = engine.claim()
+        assert claimed.tasks[0].ready_digits == element_of("x", START_MS)[-7:]
+        engine.run(protocol.release(engine.queue, [ReleasedTask(f"p{priority}", claimed.fence)]))
+        assert engine.check_books()["prioritized"][f"p{priority}"] == score_of(priority, START_MS)
+
+
 # Fairness.
 
 
@@ -336,116 +345,6 @@ def test_claim_that_finds_nothing_deletes_the_tokens(engine: Engine) -> None:
     assert "notify" not in engine.check_books()
 
 
-# Lanes.
-
-
-def test_tasks_of_a_closed_lane_are_put_aside_once(engine: Engine) -> None:
-    engine.run(protocol.close_lane(engine.queue, "name:send", "ada", "broken"))
-    shut, high = engine.enqueue("shut"), engine.enqueue("high", priority=3)
-    other = engine.enqueue("other", name="resize")
-    before = engine.state()
-    claimed = engine.claim()
-    assert (ids_of(claimed), claimed.closed_lanes, claimed.has_more) == ([other], ("name:send",), False)
-    assert engine.check_books() == changed(
-        before,
-        ready=None,
-        prioritized=None,
-        held={f"name:send/{shut}": 0, f"name:send/{high}": 0},
-        leases=lease_of(other, expires_at=START_MS + LEASE_MS),
-        running={other: _claim(engine, claimed, other), SENTINEL: SENTINEL},
-        control={**before["control"], "seen": str(START_MS), "turn": "1", "fence": str(FENCE)},
-    )
-    assert ids_of(engine.claim()) == []
-
-
-def test_task_that_is_put_aside_for_want_of_its_name_wakes_all_who_may_know_it(engine: Engine) -> None:
-    engine.seed("held", name="resize")
-    engine.redis.delete(engine.queue.notify)
-    engine.enqueue(name="resize")
-    assert engine.claim().tasks == ()
-    assert len(engine.check_books()["notify"]) == 16
-    engine.redis.ltrim(engine.queue.notify, 0, 4)
-    assert engine.claim().tasks == ()
-    # They stay for the one that knows it; those who do not, do not wake one another for ever.
-    assert len(engine.check_books()["notify"]) == 5
-
-
-def test_worker_that_can_run_an_unknown_name_empties_its_lane_and_then_opens_it(engine: Engine) -> None:
-    held = [engine.seed("held", name="resize")]
-    held += [engine.enqueue(name="resize"), engine.enqueue(name="resize")]
-    assert ids_of(engine.claim()) == []
-    assert ids_of(engine.claim(lanes=["unknown:shrink"])) == []
-    able = ["unknown:resize"]
-    first = engine.claim(2, lanes=able)
-    assert (len(first.tasks), first.has_more, first.closed_lanes) == (2, True, ("unknown:resize",))
-    assert len(engine.check_books()["notify"]) >= 1
-    second = engine.claim(2, lanes=able)
-    assert (sorted(ids_of(first) + ids_of(second)), second.has_more) == (sorted(held), False)
-    assert "closed" in engine.state()
-    assert engine.claim(2, lanes=able).closed_lanes == ()
-    assert "closed" not in engine.check_books()
-
-
-def test_name_that_is_paused_stays_so_for_the_worker_that_can_run_it(engine: Engine) -> None:
-    held = engine.seed("held", name="resize")
-    engine.run(protocol.close_lane(engine.queue, "name:resize", "ada", "broken"))
-    ready = engine.enqueue(name="resize")
-    assert ids_of(engine.claim(lanes=["unknown:resize"])) == []
-    assert engine.check_books()["held"] == {f"unknown:resize/{held}": 0, f"name:resize/{ready}": 0}
-    engine.run(protocol.open_lane(engine.queue, "name:resize", "ada"))
-    assert set(ids_of(engine.claim(lanes=["unknown:resize"]))) == {held, ready}
-    engine.check_books()
-
-
-def test_open_lanes_empty_one_after_the_other_and_disappear(engine: Engine) -> None:
-    names = ("a", "a.b", "a:b")
-    for name in names:
-        engine.run(protocol.close_lane(engine.queue, f"name:{name}", "ada", ""))
-    made = [engine.enqueue(name=name) for name in names for _ in range(3)]
-    engine.claim()
-    for name in names:
-        engine.run(protocol.open_lane(engine.queue, f"name:{name}", "ada"))
-    taken: list[str] = []
-    for _ in range(5):
-        claimed = engine.claim(2)
-        taken += ids_of(claimed)
-        engine.check_books()
-        assert claimed.has_more is (len(taken) < len(made))
-    assert sorted(taken) == sorted(made)
-    engine.claim()
-    assert not engine.check_books().keys() & {"closed", "held", "notify"}
-
-
-def test_open_lane_is_not_left_without_a_token(engine: Engine) -> None:
-    engine.run(protocol.close_lane(engine.queue, "name:send", "ada", ""))
-    engine.enqueue_many(40)
-    engine.claim()
-    engine.run(protocol.open_lane(engine.queue, "name:send", "ada"))
-    for _ in range(20):
-        assert engine.redis.lpop(engine.queue.notify) is not None
-        assert len(engine.claim(2).tasks) == 2
-
-
-def test_lane_whose_name_begins_as_anothers_is_another(engine: Engine) -> None:
-    engine.run(protocol.close_lane(engine.queue, "name:send", "ada", ""))
-    engine.run(protocol.close_lane(engine.queue, "name:send.now", "ada", ""))
-    engine.enqueue("a", name="send")
-    engine.enqueue("b", name="send.now")
-    engine.claim()
-    engine.run(protocol.open_lane(engine.queue, "name:send", "ada"))
-    assert ids_of(engine.claim()) == ["a"]
-    assert engine.check_books()["held"] == {"name:send.now/b": 0}
-
-
-def test_more_tasks_than_a_claim_looks_at_are_put_aside_step_by_step(engine: Engine) -> None:
-    engine.run(protocol.close_lane(engine.queue, "name:send", "ada", ""))
-    engine.enqueue_many(1_500)
-    last = engine.enqueue(name="resize")
-    first = engine.claim(1)
-    assert (ids_of(first), first.has_more, len(engine.check_books()["held"])) == ([], True, 1_024)
-    assert ids_of(engine.claim(1)) == [last]
-
-
 # Struck out.
 
 
@@ -477,6 +376,18 @@ def test_long_run_of_struck_out_elements_is_passed_in_steps(engine: Engine) -> N
     assert ids_of(engine.claim(1)) == [last]
 
 
+def test_removed_ids_elsewhere_do_not_disturb(engine: Engine) -> None:
+    engine.enqueue("a")
+    engine.enqueue("b")
+    engine.trash("a")
+    engine.delete("a")
+    engine.enqueue("a", priority=1)
+    before = engine.check_books()
+    claimed = engine.claim()
+    assert ids_of(claimed) == ["a", "b"]
+    assert engine.check_books().keys() == before.keys() - {"ready", "removed", "prioritized"} | {"leases", "running"}
+
+
 # Bytes.
 
 
@@ -505,98 +416,3 @@ def test_task_of_a_mebibyte_goes_alone(engine: Engine) -> None:
     for _ in range(3):
         engine.enqueue(payload=b"x" * (1 << 20))
     assert [len(engine.claim(256).tasks) for _ in range(4)] == [1, 1, 1, 0]
-
-
-# Damage.
-
-CORRUPT = [
-    b"", b"\n", b"send", b"\xff\x00\xfe", b" \n{}", b"send {\n{}", b"send {\"priority\":\n{}", b"send []\n{}",
-    b"send {\"priority\":1e400}\n{}", b"send {\"priority\":\"x\"}\n{}", b"send {\"priority\":null}\n{}",
-    b"send {\"priority\":1.5}\n{}", b"send {\"priority\":99999}\n{}", b"send " + b"[" * 5_000 + b"\n{}",
-    b"\x00send\n{}", "sénd\n{}".encode(), b"send\r\n{}",
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("envelope", CORRUPT)
-@pytest.mark.parametrize("is_lane_closed", [False, True])
-@pytest.mark.parametrize("place", ["ready", "prioritized", "scheduled"])
-def test_corrupt_envelope_is_handed_out_and_stops_nothing(
-    engine: Engine, envelope: bytes, is_lane_closed: bool, place: str
-) -> None:
-    if is_lane_closed:
-        engine.run(protocol.close_lane(engine.queue, "name:other", "ada", ""))
-    engine.seed(place, "broken", **({"delay_ms": 1} if place == "scheduled" else {}))
-    engine.redis.hset(engine.queue.tasks, "broken", envelope)
-    engine.later(5)
-    good = engine.enqueue()
-    claimed = engine.claim(is_fair=True)
-    assert sorted(ids_of(claimed)) == sorted(["broken", good])
-    assert {task.id: task.envelope for task in claimed.tasks}["broken"] == envelope
-    engine.check_books()
-
-
-@pytest.mark.parametrize("place", ["ready", "prioritized", "scheduled", "retrying", "held"])
-def test_id_without_an_envelope_is_dropped(engine: Engine, place: str) -> None:
-    engine.seed(place, "lost")
-    engine.redis.hdel(engine.queue.tasks, "lost")
-    if place == "held":
-        engine.run(protocol.open_lane(engine.queue, "unknown:resize", "ada"))
-    good = engine.enqueue()
-    engine.later(60_000)
-    assert ids_of(engine.claim()) == [good]
-    assert not engine.state().keys() & {"ready", "prioritized", "scheduled", "retrying", "held"}
-
-
-def test_claim_survives_options_that_are_no_object(engine: Engine) -> None:
-    engine.enqueue("a", priority=1)
-    for options in ("7", "true", "null", '"x"', "[1]"):
-        engine.redis.hset(engine.queue.tasks, "a", f"send {options}\n{{}}")
-        claimed = engine.claim()
-        assert ids_of(claimed) == ["a"]
-        assert engine.run(protocol.release(engine.queue, [ReleasedTask("a", claimed.fence)])) == []
-
-
-# The server was away.
-
-
-def graces(engine: Engine) -> Any:
-    return engine.state()["control"].get("grace")
-
-
-@pytest.mark.parametrize(("silence", "is_given"), [(LEASE_MS // 3, False), (LEASE_MS // 3 + 1, True), (10**9, True)])
-def test_long_silence_gives_everybody_one_lease_of_grace(engine: Engine, silence: int, is_given: bool) -> None:
-    engine.claim()
-    engine.later(silence)
-    engine.claim()
-    assert graces(engine) == (str(engine.now + LEASE_MS) if is_given else None)
-
-
-def test_rare_claims_do_not_put_off_recovery_for_ever(engine: Engine) -> None:
-    held, again = engine.lease(), list[str]()
-    for _ in range(5):
-        engine.later(LEASE_MS // 2)
-        engine.claim()
-        again = again or engine.run(protocol.recover(engine.queue, LEASE_MS)).again
-    assert again == [held.id]
-
-
-def test_removed_ids_elsewhere_do_not_disturb(engine: Engine) -> None:
-    engine.enqueue("a")
-    engine.enqueue("b")
-    engine.trash("a")
-    engine.delete("a")
-    engine.enqueue("a", priority=1)
-    before = engine.check_books()
-    claimed = engine.claim()
-    assert ids_of(claimed) == ["a", "b"]
-    assert engine.check_books().keys() == before.keys() - {"ready", "removed", "prioritized"} | {"leases", "running"}
-
-
-def test_score_of_a_priority_leads_back_to_its_ready_time(engine: Engine) -> None:
-    for priority in (2_000, -2_000):
-        engine.enqueue(f"p{priority}", priority=priority)
-        assert engine.state()["prioritized"][f"p{priority}"] == score_of(priority, START_MS)
-        claimed = engine.claim()
-        assert claimed.tasks[0].ready_digits == element_of("x", START_MS)[-7:]
-        engine.run(protocol.release(engine.queue, [ReleasedTask(f"p{priority}", claimed.fence)]))
-        assert engine.check_books()["prioritized"][f"p{priority}"] == score_of(priority, START_MS)
