@@ -25,7 +25,8 @@ from queue_core.errors import (
     TaskyardError,
 )
 from queue_core.protocol import Session
-from tests.engine import LEASE_MS, Engine, State
+from tests.engine import LEASE_MS, Engine
+from tests.invariants import State
 from tests.proxy import Fate, Proxy, proxy
 from tests.scripts.scenarios import SCENARIOS
 

@@ -12,7 +12,8 @@ from queue_core import InvalidArgument, LeaseLost, Taskyard
 from queue_core.consumer import process_name
 from queue_core.keys import QueueKeys
 from queue_core.protocol import NewTask, enqueue
-from tests.engine import Engine, places_of
+from tests.engine import Engine
+from tests.invariants import places_of
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from queue_core.moving import Move
 from queue_core.protocol import Call, Held, Session
 from queue_core.snapshot import Outcome, State
 from tests.engine import IDLE_PLACES, START_MS, Engine
-from tests.engine import State as Whole
+from tests.invariants import State as Whole
 from tests.mortal import Died, Mortal
 
 

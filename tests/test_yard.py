@@ -11,7 +11,8 @@ from redis import Redis
 
 from queue_core import Context, DuplicateTaskName, InvalidArgument, InvalidPayload, Message, Taskyard, UnknownTask
 from queue_core.errors import ServerUnavailable
-from tests.engine import Engine, places_of
+from tests.engine import Engine
+from tests.invariants import places_of
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from queue_core.inspector import Inspector
 from queue_core.operations import Operations
 from queue_core.protocol import Held
 from queue_core.snapshot import Operation
-from tests.engine import Engine, State
+from tests.engine import Engine
+from tests.invariants import State
 from tests.operations.harness import another, run, run_at_once, settle, start
 
 

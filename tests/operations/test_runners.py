@@ -12,7 +12,8 @@ from queue_core.client import Client
 from queue_core.inspector import Inspector
 from queue_core.operations import Operations, operation_id
 from queue_core.protocol import Chunk, Held
-from tests.engine import START_MS, Engine, places_of
+from tests.engine import START_MS, Engine
+from tests.invariants import places_of
 from tests.operations.harness import SILENT_MS, another, run, run_at_once, start
 
 

@@ -12,7 +12,8 @@ from queue_core.inspector import Inspector
 from queue_core.operations import Operations
 from queue_core.previews import VERBS
 from queue_core.snapshot import State
-from tests.engine import START_MS, Engine, places_of
+from tests.engine import START_MS, Engine
+from tests.invariants import places_of
 from tests.operations.harness import fault_of, run, start
 
 

@@ -22,7 +22,7 @@ from queue_core.protocol.operations import KEPT_MS
 from queue_core.scripts import Script
 from queue_core.snapshot import State
 from tests.engine import KEEP_MS, LEASE_MS, Engine
-from tests.engine import State as Keys
+from tests.invariants import State as Keys
 from tests.proof import bulk
 from tests.proof.bulk import BulkModel, NotDone, Operation, Shown
 from tests.proof.chance import Chance, chances

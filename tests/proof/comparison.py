@@ -8,7 +8,8 @@ from typing import Any
 
 from queue_core import ids
 from queue_core.keys import SENTINEL
-from tests.engine import State, score_of
+from tests.engine import score_of
+from tests.invariants import State
 from tests.proof.model import Model
 
 WATCHED = (

@@ -13,7 +13,8 @@ from queue_core import decoding, protocol, telemetry
 from queue_core.histogram import BUCKETS, Histogram
 from queue_core.snapshot import COUNTERS, Figures
 from queue_core.telemetry import HOUR_MS, MAX_HOURS, MAX_MINUTES, MAX_NAME_HOURS, MINUTE_MS, Asked
-from tests.engine import Engine, State
+from tests.engine import Engine
+from tests.invariants import State
 from tests.proof.chance import Chance, chances
 from tests.proof.counting import MAX_FIELDS, NOTHING, Counting, asked_of
 from tests.proof.machine import Sent

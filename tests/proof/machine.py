@@ -23,7 +23,8 @@ from queue_core import connection, protocol
 from queue_core.errors import InvalidArgument, QueueFull, RateLimited
 from queue_core.keys import QueueKeys
 from queue_core.protocol import Argument, Call, Claimed, Held, Session
-from tests.engine import Engine, State, problems_of
+from tests.engine import Engine
+from tests.invariants import State, problems_of
 from tests.proof.chance import Chance, step_of, steps_of
 from tests.proof.comparison import differences_of, watched
 from tests.proof.limits import Refused

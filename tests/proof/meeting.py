@@ -12,7 +12,8 @@ import pytest
 
 from queue_core import connection, keys, listening, results
 from queue_core.client import Client
-from tests.engine import Engine, State, problems_of
+from tests.engine import Engine
+from tests.invariants import State, problems_of
 from tests.proof.operations import Operation, enqueue_many, repair
 
 

@@ -20,7 +20,8 @@ from redis.exceptions import ResponseError
 from queue_core import protocol
 from queue_core.moving import Move, Moved, Steps, session_behind
 from queue_core.protocol import Argument, Call, Exported, ExportedTask, Session
-from tests.engine import KEEP_MS, LEASE_MS, Engine, State
+from tests.engine import KEEP_MS, LEASE_MS, Engine
+from tests.invariants import State
 from tests.proof.chance import Chance, chances, rule_of, steps_of
 from tests.proof.machine import Sent, tell
 from tests.proof.moving_model import Journeys, MovingModel, Told, ToldTask

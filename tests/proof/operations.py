@@ -24,7 +24,8 @@ from queue_core.snapshot import Figures, State
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.janitor import Janitor
 from queue_core.worker.scheduler import Scheduler
-from tests.engine import IDLE_PLACES, LEASE_MS, Engine, places_of
+from tests.engine import IDLE_PLACES, LEASE_MS, Engine
+from tests.invariants import places_of
 from tests.workers import put_worker
 
 Doing = Callable[[Client], Any]

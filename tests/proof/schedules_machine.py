@@ -31,7 +31,8 @@ from queue_core.task import Sending, message_by_name
 from queue_core.timetable import Schedule
 from queue_core.worker.complaints import Complaints
 from queue_core.worker.scheduler import Scheduler
-from tests.engine import Engine, State
+from tests.engine import Engine
+from tests.invariants import State
 from tests.proof.chance import Chance, chances
 from tests.proof.limits import Refused
 from tests.proof.machine import Sent, tell

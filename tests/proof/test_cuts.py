@@ -22,7 +22,7 @@ from queue_core.schedules import Schedules
 from queue_core.snapshot import State
 from queue_core.yard import Queue, Task, TaskHandle
 from tests.engine import IDLE_PLACES, LEASE_MS, Engine
-from tests.engine import State as QueueState
+from tests.invariants import State as QueueState
 from tests.proof.meeting import Meeting
 from tests.proof.operations import OPERATIONS, Doing, Operation
 from tests.proxy import Proxy, proxy

@@ -12,7 +12,8 @@ import pytest
 from queue_core import fsck, keys, protocol, scripts
 from queue_core.errors import OperationEnded, ServerRefused, UnknownQueue
 from queue_core.protocol import Call, Chunk
-from tests.engine import KEEP_MS, Engine, places_of, problems_of
+from tests.engine import KEEP_MS, Engine
+from tests.invariants import places_of, problems_of
 from tests.proof.halves import stopping_after
 from tests.scripts.scenarios import OPERATION, SCENARIOS, TO_REQUEUE, Scenario
 from tests.scripts.test_headers import OF_NO_QUEUE

@@ -10,7 +10,8 @@ import pytest
 from queue_core.client import Client
 from queue_core.errors import OperationEnded, UnknownQueue
 from queue_core.protocol import NOTED, Call, Claimed, Occurred, Session, Switched
-from tests.engine import Engine, State, changed
+from tests.engine import Engine, changed
+from tests.invariants import State
 from tests.scripts.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.each_server

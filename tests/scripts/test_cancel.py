@@ -10,7 +10,8 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Acted, Call, Extended, Held, Recovered, ReleasedTask, Result
-from tests.engine import LEASE_MS, START_MS, Engine, State, changed, element_of, lease_of, running_of, without
+from tests.engine import LEASE_MS, START_MS, Engine, changed, element_of, lease_of, running_of, without
+from tests.invariants import State
 from tests.scripts.scenarios import with_history
 
 pytestmark = pytest.mark.each_server

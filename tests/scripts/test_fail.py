@@ -10,7 +10,8 @@ import pytest
 from queue_core import protocol
 from queue_core.fingerprint import make_failure
 from queue_core.protocol import DEAD, DISCARD, RETRY, FailedTask, Held
-from tests.engine import LEASE_MS, START_MS, Engine, State, changed, counted, lease_of, running_of
+from tests.engine import LEASE_MS, START_MS, Engine, changed, counted, lease_of, running_of
+from tests.invariants import State
 from tests.scripts.scenarios import with_history
 
 pytestmark = pytest.mark.each_server

@@ -11,7 +11,8 @@ import pytest
 from queue_core import protocol
 from queue_core.errors import InvalidArgument
 from queue_core.protocol import Acted, Call, Exported, ExportedTask
-from tests.engine import IDLE_PLACES, START_MS, Engine, State, element_of, score_of
+from tests.engine import IDLE_PLACES, START_MS, Engine, element_of, score_of
+from tests.invariants import State
 
 pytestmark = pytest.mark.each_server
 

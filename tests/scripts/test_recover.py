@@ -10,7 +10,8 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Held, Recovered
-from tests.engine import LEASE_MS, START_MS, Engine, State, changed, counted, lease_of, running_of
+from tests.engine import LEASE_MS, START_MS, Engine, changed, counted, lease_of, running_of
+from tests.invariants import State
 
 pytestmark = pytest.mark.each_server
 

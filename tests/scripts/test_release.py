@@ -8,7 +8,8 @@ import pytest
 
 from queue_core import protocol
 from queue_core.protocol import Held, ReleasedTask
-from tests.engine import START_MS, Engine, State, changed, element_of, lease_of, running_of, score_of
+from tests.engine import START_MS, Engine, changed, element_of, lease_of, running_of, score_of
+from tests.invariants import State
 
 pytestmark = pytest.mark.each_server
 
