@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.charts import WIDTH, Bars, Count, Lines, bars, lines, tick_places
+from dashboard.pagination import Part, part_of
 from dashboard.problems import HeldTask
 from dashboard.trends import MINUTES, failed_attempts
 from queue_core.snapshot import AuditEntry, Figures, NameAttempts, Period, Statistics, WorkerSnapshot
@@ -16,7 +17,7 @@ SPANS: Mapping[str, Mapping[str, int]] = {"1h": {"minutes": 60}, "24h": {"hours"
 """As the address has it → what is asked for."""
 WHOLE_QUEUE = ("pause", "resume", "close_lane", "open_lane", "limit")
 MOST_MARKS = 12
-MOST_NAMES = 100
+NAMES_A_PAGE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Charts:
     wait_peak: Peak | None
     run_peak: Peak | None
     marks: tuple[Mark, ...]
-    names: tuple[NameRow, ...]
+    names: Part[NameRow]
     names_since: int
     others: Figures
 
@@ -121,9 +122,10 @@ def charts(
     known: Sequence[str] = (),
     held: Sequence[HeldTask] = (),
     workers: Iterable[WorkerSnapshot] = (),
+    page: int = 1,
 ) -> Charts:
     """`entries`: of the audit, of any queue. `known`: names of tasks that have a row even if they did nothing.
-    `workers`: of any queue."""
+    `workers`: of any queue. `page`: of names."""
     step = statistics.step_ms
     rows = tuple(Row(period.at, _known_figures(period, step, statistics.since)) for period in statistics.periods)
     begin, end = rows[0].at, rows[-1].at + step
@@ -143,7 +145,7 @@ def charts(
         wait_peak=_peak(rows, lambda figures: figures.wait.p95_ms),
         run_peak=_peak(rows, lambda figures: figures.run.p95_ms),
         marks=_marks(statistics.queue, entries, workers, begin, end),
-        names=_names(statistics, known, held),
+        names=_names(statistics, known, held, page),
         names_since=(begin // hour) * hour,
         others=statistics.others,
     )
@@ -201,17 +203,18 @@ def versions_of(workers: Iterable[WorkerSnapshot], queue: str) -> dict[str, int]
     return began
 
 
-def _names(statistics: Statistics, known: Sequence[str], held: Sequence[HeldTask]) -> tuple[NameRow, ...]:
+def _names(statistics: Statistics, known: Sequence[str], held: Sequence[HeldTask], page: int) -> Part[NameRow]:
     """Busiest first, then those that did nothing, by name."""
     of_name = {task.name: task for task in held}
     busy = {found.name: found.total for found in statistics.names}
     idle = sorted({*known, *of_name} - busy.keys())
+    names = part_of((*busy, *idle), page, NAMES_A_PAGE)
     rows = []
-    for name in (*busy, *idle)[:MOST_NAMES]:
+    for name in names.rows:
         told = statistics.attempts.get(name)
         hour, success = (_hour(told, statistics.taken_at), told.last_completed_at) if told else (None, None)
         rows.append(NameRow(name, busy.get(name, Figures()), of_name.get(name), hour, success))
-    return tuple(rows)
+    return Part(tuple(rows), names.number, names.last, names.total, names.size)
 
 
 def _hour(attempts: NameAttempts, now_ms: int) -> NameHour:

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g
 
 from dashboard.audit_rows import target_page
 from dashboard.htmx import render_page
-from dashboard.parameters import one_of
+from dashboard.parameters import one_of, page_number
 from dashboard.parts import parts, trends
 from dashboard.queue_figures import SPANS, Charts, charts
 from dashboard.queue_head import QueueHead, queue_head
@@ -43,7 +43,7 @@ def show(name: str) -> Response:
     except CorruptQueue:
         entries = ()  # figures without marks; the page of activity says what is wrong with it
     workers = g.view.snapshot.workers if g.view.snapshot else ()
-    page = Figures(head, charts(span, statistics, entries, head.known, head.held, workers))
+    page = Figures(head, charts(span, statistics, entries, head.known, head.held, workers, page_number()))
     panels = {
         "queue-head": "queues/_head.html",
         "tabs": "queues/_tabs.html",

@@ -108,7 +108,7 @@ def test_the_first_worker_of_each_version_is_a_mark() -> None:
 
 def test_names_that_workers_know_have_a_row_even_if_they_did_nothing() -> None:
     found = charts("1h", statistics(Figures()), known=("send", "digest"))
-    assert [row.name for row in found.names] == ["digest", "send"]
+    assert [row.name for row in found.names.rows] == ["digest", "send"]
 
 
 def test_the_last_hour_of_a_name_is_told_by_the_minute_as_far_as_it_is_known() -> None:
@@ -119,7 +119,7 @@ def test_the_last_hour_of_a_name_is_told_by_the_minute_as_far_as_it_is_known() -
         """Each: how many minutes ago, completed, failed."""
         told = tuple(AttemptsMinute(newest - ago * MINUTE_MS, completed, failed) for ago, completed, failed in minutes)
         known = replace(statistics(Figures()), attempts={"send": NameAttempts(told, newest - 5)})
-        (row,) = charts("1h", known, known=["send"]).names
+        (row,) = charts("1h", known, known=["send"]).names.rows
         return row
 
     hour = row((0, 3, 1), (59, 4, 0), (60, 9, 9)).hour
@@ -130,7 +130,7 @@ def test_the_last_hour_of_a_name_is_told_by_the_minute_as_far_as_it_is_known() -
     assert late.hour
     assert late.hour.counts == (*[None] * 57, (4, 0), (0, 0), (3, 1))
     assert (late.hour.since, late.last_completed_at) == (newest - 2 * MINUTE_MS, newest - 5)
-    (unknown,) = charts("1h", statistics(Figures()), known=["send"]).names
+    (unknown,) = charts("1h", statistics(Figures()), known=["send"]).names.rows
     assert (unknown.hour, unknown.last_completed_at) == (None, None)
 
 
