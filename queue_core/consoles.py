@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 
-from queue_core import connection, keys
+from queue_core import connection, keys, protocol
 from queue_core.client import Client
 
 MOST_ENDED = 10_000
@@ -35,12 +35,8 @@ class Consoles:
 
     def end_sign_in(self, sign_in_id: str, until: float, now: float) -> None:
         """No console lets it in again. `until`: when it would be over anyway."""
-        ended = keys.ended_sign_ins(self._client.namespace)
-        self._client.write(
-            ("ZREMRANGEBYSCORE", ended, "-inf", now),
-            ("ZADD", ended, until, sign_in_id),
-            ("ZREMRANGEBYRANK", ended, 0, -MOST_ENDED - 1),
-        )
+        place = self._client.queue(keys.NO_QUEUE)
+        self._client.run(protocol.end_sign_in(place, sign_in_id, until, now, MOST_ENDED))
 
     def ended_sign_ins(self, now: float) -> frozenset[str]:
         """Those that ended before their time, at most 10,000."""

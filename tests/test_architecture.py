@@ -17,7 +17,7 @@ MODULES = sorted(path for package in ("queue_core", "dashboard") for path in (RO
 KEYS = {name for name in vars(QueueKeys) if not name.startswith("_")}
 KEYS |= {"queues", "workers", "worker", "audit", "schedules", "ended_sign_ins", "tries"}
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
-NO_TASKS = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
+NO_TASKS = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule", "end_sign_in"}
 """They change no task."""
 TRANSITIONS = [
     name for name in scripts.names() if "no-writes" not in scripts.load(name).text[:40] and name not in NO_TASKS | FSCK

@@ -29,7 +29,7 @@ from queue_core.protocol.actions import (
 )
 from queue_core.protocol.audit import audit
 from queue_core.protocol.call import Argument, Call, Session, pack, packed_with_text, with_text
-from queue_core.protocol.directory import command_worker, describe_worker, note_worker, register
+from queue_core.protocol.directory import command_worker, describe_worker, end_sign_in, note_worker, register
 from queue_core.protocol.faults import mute_fault, note_fault, unmute_fault
 from queue_core.protocol.moving import (
     TOO_LATE,
@@ -121,6 +121,7 @@ __all__ = [
     "delete_queue",
     "describe_worker",
     "edit",
+    "end_sign_in",
     "enqueue",
     "enqueue_occurrence",
     "examine",

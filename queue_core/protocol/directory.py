@@ -1,5 +1,5 @@
-"""Which queues and workers there are: what notes them on a full server, which refuses plain commands; and what workers
-are told."""
+"""Which queues and workers there are, and which sign-ins to consoles have ended: what notes them on a full server,
+which refuses plain commands. And what workers are told."""
 
 from __future__ import annotations
 
@@ -36,3 +36,11 @@ def describe_worker(queue: QueueKeys, worker_id: str, description: str, keep_sec
     own = (keys.worker(queue.namespace, worker_id),)
     arguments = (description, keep_seconds)
     return Call(scripts.load("describe_worker"), queue, arguments, text, own, has_session=False, is_global=True)
+
+
+def end_sign_in(queue: QueueKeys, sign_in_id: str, until: float, now: float, most: int) -> Call[int]:
+    """No console lets that sign-in in again. Units: seconds, by the console's clock. Shape: how many others have gone.
+    Source: end_sign_in.lua."""
+    own = (keys.ended_sign_ins(queue.namespace),)
+    arguments = (sign_in_id, repr(float(until)), repr(float(now)), most)
+    return Call(scripts.load("end_sign_in"), queue, arguments, int, own, has_session=False, is_global=True)

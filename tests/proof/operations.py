@@ -412,16 +412,25 @@ def tell_workers(engine: Engine) -> Doing:
 
 
 def sign_in_to_consoles(engine: Engine) -> Doing:
-    """Tries until there are too many, one of them right; and a sign-in that ends before its time."""
+    """Tries until there are too many, one of them right."""
 
     def run(client: Client) -> Any:
         consoles = Consoles(client=client)
         waits = [consoles.try_once({"name ada": 3, "address": 4}, 60, f"a{number}") > 0 for number in range(5)]
         consoles.give_back(["address"], "a1", all_of="name ada")
         waits += [consoles.try_once({"name ada": 3, "address": 3}, 60, f"b{number}") > 0 for number in range(2)]
-        consoles.end_sign_in("s1", 2_000, 1_000)
         kept = [client.read(("SCARD", key))[0] for key in sorted(engine.redis.keys("*:tries:*"))]
-        return waits, kept, consoles.ended_sign_ins(1_500)
+        return waits, kept
+
+    return run
+
+
+def sign_out_of_consoles(engine: Engine) -> Doing:
+    def run(client: Client) -> Any:
+        consoles = Consoles(client=client)
+        for name, until in (("s1", 1_000), ("s2", 2_000)):
+            consoles.end_sign_in(name, until, until - 100)
+        return consoles.ended_sign_ins(0)
 
     return run
 
@@ -514,6 +523,7 @@ OPERATIONS: dict[str, Operation] = {
     "refuse": lambda engine: lambda client: Control(client=client).refuse("POST /", queue="email", **ACT),
     "sign in": lambda engine: lambda client: Control(client=client).sign_in("192.0.2.1", **ACT),
     "sign in to consoles": sign_in_to_consoles,
+    "sign out of consoles": sign_out_of_consoles,
     "sign out": lambda engine: lambda client: Control(client=client).sign_out("192.0.2.1", **ACT),
     "bulk requeue": bulk("requeue", State.DEAD, 260),
     "bulk trash": bulk("trash", State.READY, 260),

@@ -20,7 +20,7 @@ VERBS = scripts.names()
 READERS = [verb for verb in VERBS if "no-writes" in scripts.load(verb).text.split("\n")[0]]
 FSCK = {"examine", "repair", "reclaim", "relist", "recount", "balance"}
 """What checks and repairs walks a queue, and says so."""
-OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule"}
+OF_NO_QUEUE = {"audit", "register", "note_worker", "describe_worker", "command_worker", "set_schedule", "end_sign_in"}
 """Their keys are in slots of their own."""
 MAKING_TASKS = {"enqueue", "enqueue_occurrence"}
 TRANSITIONS = sorted(set(VERBS) - set(READERS) - FSCK - OF_NO_QUEUE)
