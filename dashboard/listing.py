@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from flask import request
 
 from dashboard.htmx import wants_fragment
+from dashboard.parameters import one_of
 from queue_core.errors import CorruptQueue, InvalidArgument
 from queue_core.ids import is_task_id
 from queue_core.snapshot import Page, State, TaskSummary
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from queue_core.inspector import Inspector
 
 MOST_ROWS = 50
+BY_TIME = (State.DEAD, State.TRASHED)
+"""Listed newest first, or oldest first where somebody wants it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,8 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`waiting`: rows that are not shown although they belong on this page; `is_first`: of the newest page."""
+    """`waiting`: rows that are not shown although they belong on this page; `is_first`: of the first
+    page."""
 
     rows: tuple[Row, ...]
     total: int
@@ -68,6 +72,10 @@ class Listing:
     is_first: bool = True
 
     @property
+    def oldest_first(self) -> bool:
+        return oldest_first()
+
+    @property
     def keys(self) -> str:
         """The rows, as a refresh names them: a queue is named once for the rows that follow each other."""
         parts: list[str] = []
@@ -75,6 +83,11 @@ class Listing:
         for queue, rows in groupby(named, key=lambda row: row.task.queue):
             parts.append(f"{queue}/{','.join(row.task.id for row in rows)}")
         return ";".join(parts)
+
+
+def oldest_first() -> bool:
+    """Of a list `BY_TIME`. Raises `BadParameter`."""
+    return one_of("order", ("newest", "oldest"), "newest") == "oldest"
 
 
 def listing(page: Page, inspector: Inspector, *, state: State, fingerprint: str = "") -> Listing:

@@ -15,7 +15,7 @@ from dashboard.fault_filter import FaultFilter, is_local
 from dashboard.filters import clock, plural
 from dashboard.htmx import fresh, render_page
 from dashboard.identity import Role, actor, needs
-from dashboard.listing import Listing, listing
+from dashboard.listing import Listing, listing, oldest_first
 from dashboard.pagination import PAGE_SIZE, Order, Part, part_of
 from dashboard.parameters import is_on, page_number
 from dashboard.parts import known_faults, parts
@@ -132,12 +132,15 @@ def letters() -> Response:
     chosen, inspector, cursor = _filter(), parts().inspector, request.args.get("cursor")
     if _is_local():
         return _with_zones(chosen)
+    oldest = oldest_first()
     if not (chosen.chooses or chosen.is_timed):
         among = g.view.queues_where(lambda queue: queue.counts.dead)
-        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among)
+        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among, oldest_first=oldest)
         return _letters(page, State.DEAD, chosen, _queues_with("dead", chosen.queue))
     found = [fault for fault in chosen.of(known_faults(chosen.queue)) if fault.dead]
-    page = inspector.letters_of(found, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
+    page = inspector.letters_of(
+        found, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE, oldest_first=oldest
+    )
     return _letters(page, State.DEAD, chosen, {fault.queue for fault in found}, faults=len(found))
 
 
@@ -145,7 +148,9 @@ def letters() -> Response:
 def trash() -> Response:
     chosen = FaultFilter(queue=request.args.get("queue", ""))
     cursor, among = request.args.get("cursor"), g.view.queues_where(lambda queue: queue.counts.trashed)
-    page = parts().inspector.trash(chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among)
+    page = parts().inspector.trash(
+        chosen.queue or None, cursor=cursor, limit=PAGE_SIZE, among=among, oldest_first=oldest_first()
+    )
     return _letters(page, State.TRASHED, chosen, _queues_with("trashed", chosen.queue))
 
 
@@ -286,7 +291,7 @@ def _is_local() -> bool:
 
 def _with_zones(chosen: FaultFilter) -> Response:
     """The same address for everybody: a copied link shows a colleague the same."""
-    query = {**chosen.query(), **({"sort": request.args["sort"]} if "sort" in request.args else {})}
+    query = {**chosen.query(), **{name: request.args[name] for name in ("sort", "order") if name in request.args}}
     return fresh(make_response(redirect(f"{url_for(request.endpoint or '')}?{urlencode(query)}", 303)))
 
 

@@ -16,7 +16,7 @@ from dashboard.fault_filter import FaultFilter, is_local
 from dashboard.filters import clock, duration, minute
 from dashboard.htmx import fresh, render_page
 from dashboard.identity import actor
-from dashboard.listing import Listing, listing
+from dashboard.listing import Listing, listing, oldest_first
 from dashboard.operation_page import OperationPage, operation_page
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
@@ -89,7 +89,8 @@ def show(name: str, fingerprint: str) -> Response:
     chosen = FaultFilter.read(times, viewer().zone)
     if any(map(is_local, times.values())):
         address = url_for("faults.show", name=name, fingerprint=fingerprint)
-        return fresh(make_response(redirect(f"{address}?{urlencode(chosen.query())}", 303)))  # the same for everybody
+        query = {**chosen.query(), **({"order": request.args["order"]} if "order" in request.args else {})}
+        return fresh(make_response(redirect(f"{address}?{urlencode(query)}", 303)))  # the same for everybody
     fault, newest = inspector.fault(name, fingerprint)
     page = _letters(name, fingerprint, chosen)
     done = [one for one in inspector.operations(OPERATIONS, name) if is_of(one.bound, fingerprint)]
@@ -118,11 +119,11 @@ def show(name: str, fingerprint: str) -> Response:
 
 
 def _letters(queue: str, fingerprint: str, chosen: FaultFilter) -> Page:
-    inspector, cursor = parts().inspector, request.args.get("cursor")
+    inspector, cursor, oldest = parts().inspector, request.args.get("cursor"), oldest_first()
     if not chosen.is_timed:
-        return inspector.letters(queue, fingerprint=fingerprint, cursor=cursor, limit=PAGE_SIZE)
-    named = [(queue, fingerprint)]
-    return inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=PAGE_SIZE)
+        return inspector.letters(queue, fingerprint=fingerprint, cursor=cursor, limit=PAGE_SIZE, oldest_first=oldest)
+    named, (since, until) = [(queue, fingerprint)], (chosen.since, chosen.until)
+    return inspector.letters_of(named, since=since, until=until, cursor=cursor, limit=PAGE_SIZE, oldest_first=oldest)
 
 
 def is_of(bound: Bound, fingerprint: str) -> bool:

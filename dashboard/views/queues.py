@@ -10,7 +10,7 @@ from dashboard.actions import action_id, done, reason
 from dashboard.bulk import Link, links
 from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, needs
-from dashboard.listing import Listing, listing
+from dashboard.listing import BY_TIME, Listing, listing, oldest_first
 from dashboard.pagination import PAGE_SIZE, Order
 from dashboard.parameters import is_on, one_of, page_number, typed
 from dashboard.parts import parts, trends
@@ -56,7 +56,8 @@ def show(name: str) -> Response:
     inspector = parts().inspector
     queue = inspector.queue(name)
     state = _state(queue)
-    page = inspector.tasks(name, state, cursor=request.args.get("cursor"), limit=PAGE_SIZE)
+    oldest = state in BY_TIME and oldest_first()
+    page = inspector.tasks(name, state, cursor=request.args.get("cursor"), limit=PAGE_SIZE, oldest_first=oldest)
     context = Queue(
         head=queue_head(g.view, queue, trends().get(name, UNKNOWN), state),
         state=state,

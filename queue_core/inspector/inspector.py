@@ -170,11 +170,13 @@ class Inspector:
         them (`QueueSnapshot.changes`): what has not changed since it was read for that number is not read again."""
         return self._books.of(list(names), changes or {})
 
-    def tasks(self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50) -> Page:
+    def tasks(
+        self, queue: str, state: State, *, cursor: str | None = None, limit: int = 50, oldest_first: bool = False
+    ) -> Page:
         """A page of the tasks in one place. Two round trips.
 
         Order: ready ones as claims give them out, running ones by their start (at most 1,000 of them), scheduled and
-        retrying ones by when they are due, held ones by lane, dead and trashed ones newest first.
+        retrying ones by when they are due, held ones by lane, dead and trashed ones newest first, or `oldest_first`.
         """
         limit, position = check_limit(limit), Position.parse(cursor)
         if not isinstance(state, State):
@@ -184,7 +186,7 @@ class Inspector:
         if state is State.RUNNING:
             return running_page(self._reader, queue, position, limit)
         if state in reading.SORTED_STATES:
-            return sorted_page(self._reader, queue, state, position, limit)
+            return sorted_page(self._reader, queue, state, position, limit, oldest_first=oldest_first)
         raise InvalidArgument(f"state {shown(str(state), 80)} is not accepted: no queue keeps tasks in it")
 
     def peek(self, queue: str, count: int = 10) -> tuple[TaskSummary, ...]:
@@ -298,17 +300,18 @@ class Inspector:
         cursor: str | None = None,
         limit: int = 50,
         among: Collection[str] | None = None,
+        oldest_first: bool = False,
     ) -> Page:
-        """Dead letters, newest first: of a queue, of one of its faults (two round trips), or of all queues (at most
-        five); `among`: no others are asked."""
+        """Dead letters, newest first or `oldest_first`: of a queue, of one of its faults (two round trips), or of all
+        queues (at most five); `among`: no others are asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
         if fingerprint is None:
-            return sorted_page(self._reader, queue, State.DEAD, position, limit, among=among)
+            return sorted_page(self._reader, queue, State.DEAD, position, limit, among=among, oldest_first=oldest_first)
         if queue is None or not reading.is_fingerprint(fingerprint):
             raise InvalidArgument(
                 f"fingerprint {shown(fingerprint, 80)} is not accepted: it is one of a fault of a queue"
             )
-        return sorted_page(self._reader, queue, State.DEAD, position, limit, fingerprint)
+        return sorted_page(self._reader, queue, State.DEAD, position, limit, fingerprint, oldest_first=oldest_first)
 
     def count_letters(
         self, faults: Iterable[tuple[str, str] | Fault], *, since: int | None = None, until: int | None = None
@@ -333,12 +336,14 @@ class Inspector:
         until: int | None = None,
         cursor: str | None = None,
         limit: int = 50,
+        oldest_first: bool = False,
     ) -> Page:
         """Letters of these faults (queue, fingerprint; or as they were read) that died from `since` to `until`, newest
-        first; pages go one way. Four round trips, the server's cost is that of what is shown, and of faults of which
-        nothing is known."""
+        first or `oldest_first`; pages go one way. Four round trips, the server's cost is that of what is shown, and of
+        faults of which nothing is known: when the oldest letter of one died is known of none."""
         limit, position = check_limit(limit), Position.parse(cursor)
-        return letters_page(self._reader, check_faults(faults), _span(since, until), position, limit)
+        chosen, span = check_faults(faults), _span(since, until)
+        return letters_page(self._reader, chosen, span, position, limit, oldest_first=oldest_first)
 
     def trash(
         self,
@@ -347,11 +352,12 @@ class Inspector:
         cursor: str | None = None,
         limit: int = 50,
         among: Collection[str] | None = None,
+        oldest_first: bool = False,
     ) -> Page:
-        """What was put into the trash, newest first. Two round trips, of all queues at most five; `among`: no others
-        are asked."""
+        """What was put into the trash, newest first or `oldest_first`. Two round trips, of all queues at most five;
+        `among`: no others are asked."""
         limit, position = check_limit(limit), Position.parse(cursor)
-        return sorted_page(self._reader, queue, State.TRASHED, position, limit, among=among)
+        return sorted_page(self._reader, queue, State.TRASHED, position, limit, among=among, oldest_first=oldest_first)
 
     # Schedules.
 

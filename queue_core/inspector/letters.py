@@ -1,4 +1,4 @@
-"""Dead letters of some faults that died within a range of time: counted, and listed newest first."""
+"""Dead letters of some faults that died within a range of time: counted, and listed by when they died."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class _Letter:
-    """Sorted, the newest is the last; of the same time by queue, fault and id."""
+    """Sorted, the oldest is the first; of the same time by queue, fault and id."""
 
     died_at: int
     queue: str
@@ -108,9 +108,52 @@ def ends_of(reader: Reader, fault: Named, span: Span) -> tuple[int, int | None, 
     return count, times[0], times[1]
 
 
-def letters_page(reader: Reader, faults: Chosen, span: Span, position: Position | None, limit: int) -> Page:
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """Where a page begins, and which way it goes."""
+
+    span: Span
+    position: Position | None
+    oldest_first: bool
+
+    def next_of(self, letters: Iterable[_Letter], most: int) -> list[_Letter]:
+        return sorted(letters, key=lambda letter: letter.order, reverse=not self.oldest_first)[:most]
+
+    def command(self, key: str, fault: Named, limit: int) -> Sequence[Argument]:
+        """The next letters of a fault."""
+        first: bytes = self.span.first(fault[1]).encode()
+        last = self.span.last(fault[1])
+        if self.oldest_first:
+            return "ZRANGEBYLEX", key, max(first, self._behind(fault) or first, key=_member), last, "LIMIT", 0, limit
+        return "ZREVRANGEBYLEX", key, min(last, self._behind(fault) or last, key=_member), first, "LIMIT", 0, limit
+
+    def _behind(self, fault: Named) -> bytes | None:
+        """Where a fault's letters behind the position begin, as the end of a range: of the same time those that the
+        order of the letters puts there."""
+        if self.position is None:
+            return None
+        there = self.position.queue, self.position.member.partition(b":")[0].decode("ascii", "replace")
+        if fault == there:
+            return b"(" + self.position.member
+        at = b"%b:%013d" % (fault[1].encode(), decoding.number(self.position.score))
+        is_behind = (fault > there) if self.oldest_first else (fault < there)
+        if self.oldest_first:
+            return b"[" + at if is_behind else b"(" + at + b":\xff"
+        return b"[" + at + b":\xff" if is_behind else b"(" + at
+
+
+def _member(end: bytes) -> bytes:
+    """Of the end of a range."""
+    return end[1:]
+
+
+def letters_page(
+    reader: Reader, faults: Chosen, span: Span, position: Position | None, limit: int, *, oldest_first: bool = False
+) -> Page:
     """Four round trips: a look at each fault's next letter finds those that can have a part in this page. Faults of
-    which it is known when they were last seen are looked at in that order, some at once, as far as it is needed."""
+    which it is known when they were last seen are looked at in that order, some at once, as far as it is needed; the
+    oldest of each is known of none, so for these all are looked at."""
+    walk = Walk(span, position, oldest_first)
     counts = count_letters(reader, faults, span)
     present = sorted(
         (named for named in faults if counts[named]), key=lambda named: _newest(faults[named], named), reverse=True
@@ -118,13 +161,13 @@ def letters_page(reader: Reader, faults: Chosen, span: Span, position: Position 
     looked: dict[Named, list[_Letter]] = {}
     heads: list[_Letter] = []
     while present and not (len(heads) > limit and heads[-1].order > _newest(faults[present[0]], present[0])):
-        some = sum(_last_seen_at(faults[named]) == math.inf for named in present) or limit + 1
-        looked |= _next_letters(reader, present[:some], span, position, 2)
-        heads = _newest_of((letters[0] for letters in looked.values() if letters), limit + 1)
+        some = sum(oldest_first or _last_seen_at(faults[named]) == math.inf for named in present) or limit + 1
+        looked |= _next_letters(reader, present[:some], walk, 2)
+        heads = walk.next_of((letters[0] for letters in looked.values() if letters), limit + 1)
         present = present[some:]
     several = [head.fault for head in heads if len(looked[head.fault]) > 1]
-    looked |= _next_letters(reader, several, span, position, limit + 1)
-    letters = _newest_of((letter for head in heads for letter in looked[head.fault]), limit + 1)
+    looked |= _next_letters(reader, several, walk, limit + 1)
+    letters = walk.next_of((letter for head in heads for letter in looked[head.fault]), limit + 1)
     older = None
     if len(letters) > limit:
         last = letters[limit - 1]
@@ -144,18 +187,9 @@ def _last_seen_at(fault: Fault | None) -> float:
     return fault.last_seen_at if fault and fault.last_seen_at else math.inf
 
 
-def _newest_of(letters: Iterable[_Letter], most: int) -> list[_Letter]:
-    return sorted(letters, key=lambda letter: letter.order, reverse=True)[:most]
-
-
-def _next_letters(
-    reader: Reader, faults: Sequence[Named], span: Span, position: Position | None, limit: int
-) -> dict[Named, list[_Letter]]:
-    """The newest of each fault behind the position."""
-    commands = []
-    for queue, name in faults:
-        key, last = reader.client.queue(queue).dead_by_fault, _last(queue, name, span, position)
-        commands.append(("ZREVRANGEBYLEX", key, last, span.first(name), "LIMIT", 0, limit))
+def _next_letters(reader: Reader, faults: Sequence[Named], walk: Walk, limit: int) -> dict[Named, list[_Letter]]:
+    """The next of each fault behind the position."""
+    commands = [walk.command(reader.client.queue(fault[0]).dead_by_fault, fault, limit) for fault in faults]
     found: dict[Named, list[_Letter]] = {}
     for (queue, name), members in zip(faults, _read(reader, commands), strict=True):
         letters = found[queue, name] = []
@@ -163,22 +197,6 @@ def _next_letters(
             before, _, task_id = member.rpartition(b":")
             letters.append(_Letter(decoding.number(before.rpartition(b":")[2]), queue, name, task_id))
     return found
-
-
-def _last(queue: str, fingerprint: str, span: Span, position: Position | None) -> bytes:
-    """Where a fault's letters behind the position begin, as one that ends a range."""
-    last = span.last(fingerprint)
-    if position is None:
-        return last
-    died_at = decoding.number(position.score)
-    there, name = (position.queue, position.member.partition(b":")[0].decode("ascii", "replace")), fingerprint.encode()
-    if (queue, fingerprint) == there:
-        behind = b"(" + position.member
-    elif (queue, fingerprint) < there:
-        behind = b"[%b:%013d:\xff" % (name, died_at)
-    else:
-        behind = b"(%b:%013d" % (name, died_at)
-    return min(last, behind, key=lambda end: end[1:])
 
 
 def _rows(reader: Reader, letters: Sequence[_Letter]) -> list[TaskSummary]:

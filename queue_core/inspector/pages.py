@@ -72,8 +72,11 @@ def sorted_page(
     limit: int,
     fingerprint: str = "",
     among: Collection[str] | None = None,
+    *,
+    oldest_first: bool = False,
 ) -> Page:
-    """A page of one place of a queue, or of all queues (`among`: of these), merged.
+    """A page of one place of a queue, or of all queues (`among`: of these), merged. `oldest_first`: of those that are
+    listed newest first.
 
     There a first look at each one's next row, and a second one at all of the nearest one's, find those that can have a
     part in this page; a queue that cannot be read has none, and is named.
@@ -83,8 +86,15 @@ def sorted_page(
 
     unreadable: dict[str, str] = {}
 
+    def order_of(name: str, score: bytes) -> tuple[float, str]:
+        """At the same time by the queue's name; within a queue as the server lists them."""
+        return (1 if oldest_first else -1) * float(score), name
+
     def look(names: Collection[str], most: int) -> dict[str, reading.Listed]:
-        calls = [reading.list_sorted(queues[name], state, position, most, fingerprint) for name in names]
+        calls = [
+            reading.list_sorted(queues[name], state, position, most, fingerprint, oldest_first=oldest_first)
+            for name in names
+        ]
         answers, _ = reader.ask(calls)
         if is_one:
             answers = [value_of(answers[0])]
@@ -102,18 +112,18 @@ def sorted_page(
     if is_before:
         before = begin + sum(len(found.members) for found in listed.values())
         if before <= limit:
-            return sorted_page(reader, queue, state, None, limit, fingerprint, among)
+            return sorted_page(reader, queue, state, None, limit, fingerprint, among, oldest_first=oldest_first)
         begin = before - limit
     if not is_one:
-        nearest = sorted(((_order(n, f.members[0][1]), n) for n, f in listed.items() if f.members), reverse=is_before)
+        nearest = sorted(((order_of(n, f.members[0][1]), n) for n, f in listed.items() if f.members), reverse=is_before)
         listed = look([name for _, name in nearest[:1]], limit)
-        own = [_order(n, score) for n, found in listed.items() for _, score in found.members]
+        own = [order_of(n, score) for n, found in listed.items() for _, score in found.members]
         last = (min if is_before else max)(own) if len(own) == limit else None
         with_part = [n for at, n in nearest[1:limit] if last is None or (at > last if is_before else at < last)]
         listed |= look(with_part, limit) if with_part else {}
     merged = [(name, member, score) for name, found in listed.items() for member, score in found.members]
     if not is_one:
-        merged.sort(key=lambda row: _order(row[0], row[2]))
+        merged.sort(key=lambda row: order_of(row[0], row[2]))
     shown = merged[-limit:] if is_before else merged[:limit]
     older = newer = None
     if shown and begin + len(shown) < total:
@@ -153,8 +163,3 @@ def _rows(
         elif task.state is state:
             rows.append(reading.summary(name, task))
     return rows
-
-
-def _order(queue: str, score: bytes) -> tuple[float, str]:
-    """Newest first, at the same time by the queue's name; within a queue as the server lists them."""
-    return -float(score), queue

@@ -72,11 +72,12 @@ class Position:
     def order(self) -> float:
         return float(self.score)
 
-    def member_for(self, queue: str) -> bytes:
-        """Rows of the same time are in order of their queues' names: what stands for this position in one of them."""
+    def member_for(self, queue: str, *, is_rising: bool = False) -> bytes:
+        """Rows of the same time are in order of their queues' names: what stands for this position in one of them,
+        within which they rise or fall."""
         if queue == self.queue:
             return self.member
-        return HIGHEST_MEMBER if queue > self.queue else b""
+        return HIGHEST_MEMBER if (queue > self.queue) is not is_rising else b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,23 @@ class Listed:
 
 
 def list_sorted(
-    queue: QueueKeys, state: State, position: Position | None, limit: int, fingerprint: str = ""
+    queue: QueueKeys,
+    state: State,
+    position: Position | None,
+    limit: int,
+    fingerprint: str = "",
+    *,
+    oldest_first: bool = False,
 ) -> Call[Listed]:
     """Members of a sorted place beside a position; of `dead`, those of one fault. Source: list_sorted.lua."""
     place, order = _PLACES[state]
+    order = "rising" if oldest_first else order
     key, prefix = place(queue), ""
     if fingerprint:
         key, prefix = queue.dead_by_fault, f"{fingerprint}:"
     where: tuple[Argument, ...] = ("first", "0", "")
     if position:
-        where = (position.side, position.score, position.member_for(queue.queue))
+        where = (position.side, position.score, position.member_for(queue.queue, is_rising=oldest_first))
 
     def read(answer: list[Any]) -> Listed:
         members = [(answer[i], answer[i + 1]) for i in range(3, len(answer), 2)]

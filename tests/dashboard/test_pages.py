@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from html import unescape
 
 import pytest
 from flask import Flask
@@ -99,6 +100,32 @@ def test_lists_are_paged(visitor: Visitor, tasks: Tasks) -> None:
     assert path == ""
 
 
+def test_letters_are_listed_oldest_first_where_the_address_says_so(visitor: Visitor, tasks: Tasks) -> None:
+    ids = tasks.die(count=60)
+    tasks.control.trash("billing", ids[:2], by="ada", action_id="t")
+    letters, fault = ids[2:], f"/queues/billing/faults/{tasks.fingerprint()}"
+    timed = "since=2020-01-01T00:00:00Z"
+    for path in ("/dead/letters", "/queues/billing?state=dead", fault, f"{fault}?{timed}", f"/dead/letters?{timed}"):
+        page = visitor.text(path)
+        turn = re.search(r'<a class="order" id="order" href="([^"]*)">newest first', page)
+        assert turn, path
+        seen: list[str] = []
+        address = unescape(turn[1])
+        while address:
+            page = visitor.text(address)
+            assert "oldest first" in text_of(page)
+            seen += re.findall(r'<tr id="row-billing-([^"]*)"', page)
+            newer = re.search(r'href="([^"]*)" rel="next">Newer', page)
+            address = unescape(newer[1]) if newer else ""
+        assert seen == letters, path
+        assert re.search(r">« Oldest</a>", page), path
+    newest = re.findall(r'<tr id="row-billing-([^"]*)"', visitor.text("/dead/trash"))
+    assert re.findall(r'<tr id="row-billing-([^"]*)"', visitor.text("/dead/trash?order=oldest")) == newest[::-1]
+    assert 'type="hidden" name="order" value="oldest"' in visitor.text("/dead/letters?order=oldest")
+    moved = visitor.get(f"{fault}?order=oldest&since=2025-01-01T00:00:00").headers["Location"]
+    assert "order=oldest" in moved
+
+
 @pytest.mark.parametrize(
     ("path", "status", "said"),
     [
@@ -107,6 +134,7 @@ def test_lists_are_paged(visitor: Visitor, tasks: Tasks) -> None:
         ("/queues/nowhere/pause", 404, "There is no queue nowhere."),
         ("/queues/a%20b", 400, "a b"),
         ("/queues/billing?state=lost", 400, "state is 'lost'; it must be ready, "),
+        ("/queues/billing?state=dead&order=sideways", 400, "order is 'sideways'; it must be newest or oldest."),
         ("/queues/billing?cursor=x", 404, "it is not one of a page's own"),
         ("/queues/billing/faults/0123abcd", 404, "There is no fault 0123abcd"),
         ("/queues/billing/tasks/some-task", 404, "No task some-task in any queue"),

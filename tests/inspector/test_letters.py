@@ -70,6 +70,7 @@ def test_pages_hold_each_letter_of_the_faults_and_the_time_once_newest_first(
         known = [fault for fault in inspector.faults() if (fault.queue, fault.fingerprint) in chosen]
         assert inspector.count_letters(known, **span) == counts
         assert walk(inspector, known, limit, **span) == seen
+        assert walk(inspector, known, limit, oldest_first=True, **span) == seen[::-1]
 
 
 def test_a_letter_that_left_between_two_pages_hides_none(

@@ -155,6 +155,13 @@ def test_letters_come_newest_first_also_within_one_millisecond(engine: Engine, i
     pages = walk(lambda cursor: inspector.letters("email", cursor=cursor, limit=5))
     assert [task_id for page in pages for task_id in page] == list(reversed(died))
     assert [len(page) for page in pages] == [5, 5, 5, 5, 5, 2]
+    for read in (inspector.letters, partial(inspector.tasks, state=State.DEAD)):
+        pages = walk(partial(_oldest_first, read))
+        assert [task_id for page in pages for task_id in page] == died
+
+
+def _oldest_first(read: Callable[..., Page], cursor: str | None) -> Page:
+    return read("email", cursor=cursor, limit=5, oldest_first=True)
 
 
 def test_next_page_begins_where_the_last_one_ended_whatever_came_and_went(engine: Engine, inspector: Inspector) -> None:
@@ -191,6 +198,8 @@ def test_letters_of_a_fault_are_its_own(engine: Engine, inspector: Inspector) ->
         read = partial(inspector.letters, "email", fingerprint=fault.fingerprint, limit=5)
         pages = walk(lambda cursor, read=read: read(cursor=cursor))  # type: ignore[misc]
         letters[fault.fingerprint] = [task_id for page in pages for task_id in page]
+        pages = walk(lambda cursor, read=read: read(cursor=cursor, oldest_first=True))  # type: ignore[misc]
+        assert [task_id for page in pages for task_id in page] == letters[fault.fingerprint][::-1]
         assert inspector.letters("email", fingerprint=fault.fingerprint).total == fault.dead == 12
     both = ids_of(inspector.letters("email"))
     for fingerprint, ids in letters.items():
@@ -217,6 +226,8 @@ def test_letters_of_all_queues_are_merged_newest_first(
     ordered.sort(key=lambda letter: (-letter[0], letter[1]))
     assert [task_id for page in pages for task_id in page] == [task_id for _, _, task_id in ordered]
     assert inspector.letters().total == len(died)
+    pages = walk(lambda cursor: inspector.letters(cursor=cursor, limit=4, oldest_first=True))
+    assert [task_id for page in pages for task_id in page] == [task_id for _, _, task_id in sorted(died)]
 
 
 def test_many_queues_with_letters_share_a_page(
