@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from queue_core import connection, decoding, keys
+from queue_core import decoding, keys
 from queue_core.errors import CorruptQueue
 from queue_core.inspector.reader import Reader
 from queue_core.keys import QueueKeys
@@ -87,24 +86,22 @@ def _read(reader: Reader, wanted: Sequence[tuple[QueueKeys, str]]) -> list[Opera
 
 
 def count_recallable(reader: Reader, operations: Sequence[Operation]) -> list[int]:
-    """What is under way of each, without what runs. Two round trips, none where nothing is under way."""
+    """What is under way of each, without what runs; 0 where it cannot be read what runs. Two round trips, none where
+    nothing is under way."""
     asked = [operation for operation in operations if operation.under_way]
     if not asked:
         return [0] * len(operations)
     queues = [reader.client.queue(operation.bound.queue) for operation in asked]
     last = MAX_RUNNING // len(asked)
-    leased = list(_answers(reader, [("ZRANGE", queue.leases, 0, last) for queue in queues]))
-    there = [(queue, ids) for queue, ids in zip(queues, leased, strict=True) if ids]
-    histories = _answers(reader, [("HMGET", queue.history, *ids) for queue, ids in there])
-    running: dict[tuple[str, str], int] = {}
+    leased = reader.client.read(*(("ZRANGE", queue.leases, 0, last) for queue in queues))
+    there = [(queue, ids) for queue, ids in zip(queues, leased, strict=True) if isinstance(ids, list) and ids]
+    commands = [("HMGET", queue.history, *ids) for queue, ids in there]
+    histories = iter(reader.client.read(*commands) if commands else ())
+    waiting: dict[tuple[str, str], int] = {}
     for operation, ids in zip(asked, leased, strict=True):
-        found = next(histories) if ids else ()
-        heads = [decoding.counters(text.partition(b"\n")[0]) for text in found if text]
-        running[operation.bound.queue, operation.id] = sum(head.operation == operation.id for head in heads)
-    return [
-        max(0, operation.under_way - running.get((operation.bound.queue, operation.id), 0)) for operation in operations
-    ]
-
-
-def _answers(reader: Reader, commands: Sequence[Sequence[Argument]]) -> Iterator[Any]:
-    return iter(connection.checked(reader.client.read(*commands), reader.client.url) if commands else ())
+        found = next(histories) if isinstance(ids, list) and ids else ids
+        if not isinstance(found, Exception):
+            heads = [decoding.counters(text.partition(b"\n")[0]) for text in found if text]
+            running = sum(head.operation == operation.id for head in heads)
+            waiting[operation.bound.queue, operation.id] = max(0, operation.under_way - running)
+    return [waiting.get((operation.bound.queue, operation.id), 0) for operation in operations]

@@ -191,6 +191,20 @@ def test_letter_of_which_nobody_wrote_how_it_died_stays_ready(engine: Engine, op
     assert engine.place_of(letter) == "ready"
 
 
+@pytest.mark.parametrize("damaged", ["leases", "history"])
+def test_where_it_cannot_be_read_what_runs_nothing_is_said_to_be_recalled(
+    engine: Engine, operations: Operations, inspector: Inspector, damaged: str
+) -> None:
+    """Whoever shows the operation shows it all the same."""
+    engine.kill(2)
+    requeued = run(operations, start(operations, operations.preview("email", "requeue")))
+    engine.claim(1)
+    assert inspector.recallable([inspector.operation(requeued.id, "email")]) == [1]
+    engine.redis.delete(getattr(engine.queue, damaged))
+    engine.redis.set(getattr(engine.queue, damaged), "a text")
+    assert inspector.recallable([inspector.operation(requeued.id, "email")]) == [0]
+
+
 def test_recall_that_cannot_be_is_refused(engine: Engine, operations: Operations) -> None:
     engine.kill(1)
     purged = run(operations, start(operations, operations.preview("email", "trash")))
