@@ -11,16 +11,16 @@ from flask import Blueprint, Response, g, request
 
 from dashboard.actions import action_id, done, reason
 from dashboard.audit_rows import Row, rows_of, rows_of_operations
-from dashboard.bulk import begin_undo, page_of, recall_together
+from dashboard.bulk import begin_undo, page_of, recall_together, steer_together
 from dashboard.htmx import render_page, wants_fragment
-from dashboard.identity import Role, actor, needs
+from dashboard.identity import Role, needs
 from dashboard.operation_page import operation_page
 from dashboard.pagination import PAGE_SIZE
 from dashboard.parameters import one_of, typed
 from dashboard.parts import parts
 from dashboard.toasts import say
 from dashboard.wording import ACTS, act
-from queue_core.errors import AccessDenied, CorruptQueue, OperationEnded
+from queue_core.errors import AccessDenied, CorruptQueue
 from queue_core.inspector import MAX_ROWS
 from queue_core.snapshot import AuditEntry, Operation
 
@@ -217,15 +217,11 @@ def _operation(operation_id: str) -> Operation:
 
 def _steer(operation_id: str, verb: str, sentence: str) -> Response:
     found = _operation(operation_id)
-    steer = getattr(parts().operations, verb)
-    try:
-        steered = steer(found.id, found.bound.queue, by=actor(), action_id=action_id(verb), reason=reason())
-    except OperationEnded:
+    if steer_together([found], verb, action_id=action_id(verb), because=reason()):
+        say(sentence)
+    else:
         say("It has ended already, so nothing was changed.", kind="warn")
-        return done(to=page_of(found))
-    parts().tender.wake()
-    say(sentence)
-    return done(to=page_of(steered))
+    return done(to=page_of(found))
 
 
 def _is_newer(entry_id: str, known: str) -> bool:

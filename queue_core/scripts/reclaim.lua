@@ -8,16 +8,7 @@
 -- include begin session envelope known
 if replayed then return replayed end
 -- check keys
-
-local is_repairing, found = ARGV[4] == '1', {}
-if is_repairing then begin_writing() end
-local function write(...)
-  if is_repairing then call(...) end
-end
-local function tell(one, what, done)
-  local n = #found
-  found[n + 1], found[n + 2], found[n + 3] = one, what, done
-end
+-- include order
 
 for i = 5, #ARGV do
   local one = ARGV[i]

@@ -9,16 +9,7 @@
 -- include begin session known
 if replayed then return replayed end
 -- check keys
-
-local is_repairing, found = ARGV[4] == '1', {}
-if is_repairing then begin_writing() end
-local function write(...)
-  if is_repairing then call(...) end
-end
-local function tell(id, what, done)
-  local n = #found
-  found[n + 1], found[n + 2], found[n + 3] = id, what, done
-end
+-- include order
 
 for i = 6, #ARGV do
   local id, operation = ARGV[i], KEYS[NAMED + i - 5]
