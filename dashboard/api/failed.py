@@ -26,6 +26,7 @@ from dashboard.api.values import (
     Meta,
     Moment,
     Name,
+    OldestFirst,
     Time,
     UnsetType,
     Value,
@@ -195,10 +196,12 @@ class FailedQuery(ChosenQuery, frozen=True):
     cursor: Cursor | UnsetType = UNSET
     limit: Limit = 50
     fault: Annotated[Fingerprint, Meta(description="Only of this fault, in whichever queue.")] | UnsetType = UNSET
+    oldest_first: OldestFirst = False
 
 
 class TrashQuery(PageQuery, frozen=True):
     queue: Annotated[Name, Meta(description="Only of this queue.")] | UnsetType = UNSET
+    oldest_first: OldestFirst = False
 
 
 @reads("/failed", Failed, query=FailedQuery)
@@ -212,10 +215,19 @@ def failed(query: FailedQuery) -> Failed:
             raise UnknownFault(f"there is no fault {query.fault} in {chosen.queue or 'any queue'}")
     if chosen.chooses or chosen.is_timed or given(query.fault):
         named = [(fault.queue, fault.fingerprint) for fault in faults if fault.dead]
-        page = inspector.letters_of(named, since=chosen.since, until=chosen.until, cursor=cursor, limit=query.limit)
+        page = inspector.letters_of(
+            named,
+            since=chosen.since,
+            until=chosen.until,
+            cursor=cursor,
+            limit=query.limit,
+            oldest_first=query.oldest_first,
+        )
     else:
         among = g.view.queues_where(lambda queue: queue.counts.dead)
-        page = inspector.letters(chosen.queue or None, cursor=cursor, limit=query.limit, among=among)
+        page = inspector.letters(
+            chosen.queue or None, cursor=cursor, limit=query.limit, among=among, oldest_first=query.oldest_first
+        )
     return Failed(
         total=page.total,
         older=page.older,
@@ -239,7 +251,13 @@ def faults(query: FaultsQuery) -> FaultList:
 def trash(query: TrashQuery) -> TaskList:
     """What was put into the trash, in all queues or one, newest first."""
     among = g.view.queues_where(lambda queue: queue.counts.trashed)
-    page = parts().inspector.trash(query.queue or None, cursor=query.cursor or None, limit=query.limit, among=among)
+    page = parts().inspector.trash(
+        query.queue or None,
+        cursor=query.cursor or None,
+        limit=query.limit,
+        among=among,
+        oldest_first=query.oldest_first,
+    )
     return TaskList(total=page.total, older=page.older, tasks=[TaskOut.of(row) for row in page.rows])
 
 

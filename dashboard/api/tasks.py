@@ -17,6 +17,7 @@ from dashboard.api.values import (
     Meta,
     Moment,
     Name,
+    OldestFirst,
     Query,
     TaskId,
     Time,
@@ -26,6 +27,7 @@ from dashboard.api.values import (
     ms_of,
 )
 from dashboard.identity import Role
+from dashboard.listing import BY_TIME
 from dashboard.parts import parts
 from dashboard.redacting import unguarded
 from queue_core.errors import UnknownTask
@@ -172,6 +174,7 @@ class TasksQuery(Query, frozen=True):
     state: Annotated[Place, Meta(description="In which state.")] = "ready"
     cursor: Cursor | UnsetType = UNSET
     limit: Limit = 50
+    oldest_first: OldestFirst = False
 
 
 Ids = Annotated[list[TaskId], Meta(min_length=1, max_length=MOST_IDS, description="Whole ids of tasks of the queue.")]
@@ -208,7 +211,14 @@ class LettersIn(Change, frozen=True):
 def tasks(name: str, query: TasksQuery) -> TaskList:
     """Tasks of a queue in one state. Ready ones as claims give them out, running ones by their start, scheduled and
     retrying ones by when they are due, held ones by lane, dead and trashed ones newest first."""
-    page = parts().inspector.tasks(name, State(query.state), cursor=query.cursor or None, limit=query.limit)
+    state = State(query.state)
+    page = parts().inspector.tasks(
+        name,
+        state,
+        cursor=query.cursor or None,
+        limit=query.limit,
+        oldest_first=query.oldest_first and state in BY_TIME,
+    )
     return TaskList(total=page.total, older=page.older, tasks=[TaskOut.of(row) for row in page.rows])
 
 

@@ -48,6 +48,9 @@ LAST_MS = 10**13 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_ROWS = 200
 Limit = Annotated[int, Meta(ge=1, le=MAX_ROWS, description="At most so many rows.")]
+OldestFirst = Annotated[
+    bool, Meta(description="Dead letters and the trash the oldest first; `older` leads then to what is newer.")
+]
 Cursor = Annotated[str, Meta(min_length=1, max_length=500, description="`older` of the page before.")]
 
 

@@ -347,3 +347,20 @@ def test_faults_and_queues_are_chosen_as_on_the_pages(program: Program, tasks: T
     assert program.look("/faults", until="2020-01-01T00:00:00Z")["faults"] == []
     assert [one["queue"] for one in program.look("/faults", muted="true")["faults"]] == ["email"]
     assert [one["name"] for one in program.look("/queues", text="MAI")["queues"]] == ["email"]
+
+
+def test_letters_and_the_trash_are_listed_oldest_first_as_on_the_pages(program: Program, tasks: Tasks) -> None:
+    ids = [tasks.die()[0] for _ in range(3)]
+    fault = tasks.fingerprint()
+    for path, query in (("/failed", {}), ("/failed", {"fault": fault}), ("/queues/billing/tasks", {"state": "dead"})):
+        rows: list[str] = []
+        cursor: dict[str, str] = {}
+        while len(rows) < 3:
+            page = program.look(path, oldest_first="true", limit=2, **query, **cursor)
+            rows += [row["id"] for row in page.get("letters", page.get("tasks"))]
+            cursor = {"cursor": page["older"]}
+        assert rows == ids, path
+    for task_id in ids:
+        program.do("/queues/billing/trash", ids=[task_id])
+    assert [row["id"] for row in program.look("/trash", oldest_first="true")["tasks"]] == ids
+    assert [row["id"] for row in program.look("/trash")["tasks"]] == ids[::-1]
