@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import CodeType
 
 import pytest
@@ -11,7 +12,15 @@ from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 
 from dashboard import ConsoleSettings, create_app
+from dashboard.parts import Parts
+from dashboard.users import UsersFile
+from queue_core.embedded import EmbeddedServer
+from queue_core.operations import Operations
+from queue_core.schedules import Schedules
 from tests.console import Tasks, Visitor
+from tests.engine import Engine
+from tests.people import write_users
+from tests.places import Places
 
 
 class CompiledOnce(BytecodeCache):
@@ -60,5 +69,57 @@ def visitor(new_visitor: Callable[[], Visitor]) -> Visitor:
 @pytest.fixture
 def tasks(redis_url: str, namespace: str) -> Iterator[Tasks]:
     made = Tasks(redis_url, namespace)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def places(tasks: Tasks, engine: Engine) -> Places:
+    return Places(tasks, engine)
+
+
+@pytest.fixture
+def schedules(tasks: Tasks, redis_url: str, namespace: str) -> Iterator[Schedules]:
+    made = Schedules(redis_url, namespace)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def operations(app: Flask) -> Iterator[Operations]:
+    """Those of the console; `tend` runs what was begun as far as it goes by itself."""
+    found: Parts = app.extensions["taskyard"]
+    yield found.operations
+    found.operations.close()
+
+
+# With users.
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> UsersFile:
+    return write_users(tmp_path / "users.json")
+
+
+@pytest.fixture
+def closed(redis_url: str, namespace: str, file: UsersFile) -> ConsoleSettings:
+    """Of a console to which people sign in and programs have tokens."""
+    return ConsoleSettings(
+        redis_url=redis_url, namespace=namespace, environment="test", users_file=str(file.path), secret_key="k" * 32
+    )
+
+
+# On a server of the file's own, which may be killed, or damaged and kept.
+
+
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[EmbeddedServer]:
+    with EmbeddedServer() as own:
+        yield own
+
+
+@pytest.fixture(scope="module")
+def own_tasks(own_server: EmbeddedServer) -> Iterator[Tasks]:
+    made = Tasks(own_server.url, "qc")
     yield made
     made.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +15,13 @@ from dashboard.redaction import MASK
 from queue_core.snapshot import State
 from tests.console import Tasks
 from tests.engine import Engine
-from tests.people import write_users
 from tests.programs import Program
 from tests.workers import put_worker
 
 
 @pytest.fixture
-def settings(redis_url: str, namespace: str, tmp_path: Path) -> ConsoleSettings:
-    file = write_users(tmp_path / "users.json")
-    return ConsoleSettings(redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32)
+def settings(closed: ConsoleSettings) -> ConsoleSettings:
+    return closed
 
 
 @pytest.fixture

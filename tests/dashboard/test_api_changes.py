@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,18 +17,14 @@ from queue_core import protocol
 from queue_core.protocol import Session
 from queue_core.snapshot import Figures, State
 from tests.console import Tasks
-from tests.people import TOKENS, Person, write_users
+from tests.people import TOKENS, Person
 
 Do = Callable[..., TestResponse]
 
 
 @pytest.fixture
-def app(redis_url: str, namespace: str, tmp_path: Path) -> Flask:
-    file = write_users(tmp_path / "users.json")
-    settings = ConsoleSettings(redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32)
-    application = create_app(settings)
-    application.testing = True
-    return application
+def settings(closed: ConsoleSettings) -> ConsoleSettings:
+    return closed
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,7 +12,7 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from dashboard import ConsoleSettings, create_app
+from dashboard import ConsoleSettings
 from dashboard.api import NOUNS
 from dashboard.api.openapi import REFUSALS, Problem, statuses
 from dashboard.api.table import ENDPOINTS, Endpoint
@@ -21,7 +20,7 @@ from dashboard.identity import Role
 from queue_core.snapshot import State
 from tests.console import Tasks
 from tests.engine import Engine
-from tests.people import TOKENS, write_users
+from tests.people import TOKENS
 from tests.workers import put_worker
 
 Ask = Callable[..., TestResponse]
@@ -29,16 +28,8 @@ PREFIX = "/api/v1"
 
 
 @pytest.fixture
-def settings(redis_url: str, namespace: str, tmp_path: Path) -> ConsoleSettings:
-    file = write_users(tmp_path / "users.json")
-    return ConsoleSettings(redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32)
-
-
-@pytest.fixture
-def app(settings: ConsoleSettings) -> Flask:
-    application = create_app(settings)
-    application.testing = True
-    return application
+def settings(closed: ConsoleSettings) -> ConsoleSettings:
+    return closed
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -18,7 +17,6 @@ from dashboard.api.table import ENDPOINTS, Endpoint
 from tests.console import Tasks
 from tests.engine import Engine
 from tests.hostile import ALL_AT_ONCE, add_strangers, spoil
-from tests.people import write_users
 from tests.places import Place, Places
 from tests.programs import PREFIX, Program
 
@@ -28,9 +26,8 @@ SECRET = "hunter2secret"
 
 
 @pytest.fixture
-def settings(redis_url: str, namespace: str, tmp_path: Path) -> ConsoleSettings:
-    file = write_users(tmp_path / "users.json")
-    return ConsoleSettings(redis_url=redis_url, namespace=namespace, users_file=str(file.path), secret_key="k" * 32)
+def settings(closed: ConsoleSettings) -> ConsoleSettings:
+    return closed
 
 
 @pytest.fixture
@@ -38,11 +35,6 @@ def program(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Program:
     app.testing = False  # what breaks becomes an answer
     monkeypatch.setattr(live, "INTERVAL_SECONDS", 0)
     return Program(app)
-
-
-@pytest.fixture
-def places(tasks: Tasks, engine: Engine) -> Places:
-    return Places(tasks, engine)
 
 
 def acts(app: Flask, places: Places) -> Iterator[tuple[Place, Endpoint]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from flask import Flask
@@ -27,30 +27,17 @@ OF_THE_SNAPSHOT = {"overview", "queues", "workers", "worker", "tell"}
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as own:
-        yield own
-
-
-@pytest.fixture(scope="module")
-def tasks(server: EmbeddedServer) -> Iterator[Tasks]:
-    made = Tasks(server.url, "qc")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def pages(server: EmbeddedServer, tasks: Tasks) -> dict[str, str]:
-    found = furnish(tasks, server.url, "qc")
+def pages(own_server: EmbeddedServer, own_tasks: Tasks) -> dict[str, str]:
+    found = furnish(own_tasks, own_server.url, "qc")
     assert tuple(found) == PAGES
     return found
 
 
 @pytest.fixture
-def app(server: EmbeddedServer, pages: dict[str, str]) -> Flask:
+def app(own_server: EmbeddedServer, pages: dict[str, str]) -> Flask:
     """Of little patience."""
-    control = Control(client=Client(server.url, "qc", patience_seconds=0.1))
-    application = create_app(ConsoleSettings(redis_url=server.url), control=control)
+    control = Control(client=Client(own_server.url, "qc", patience_seconds=0.1))
+    application = create_app(ConsoleSettings(redis_url=own_server.url), control=control)
     application.testing = True
     return application
 
@@ -64,11 +51,11 @@ def visitor(app: Flask) -> Visitor:
 
 
 @pytest.fixture(scope="module")
-def forsaken(server: EmbeddedServer, pages: dict[str, str]) -> Visitor:
+def forsaken(own_server: EmbeddedServer, pages: dict[str, str]) -> Visitor:
     """Who stands before a console that has lost the server for good: for the tests at the end."""
-    found = Visitor(create_app(ConsoleSettings(redis_url=server.url)).test_client())
+    found = Visitor(create_app(ConsoleSettings(redis_url=own_server.url)).test_client())
     found.text("/")
-    server.kill()
+    own_server.kill()
     wait_until(lambda: "data-away" in found.text("/"))
     return found
 
@@ -88,38 +75,38 @@ def test_nobody_is_called_lost_or_well_of_whom_nothing_can_be_known(visitor: Vis
 
 
 def test_nothing_is_tried_while_redis_is_known_to_be_away(
-    server: EmbeddedServer, visitor: Visitor, pages: dict[str, str], tasks: Tasks
+    own_server: EmbeddedServer, visitor: Visitor, pages: dict[str, str], own_tasks: Tasks
 ) -> None:
     token = visitor.token()
-    server.kill()
+    own_server.kill()
     wait_until(lambda: "data-away" in visitor.text("/"))
     form = {"csrf_token": token, "action_id": "away-1", "next": pages["task"]}
     refused = visitor.client.post(f"{pages['task']}/trash", data=form)
     assert (refused.status_code, "Nothing was done." in refused.text) == (503, True)
-    server.restart()
-    assert tasks.state(pages["task"].rpartition("/")[2]) is State.DEAD
+    own_server.restart()
+    assert own_tasks.state(pages["task"].rpartition("/")[2]) is State.DEAD
 
 
 def test_what_may_have_been_done_is_said_as_that_and_pressed_again_acts_once(
-    server: EmbeddedServer, visitor: Visitor, pages: dict[str, str], tasks: Tasks
+    own_server: EmbeddedServer, visitor: Visitor, pages: dict[str, str], own_tasks: Tasks
 ) -> None:
     address, token = pages["pause"], visitor.token()
     form = {"csrf_token": token, "action_id": "away-2", "reason": "partner \u2028 <maintenance>", "next": "/"}
-    server.kill()  # within the second for which the last snapshot holds
+    own_server.kill()  # within the second for which the last snapshot holds
     answer = visitor.client.post(address, data=form)
     assert answer.status_code == 503
     assert "It is not known whether this was done. Press again: it acts once." in text_of(answer.text)
     assert 'http-equiv="refresh"' not in answer.text  # nor is a form sent again by itself
     assert "data-reload" not in answer.text
     assert f'hx-get="{address}"' not in answer.text
-    server.restart()
+    own_server.restart()
     offered = answer.text.partition('<div class="message">')[2].partition("</form>")[0]
     again = {name: field(offered, name) for name in form}
     assert again == form
     assert visitor.client.post(address, data=again).status_code == 303
     assert visitor.client.post(address, data=again).status_code == 303
-    assert [entry.verb for entry in tasks.inspector.audit().rows].count("pause") == 1
-    tasks.control.resume("billing", by="ada", action_id="away-3")
+    assert [entry.verb for entry in own_tasks.inspector.audit().rows].count("pause") == 1
+    own_tasks.control.resume("billing", by="ada", action_id="away-3")
 
 
 def test_all_well_is_not_said_of_a_server_that_is_away() -> None:

@@ -19,7 +19,6 @@ from werkzeug.utils import cached_property
 
 from dashboard.parameters import SEVERAL, ConsoleRequest, OnceOnly
 from tests.console import PARTIAL, Tasks, Visitor, text_of
-from tests.engine import Engine
 from tests.forms import Form, forms_of
 from tests.hostile import UNSEEN
 from tests.places import Place, Places
@@ -78,11 +77,6 @@ def app(app: Flask) -> Flask:
     app.testing = False
     app.request_class = NotingRequest
     return app
-
-
-@pytest.fixture
-def places(tasks: Tasks, engine: Engine) -> Places:
-    return Places(tasks, engine)
 
 
 class Asking:

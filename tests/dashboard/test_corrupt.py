@@ -33,39 +33,26 @@ OF_NONE = {
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[EmbeddedServer]:
-    with EmbeddedServer() as own:
-        yield own
+def pages(own_server: EmbeddedServer, own_tasks: Tasks) -> dict[str, str]:
+    return furnish(own_tasks, own_server.url, "qc")
 
 
 @pytest.fixture(scope="module")
-def tasks(server: EmbeddedServer) -> Iterator[Tasks]:
-    made = Tasks(server.url, "qc")
-    yield made
-    made.close()
-
-
-@pytest.fixture(scope="module")
-def pages(server: EmbeddedServer, tasks: Tasks) -> dict[str, str]:
-    return furnish(tasks, server.url, "qc")
-
-
-@pytest.fixture(scope="module")
-def others(server: EmbeddedServer) -> dict[str, str]:
+def others(own_server: EmbeddedServer) -> dict[str, str]:
     """The same in a namespace of which no queue is damaged."""
-    made = Tasks(server.url, "other")
-    furnished = furnish(made, server.url, "other")
+    made = Tasks(own_server.url, "other")
+    furnished = furnish(made, own_server.url, "other")
     made.close()
     return furnished
 
 
 @pytest.fixture(scope="module", params=["dead", "ready", "tasks", "control", "faults", "telemetry"])
-def visitor(request: pytest.FixtureRequest, server: EmbeddedServer, pages: dict[str, str]) -> Iterator[Visitor]:
+def visitor(request: pytest.FixtureRequest, own_server: EmbeddedServer, pages: dict[str, str]) -> Iterator[Visitor]:
     key, whole = f"qc:{{{QUEUE}}}:{request.param}", f"whole:{request.param}"
-    with Redis.from_url(server.url) as client:
+    with Redis.from_url(own_server.url) as client:
         client.rename(key, whole)
         client.set(key, "x") if request.param != "ready" else client.sadd(key, "x")
-        app: Flask = create_app(ConsoleSettings(redis_url=server.url))
+        app: Flask = create_app(ConsoleSettings(redis_url=own_server.url))
         yield Visitor(app.test_client())
         client.delete(key)
         client.rename(whole, key)
@@ -117,15 +104,17 @@ def damage(client: Redis, key: str) -> None:
     client.set(key, "x") if kind != b"string" else client.sadd(key, "x")
 
 
-def test_each_key_of_a_queue_is_named_where_it_is_damaged_and_other_queues_are_shown(server: EmbeddedServer) -> None:
-    made = Tasks(server.url, "each")
+def test_each_key_of_a_queue_is_named_where_it_is_damaged_and_other_queues_are_shown(
+    own_server: EmbeddedServer,
+) -> None:
+    made = Tasks(own_server.url, "each")
     dead = {name: made.die(name)[0] for name in (*keys.LASTING, "whole")}
     fault = made.fingerprint("whole")
     made.close()
-    with Redis.from_url(server.url) as client:
+    with Redis.from_url(own_server.url) as client:
         for name in keys.LASTING:
             damage(client, getattr(keys.QueueKeys("each", name), name))
-    app = create_app(ConsoleSettings(redis_url=server.url, namespace="each"))
+    app = create_app(ConsoleSettings(redis_url=own_server.url, namespace="each"))
     visitor = Visitor(app.test_client())
     for path in ("/", "/queues", "/dead", "/dead/letters", "/dead/trash", "/workers", "/activity", "/system"):
         page = visitor.text(path)
@@ -143,15 +132,15 @@ def test_each_key_of_a_queue_is_named_where_it_is_damaged_and_other_queues_are_s
 
 @pytest.mark.parametrize("name", OF_NONE)
 def test_a_damaged_key_of_no_queue_is_named_and_nothing_is_said_to_be_none(
-    server: EmbeddedServer, others: dict[str, str], name: str
+    own_server: EmbeddedServer, others: dict[str, str], name: str
 ) -> None:
     key = f"other:{name}"
-    with Redis.from_url(server.url) as client:
+    with Redis.from_url(own_server.url) as client:
         had = client.exists(key)
         if had:
             client.rename(key, "whole")
         damage(client, key)
-        visitor = Visitor(create_app(ConsoleSettings(redis_url=server.url, namespace="other")).test_client())
+        visitor = Visitor(create_app(ConsoleSettings(redis_url=own_server.url, namespace="other")).test_client())
         try:
             for page in PAGES:
                 answer = visitor.get(others[page])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from html import unescape
 from urllib.parse import urlencode
@@ -13,7 +13,6 @@ from flask import Flask, g
 
 from dashboard.filters import iso
 from dashboard.identity import Role, User
-from dashboard.parts import Parts
 from dashboard.views.faults import is_of, spread_words, version_words
 from queue_core.operations import CANARY_FROM, Operations
 from queue_core.snapshot import Bound, Fault, State, WorkerSnapshot
@@ -23,14 +22,6 @@ FAULT = Fault("billing", "abc", "charge", "KeyError", "total", "app.py:1", 0, 0,
 WORKER = WorkerSnapshot(
     "web-1:1", "web-1", 1, {"billing": 1}, 4, "running", "1.9.0", 0, 1_000, task_names=("charge", "refund")
 )
-
-
-@pytest.fixture
-def operations(app: Flask) -> Iterator[Operations]:
-    """Those of the console; `tend` runs what was begun as far as it goes by itself."""
-    found: Parts = app.extensions["taskyard"]
-    yield found.operations
-    found.operations.close()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from redis import Redis
 
 from dashboard import live
 from tests.console import PARTIAL, Tasks, Visitor
-from tests.engine import Engine
 from tests.hostile import ALL_AT_ONCE, UNSEEN, Elements, add_strangers, spoil
 from tests.places import Places
 
@@ -26,11 +25,6 @@ def check(page: str, what: str) -> None:
     assert seen.foreign() == [], what
     assert seen.tags.count("script") <= 2, what
     assert "alert(1)<" not in page.replace("alert(1)</", ""), what
-
-
-@pytest.fixture
-def places(tasks: Tasks, engine: Engine) -> Places:
-    return Places(tasks, engine)
 
 
 def test_every_stored_text_is_text_on_every_page(

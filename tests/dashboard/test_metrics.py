@@ -25,7 +25,7 @@ from queue_core.inspector import Inspector
 from queue_core.snapshot import COUNTERS as BOOKS
 from queue_core.snapshot import Figures
 from tests.console import Tasks, Visitor
-from tests.people import TOKENS, write_users
+from tests.people import TOKENS
 
 ROOT = Path(__file__).parent.parent.parent
 BOUNDED = {"queue", "state", "condition", "kind", "progress", "le", "version", "product"}
@@ -175,12 +175,6 @@ def test_a_server_that_is_away_leaves_no_old_figures() -> None:
 
 
 # Who may read it.
-
-
-@pytest.fixture
-def closed(settings: ConsoleSettings, tmp_path: Path) -> ConsoleSettings:
-    file = write_users(tmp_path / "users.json")
-    return replace(settings, users_file=str(file.path), secret_key="k" * 32)
 
 
 def test_metrics_need_a_token(closed: ConsoleSettings) -> None:

@@ -349,14 +349,6 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10) -> None:
         assert time.monotonic() < end
 
 
-@pytest.fixture
-def own_server() -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer()
-    server.start()
-    yield server
-    server.stop()
-
-
 def test_a_server_that_is_away_is_said_and_comes_back(
     own_server: EmbeddedServer, make_app: Callable[[str], Flask]
 ) -> None:

@@ -32,13 +32,6 @@ def settings(redis_url: str, namespace: str) -> ConsoleSettings:
     )
 
 
-@pytest.fixture
-def app(settings: ConsoleSettings) -> Flask:
-    application = create_app(settings)
-    application.testing = True
-    return application
-
-
 def status(app: Flask, peer: dict[str, str], **headers: str) -> int:
     given = {name.replace("_", "-"): value for name, value in headers.items()}
     return app.test_client().get("/workers", headers=given, environ_overrides=peer).status_code

@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from dashboard import ConsoleSettings, create_app
 from dashboard.identity import Role, actor, needs
 from tests.console import PARTIAL, Tasks, field, text_of
-from tests.people import NAMES, TOKENS, Person, write_users
+from tests.people import NAMES, TOKENS, Person
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 OPEN = {"static", "health.healthz", "health.readyz", "sign_in.show", "sign_in.enter", "sign_in.leave"}
@@ -23,16 +23,9 @@ PREFIX = "/ops"
 
 
 @pytest.fixture
-def settings(redis_url: str, namespace: str, tmp_path: Path) -> ConsoleSettings:
-    file = write_users(tmp_path / "users.json")
-    return ConsoleSettings(
-        redis_url=redis_url,
-        namespace=namespace,
-        users_file=str(file.path),
-        secret_key="k" * 32,
-        hosts=("q.example",),
-        demo_socket=str(tmp_path / "nobody.sock"),  # so that the demo's routes are there, too
-    )
+def settings(closed: ConsoleSettings, tmp_path: Path) -> ConsoleSettings:
+    """The demo's routes are there, too."""
+    return replace(closed, hosts=("q.example",), demo_socket=str(tmp_path / "nobody.sock"))
 
 
 @pytest.fixture

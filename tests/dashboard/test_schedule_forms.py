@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,13 +19,6 @@ RULE = {"kind": "cron", "cron": "0 9 * * MON-FRI", "time_zone": "Europe/Vienna",
 POLICY = {"missed": "skip", "overlap": "no", "priority": "5", "arguments": '{"days": 7}'}
 WANTED = {"name": "weekly-report", "task": "report", "queue": "reports", **RULE, **POLICY}
 ADD, CHECK = "/schedules/-/add", "/schedules/-/check"
-
-
-@pytest.fixture
-def schedules(tasks: Tasks, redis_url: str, namespace: str) -> Iterator[Schedules]:
-    made = Schedules(redis_url, namespace)
-    yield made
-    made.close()
 
 
 def put(schedules: Schedules, name: str = "ping", **options: object) -> None:

@@ -26,13 +26,6 @@ TROUBLE = Order.read(None, COLUMNS, "trouble")
 
 
 @pytest.fixture
-def schedules(tasks: Tasks, redis_url: str, namespace: str) -> Iterator[Schedules]:
-    made = Schedules(redis_url, namespace)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def engine(redis_url: str, namespace: str) -> Iterator[Engine]:
     """By the server's own clock."""
     made = Engine(redis_url, namespace, "reports")

@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from dashboard.identity import Role
 from dashboard.users import Users, UsersFile
 from queue_core.snapshot import State
 from tests.console import PARTIAL, Tasks, field, text_of
-from tests.people import PASSWORD, Person, new_account, try_to_sign_in, write_users
+from tests.people import PASSWORD, Person, new_account, try_to_sign_in
 
 HOUR = 3600.0
 
@@ -39,15 +38,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> UsersFile:
-    return write_users(tmp_path / "users.json")
-
-
-@pytest.fixture
-def settings(redis_url: str, namespace: str, file: UsersFile) -> ConsoleSettings:
-    return ConsoleSettings(
-        redis_url=redis_url, namespace=namespace, environment="test", users_file=str(file.path), secret_key="k" * 32
-    )
+def settings(closed: ConsoleSettings) -> ConsoleSettings:
+    return closed
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from flask import Flask
@@ -16,15 +15,14 @@ from queue_core.ids import new_id
 from queue_core.snapshot import HistoryEntry, State
 from queue_core.timeline import Spent, spent
 from tests.console import Tasks, Visitor
-from tests.people import Person, write_users
+from tests.people import Person
 
 HOSTILE = "<script>alert(1)</script>\u202e\u200b\x00\"'&"
 
 
 @pytest.fixture
-def people(settings: ConsoleSettings, tmp_path: Path) -> Flask:
-    file = write_users(tmp_path / "users.json")
-    application = create_app(replace(settings, users_file=str(file.path), secret_key="k" * 32))
+def people(closed: ConsoleSettings) -> Flask:
+    application = create_app(closed)
     application.testing = True
     return application
 

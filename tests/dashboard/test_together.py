@@ -9,7 +9,6 @@ import pytest
 from flask import Flask
 
 from dashboard.operation_page import sum_of
-from dashboard.parts import Parts
 from dashboard.selections import FRESH_MS, Selection
 from queue_core.operations import Operations
 from queue_core.protocol.operations import MAX_UNDER_WAY
@@ -28,12 +27,6 @@ def letters(tasks: Tasks) -> dict[str, list[str]]:
         + tasks.die("email", 1, name="send", error=ConnectionError("payments.internal refused the connection")),
         "sms": tasks.die("sms", 4, name="text", error=KeyError("total")),
     }
-
-
-@pytest.fixture
-def operations(app: Flask) -> Operations:
-    found: Parts = app.extensions["taskyard"]
-    return found.operations
 
 
 def main(page: str) -> str:

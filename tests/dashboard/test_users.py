@@ -16,11 +16,6 @@ from queue_core.errors import ConfigurationError, InvalidArgument
 from tests.people import NAMES, TOKENS, new_account, write_users
 
 
-@pytest.fixture
-def file(tmp_path: Path) -> UsersFile:
-    return write_users(tmp_path / "users.json")
-
-
 def put(users: Users, account: Account) -> Users:
     return Users({**users.accounts, account.name: account}, users.tokens)
 
