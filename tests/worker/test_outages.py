@@ -285,12 +285,13 @@ def test_process_that_alone_has_lost_the_server_is_seen_to_be_reconnecting(scene
     """Its supervisor still beats."""
     scene.wire.swallow(*command("BLPOP", "PING", "SREM"))
     try:
-        wait_until(lambda: record_of(scene.redis, scene.worker).get("state") == "reconnecting", 10)
+        # What was listened for before is heard of 5 s later at most, and from then on 5 s of silence are no news.
+        wait_until(lambda: record_of(scene.redis, scene.worker).get("state") == "reconnecting", 15)
         record = record_of(scene.redis, scene.worker)
-        assert now_ms(scene.redis) - record["heartbeat_at"] < 1_000
+        assert now_ms(scene.redis) - record["heartbeat_at"] < 3_000
     finally:
         scene.wire.mend()
-    wait_until(lambda: record_of(scene.redis, scene.worker)["state"] == "running", 4)
+    wait_until(lambda: record_of(scene.redis, scene.worker)["state"] == "running", 10)
 
 
 def test_supervisor_that_alone_has_lost_the_server_says_so_once_and_that_it_is_over(scene: Scene) -> None:
