@@ -106,11 +106,28 @@ SKIPPED = {
 }
 
 
+HOLDS_BACK = ("one of the first failed again", "one of the first ended without completing")
+"""Why an operation pauses itself, as it is stored."""
+
+
 def skipped(why: str, bound: Bound) -> str:
     """Of an undo those are gone that had left the trash before; of what is pulled back, those that had started."""
     if bound.verb == "recall" and why == "gone":
         return "started, purged or cancelled before it was their turn"
     return "restored or deleted already" if bound.undoes and why == "gone" else SKIPPED.get(why, why)
+
+
+def held_back(operation: Operation) -> str:
+    """`2 of the first 5 ended without completing (…)`: why it paused itself; "" where it did not."""
+    if operation.why not in HOLDS_BACK:
+        return ""
+    first = exact(operation.canary)
+    told = [f"{exact(operation.failed)} of the first {first} failed again"] if operation.failed else []
+    if operation.left:
+        where = "" if told else f" of the first {first}"
+        told.append(f"{exact(operation.left)}{where} ended without completing (discarded, cancelled, expired, deleted)")
+    what = ", ".join(told) or operation.why
+    return f"{what[:1].upper()}{what[1:]}. The rest was not touched; Resume does it all the same."
 
 
 def outcome(operation: Operation) -> str:

@@ -155,7 +155,8 @@ class Operations:
     ) -> Operation:
         """Begin what was previewed; `tend` does it. The same form sent again begins nothing more.
 
-        `drip`: at most so many tasks a second; `canary`: so many go first, and the others when those have completed.
+        `drip`: at most so many tasks a second; `canary`: so many go first, and the others when all of those have
+        completed; where one fails again or ends without completing, it pauses.
         """
         if not isinstance(bound, Bound):
             raise InvalidArgument(f"bound {shown(bound, 80)} is not accepted: that of a preview")

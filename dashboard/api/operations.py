@@ -98,7 +98,8 @@ class PreviewOut(Value, frozen=True):
 
 
 class OperationOut(Value, frozen=True):
-    """`progress`: running, waiting (for what becomes of the first tasks), paused, ended or cancelled. What was requeued
+    """`progress`: running, waiting (for what becomes of the first tasks), paused, ended or cancelled. Where one of the
+    first fails again or ends without completing, it pauses itself, and `why` says that. What was requeued
     has `completed`, `failed` again, `left` otherwise, was `recalled`, or is `under_way`. `undoes`: of a restore or a
     recall the operation, or the form, whose tasks these are."""
 
@@ -215,7 +216,8 @@ class PreviewQuery(Query, frozen=True):
 
 
 class StartIn(Change, frozen=True):
-    """`first`: so many go first, the others when those have completed; `per_second`: at most so fast."""
+    """`first`: so many go first, the others when all of those have completed; where one ends otherwise it pauses.
+    `per_second`: at most so fast."""
 
     selection: Annotated[str, Meta(min_length=1, max_length=100_000, description="As the preview gave it.")]
     first: Annotated[int, Meta(ge=1, le=MAX_CANARY)] | UnsetType = UNSET

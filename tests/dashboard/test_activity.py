@@ -14,6 +14,7 @@ from dashboard.audit_rows import target_page
 from dashboard.parts import Parts
 from dashboard.speeds import MOST, Speeds
 from dashboard.wording import ACTS, outcome
+from queue_core import Discard
 from queue_core.operations import Operations as Engine
 from queue_core.previews import VERBS
 from queue_core.snapshot import AuditEntry, Bound, Operation, State
@@ -305,10 +306,25 @@ def test_one_of_the_first_that_fails_again_is_said(visitor: Visitor, tasks: Task
             lease.fail(ConnectionError("payments.internal refused the connection"))
     operations.tend()
     shown = main(visitor.text(path))
-    assert "Paused : 2 of the first failed again. The rest was not touched" in shown
+    assert "Paused : 2 of the first 2 failed again. The rest was not touched" in shown
     visitor.post(f"{path}/resume")
     operations.tend()
     assert tasks.inspector.operation(operation.id).done == 5
+
+
+def test_one_of_the_first_that_ends_without_completing_is_said(
+    visitor: Visitor, tasks: Tasks, operations: Engine
+) -> None:
+    tasks.die(count=5)
+    operation = started(operations, canary=2)
+    operations.tend()
+    with tasks.yard.queue("billing").claim(limit=2) as leases:
+        leases[0].fail(Discard("the order is void"))
+        leases[1].fail(ConnectionError("payments.internal refused the connection"))
+    operations.tend()
+    shown = main(visitor.text(f"/activity/{operation.id}"))
+    assert "Paused : 1 of the first 2 failed again, 1 ended without completing (discarded, cancelled, expired" in shown
+    assert tasks.inspector.operation(operation.id).done == 2
 
 
 def test_a_spread_one_says_how_many_a_minute(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:

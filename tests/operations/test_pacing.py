@@ -6,9 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
+from queue_core import protocol
 from queue_core.errors import OperationEnded, UnknownOperation
 from queue_core.inspector import Inspector
 from queue_core.operations import Operations
+from queue_core.protocol import Held
+from queue_core.snapshot import State
 from tests.engine import START_MS, Engine
 from tests.operations.harness import run, settle, start
 
@@ -127,6 +130,35 @@ def test_canary_of_which_one_failed_again_pauses_the_others(engine: Engine, oper
     assert (paused.completed, paused.failed, paused.under_way) == (9, 1, 0)
     operations.resume(operation.id, "email", by="ada", action_id="r1")
     assert run(operations, operation).done == 600
+
+
+@pytest.mark.parametrize("how", ["discarded", "cancelled", "deleted"])
+def test_canary_of_which_one_ended_without_completing_pauses_the_others(
+    engine: Engine, operations: Operations, how: str
+) -> None:
+    engine.kill(20)
+    operation = start(operations, operations.preview("email", "requeue"), canary=5)
+    operations.run_chunk(operation.id, "email")
+    settle(engine, 4)
+    assert operations.run_chunk(operation.id, "email").word == "waiting"
+    if how == "discarded":
+        claimed = engine.claim(1)
+        engine.fail(Held(claimed.tasks[0].id, claimed.fence, claimed.tasks[0].has_history), protocol.DISCARD)
+    else:
+        task_id = Inspector(client=engine.client).tasks("email", State.READY).rows[0].id
+        if how == "cancelled":
+            engine.cancel(task_id)
+        else:
+            engine.run(protocol.trash(engine.queue, [task_id], 1_000, "bob", ""))
+            assert operations.run_chunk(operation.id, "email").word == "waiting"  # it can be restored
+            engine.run(protocol.delete(engine.queue, [task_id]))
+    assert operations.run_chunk(operation.id, "email").word == "paused"
+    paused = Inspector(client=engine.client).operation(operation.id, "email")
+    assert (paused.why, paused.done) == ("one of the first ended without completing", 5)
+    assert (paused.completed, paused.failed, paused.left, paused.under_way) == (4, 0, 1, 0)
+    operations.resume(operation.id, "email", by="ada", action_id="r1")
+    assert run(operations, operation).done == 20
+    engine.check_books()
 
 
 def test_operation_that_waits_for_its_canary_can_be_told_to_go_on(engine: Engine, operations: Operations) -> None:

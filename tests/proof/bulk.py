@@ -192,10 +192,11 @@ class BulkModel(Model):
         canary = operation.canary
         if operation.waits_for_first:
             assert operation.outcome is not None
-            if operation.outcome["failed"]:
-                operation.progress, operation.why, operation.canary = "paused", "one of the first failed again", 0
+            if operation.outcome["failed"] or operation.outcome["ended"]:
+                how = "failed again" if operation.outcome["failed"] else "ended without completing"
+                operation.progress, operation.why, operation.canary = "paused", f"one of the first {how}", 0
                 return NotDone(answer=told("paused"))
-            if operation.outcome.total() < operation.done:
+            if operation.outcome["completed"] < operation.done:
                 operation.runner, operation.heard = runner, self.now
                 return NotDone(answer=told("waiting", self.now + ASK_AGAIN_MS))
             canary = 0

@@ -253,6 +253,10 @@ MUTANTS = (
         "(tonumber(counts[3]) or 0) < 0", by_bulk,
     ),
     Mutant(
+        "*", "open: whatever ended has completed", "elseif (tonumber(counts[2]) or 0) > 0 then",
+        "elseif false then", by_bulk,
+    ),
+    Mutant(
         "*", "open: no failure of the first counts", "if (tonumber(counts[1]) or 0) > 0 then",
         "if false then", by_bulk,
     ),

@@ -32,12 +32,17 @@ local function open_chunk(verb)
   end
   if op.aside ~= '' or op.state ~= 'running' then return nil end
   if op.canary > 0 and op.done >= op.canary then
-    local counts = call('HMGET', results, op.id .. ':failed', op.id .. ':completed', op.id .. ':ended')
+    local counts, why = call('HMGET', results, op.id .. ':failed', op.id .. ':ended', op.id .. ':completed'), nil
     if (tonumber(counts[1]) or 0) > 0 then
-      call('HSET', operation, 'state', 'paused', 'why', 'one of the first failed again', 'canary', 0)
+      why = 'one of the first failed again'
+    elseif (tonumber(counts[2]) or 0) > 0 then
+      why = 'one of the first ended without completing'
+    end
+    if why then
+      call('HSET', operation, 'state', 'paused', 'why', why, 'canary', 0)
       return told('paused')
     end
-    if (tonumber(counts[2]) or 0) + (tonumber(counts[3]) or 0) < op.done then
+    if (tonumber(counts[3]) or 0) < op.done then
       call('HSET', operation, 'runner', runner, 'heard', fmt('%.0f', now))
       return told('waiting', now + ASK_AGAIN_MS)
     end
