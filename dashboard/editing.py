@@ -72,6 +72,58 @@ def merge(stored: Any, masked: Any, edited: Any, path: str = "") -> Any:
     raise InvalidArgument(f"The hidden value at {path or 'the top'} was moved: nothing was hidden there.")
 
 
+def check_hidden(masked: Any, edited: Any, merged: Any, redactor: Redactor) -> None:
+    """A stored value came back where its mask was left alone: there it must be hidden as it was before.
+
+    What hides a value may stand beside it: `{"name": "DB_PASSWORD", "value": …}`. Raises `InvalidArgument`.
+    """
+    if not has_mask(edited):
+        return
+    _check_pairs(masked, edited, redactor, "")
+    _check_shown(edited, redactor.value(merged)[0], "")
+
+
+def _check_shown(edited: Any, shown: Any, path: str) -> None:
+    if shown == MASK or not has_mask(edited):
+        return
+    if isinstance(edited, dict) and isinstance(shown, dict):
+        for key, value in edited.items():
+            _check_shown(value, shown.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(edited, list) and isinstance(shown, list):
+        for i, (value, seen) in enumerate(zip(edited, shown, strict=True)):
+            _check_shown(value, seen, f"{path}[{i}]")
+    elif edited != shown:
+        raise _bared(path)
+
+
+def _check_pairs(masked: Any, edited: Any, redactor: Redactor, path: str) -> None:
+    """A list shows the beginning of a payload alone: a name that was moved behind its value would hide it no more."""
+    if not has_mask(edited):
+        return
+    if isinstance(edited, dict) and isinstance(masked, dict):
+        pair = redactor.secret_pair(masked)
+        if pair and edited.get(pair[1]) == MASK and not _same(_until(masked, pair), _until(edited, pair)):
+            raise _bared(f"{path}.{pair[1]}" if path else pair[1])
+        for key, value in edited.items():
+            _check_pairs(masked.get(key), value, redactor, f"{path}.{key}" if path else key)
+    elif isinstance(edited, list) and isinstance(masked, list):
+        for i, (was, value) in enumerate(zip(masked, edited, strict=False)):
+            _check_pairs(was, value, redactor, f"{path}[{i}]")
+
+
+def _until(value: dict[str, Any], pair: tuple[str, str]) -> list[tuple[str, Any]]:
+    """The members as far as both of the pair stand."""
+    places = [place for place, key in enumerate(value, 1) if key in pair]
+    return list(value.items())[: max(places, default=0)]
+
+
+def _bared(path: str) -> InvalidArgument:
+    return InvalidArgument(
+        f"The hidden value at {path or 'the top'} would be seen: what stands beside it, and hides it, was changed. "
+        "Leave that as it stood, or put a whole new value in place of the mask."
+    )
+
+
 def has_mask(value: Any) -> bool:
     if isinstance(value, str):
         return MASK in value

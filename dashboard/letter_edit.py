@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
-from dashboard.editing import Change, difference, dumps, merge, read_json
+from dashboard.editing import Change, check_hidden, difference, dumps, merge, read_json
 from dashboard.identity import actor
 from dashboard.parts import parts
+from dashboard.redaction import Redactor
 from queue_core.errors import InvalidArgument
 from queue_core.snapshot import State, TaskDetail
 from queue_core.task import MAX_ALLOWED_RETRIES, MAX_PRIORITY
@@ -67,12 +69,15 @@ def edit_of(task: TaskDetail, wanted: Wanted) -> Edit:
         raise InvalidArgument(f"The payload has {len(wanted.payload):,} characters; {MOST_EDITED:,} are the most here.")
     priority = _number(wanted.priority, "Priority", -MAX_PRIORITY, MAX_PRIORITY)
     max_retries = _number(wanted.max_retries, "Max. retries", 0, MAX_ALLOWED_RETRIES)
-    before, redactor = read_json(task.payload_json), parts().redactor
-    merged = merge(before, redactor.value(before)[0], read_json(wanted.payload))
+    redactor = parts().redactor
+    try:
+        merged, changed = _merged(task.payload_json, wanted.payload, redactor)
+    except RecursionError:
+        raise InvalidArgument("The payload is too deep to be edited here.") from None
     is_pair = isinstance(merged, list) and [type(part) for part in merged] == [list, dict]
     if not isinstance(merged, dict) and not is_pair:
         raise InvalidArgument("The payload must be an object of the arguments, or [positional, named].")
-    changes = [*difference(before, merged, redactor)]
+    changes = [*changed]
     for name, was, becomes in (
         ("priority", task.priority, priority),
         ("max retries", task.max_retries, max_retries),
@@ -85,6 +90,15 @@ def edit_of(task: TaskDetail, wanted: Wanted) -> Edit:
     except ValueError as error:
         raise InvalidArgument(f"The payload cannot be stored: {error}.") from error
     return Edit(payload, priority, max_retries, tuple(changes))
+
+
+def _merged(payload: str, wanted: str, redactor: Redactor) -> tuple[Any, tuple[Change, ...]]:
+    """What was typed, with what is hidden as it is stored; and what that changes."""
+    before, typed = read_json(payload), read_json(wanted)
+    masked = redactor.value(before)[0]
+    merged = merge(before, masked, typed)
+    check_hidden(masked, typed, merged, redactor)
+    return merged, difference(before, merged, redactor)
 
 
 def is_as_shown(task: TaskDetail, wanted: Wanted) -> bool:

@@ -21,6 +21,10 @@ KEYS = (
 """Names whose values are hidden, also as a part of a longer name: `card` in `cardNumber` and `credit-card`, not in
 `discard`. One more letter s makes no difference."""
 
+PAIR_NAMES = frozenset(("name", "key", "header", "field", "variable"))
+PAIR_VALUES = frozenset(("value", "val"))
+"""`{"name": "password", "value": …}`, as headers and variables are often listed; in any case."""
+
 LONGEST_KEY = 64
 """Characters of a name that are looked at, from either end."""
 SHORT = 2_000
@@ -138,6 +142,16 @@ class Redactor:
         walk = _Walk(self, *self._hints(text))
         return walk.masked(value), walk.hidden
 
+    def secret_pair(self, value: dict[str, Any]) -> tuple[str, str] | None:
+        """The member that names a secret, and the one beside it that holds it: `{"name": "password", "value": …}`."""
+        holder = next((key for key in value if key.lower() in PAIR_VALUES), None)
+        if holder is None:
+            return None
+        for key, name in value.items():
+            if key.lower() in PAIR_NAMES and isinstance(name, str) and self.names_secret(name):
+                return key, holder
+        return None
+
     def _hints(self, text: str) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:
         """What has to be looked for: what stands nowhere in the whole need not be in its parts. Behind a backslash
         anything may stand."""
@@ -226,12 +240,10 @@ class _Walk:
         if any(self._looks_secret(key) for key in value):
             self.hidden += 1
             return MASK
-        # {"name": "password", "value": …}, as headers and variables are often listed
-        name = value.get("name", value.get("key"))
-        names_secret = "value" in value and isinstance(name, str) and self._redactor.names_secret(name)
+        pair = self._redactor.secret_pair(value)
         return {
             key: self._secret(item)
-            if self._redactor.names_secret(key) or (key == "value" and names_secret)
+            if self._redactor.names_secret(key) or (pair and key == pair[1])
             else self.masked(item)
             for key, item in value.items()
         }

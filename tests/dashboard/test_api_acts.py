@@ -87,6 +87,7 @@ def test_what_an_edit_does_not_name_stays(program: Program, tasks: Tasks, letter
     [
         ({"payload_json": json.dumps({"order": 1, "key": MASK})}, "moved"),
         ({"payload_json": "[1"}, "not JSON"),
+        ({"payload_json": '{"a":' * 600 + '{"token":1}' + "}" * 600}, "too deep"),
         ({"payload_json": '"text"'}, "object of the arguments"),
         ({"priority": 99_999}, "priority"),
         ({"max_retries": -1}, "max_retries"),
@@ -99,6 +100,18 @@ def test_an_edit_that_cannot_be_stored_says_why(
     answer = program.do(f"/queues/billing/tasks/{letter['id']}/edit/preview", **edit_of(letter, **change))
     assert (answer.status_code, said in answer.get_json()["detail"]) == (422, True), answer.text
     assert "hunter2" not in answer.text
+
+
+def test_a_hidden_value_is_not_bared_by_an_edit_of_what_stands_beside_it(program: Program, tasks: Tasks) -> None:
+    deploy = tasks.yard.task(name="deploy", queue="billing", max_retries=0)(lambda env: None)
+    made = deploy.enqueue(env=[{"name": "DB_PASSWORD", "value": "hunter2-hunter2"}])
+    with tasks.yard.queue("billing").claim(limit=1) as leases:
+        leases[0].fail(ValueError("no such host"))
+    path, found = f"/queues/billing/tasks/{made.id}", program.look(f"/queues/billing/tasks/{made.id}")
+    wanted = {"died_at": found["at"], "payload_json": found["payload_json"].replace("DB_PASSWORD", "COLOUR")}
+    assert MASK in wanted["payload_json"]
+    answer = program.do(f"{path}/edit/preview", **wanted)
+    assert (answer.status_code, "would be seen" in answer.get_json()["detail"]) == (422, True), answer.text
 
 
 def test_only_what_was_previewed_is_stored(program: Program, tasks: Tasks, letter: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from dashboard import ConsoleSettings, create_app
-from dashboard.editing import difference, merge, read_json
+from dashboard.editing import check_hidden, difference, merge, read_json
 from dashboard.identity import Role
 from dashboard.redaction import MASK, Redactor
 from queue_core import Taskyard
@@ -75,6 +75,36 @@ def test_untouched_mask_stores_the_old_value(given: Any, want: Any) -> None:
 def test_mask_that_was_moved_or_changed_in_part_is_refused(given: Any) -> None:
     with pytest.raises(InvalidArgument, match="hidden"):
         merge(STORED, MASKED, given)
+
+
+PAIR = {"name": "DB_PASSWORD", "value": "s3cretvalue99"}
+
+
+@pytest.mark.parametrize(
+    ("stored", "given"),
+    [
+        ({"env": PAIR}, {"env": {"name": "COLOUR", "value": MASK}}),
+        ({"env": PAIR}, {"env": {"value": MASK}}),
+        ({"env": [{"n": 1, **PAIR}]}, {"env": [{"n": 1, "value": MASK, "name": "DB_PASSWORD"}]}),
+        ({"env": PAIR}, {"env": {"name": "DB_PASSWORD", "long": "x" * 5_000, "value": MASK}}),
+        (PAIR, {"name": ["DB_PASSWORD"], "value": MASK}),
+        ({"Key": "token", "Val": "s3cretvalue99"}, {"Key": "tok", "Val": MASK}),
+    ],
+)
+def test_hidden_value_stays_stored_only_where_what_hides_it_stays(stored: Any, given: Any) -> None:
+    masked = REDACTOR.value(stored)[0]
+    check_hidden(masked, masked, stored, REDACTOR)
+    with pytest.raises(InvalidArgument, match="beside it, and hides it, was changed"):
+        check_hidden(masked, given, merge(stored, masked, given), REDACTOR)
+
+
+def test_what_stands_behind_a_hidden_pair_may_be_edited() -> None:
+    stored = {"order": 1, "env": [{**PAIR, "note": "old"}, {"name": "COLOUR", "value": "red"}]}
+    masked = REDACTOR.value(stored)[0]
+    given = json.loads(json.dumps(masked).replace("old", "new").replace("red", "blue").replace('"order": 1', '"x": 2'))
+    merged = merge(stored, masked, given)
+    check_hidden(masked, given, merged, REDACTOR)
+    assert merged == {"x": 2, "env": [{**PAIR, "note": "new"}, {"name": "COLOUR", "value": "blue"}]}
 
 
 def test_difference_tells_what_changes_and_nothing_that_is_hidden() -> None:
