@@ -41,9 +41,10 @@ class Pace:
     per_minute: float = PER_MINUTE
 
     @classmethod
-    def usual(cls, verb: str, count: int) -> Pace:
-        """Of many retries a few go first."""
-        return cls("first" if verb == "requeue" and count > CANARY_FROM else "all")
+    def usual(cls, verb: str, count: int, *, is_doubtful: bool = False) -> Pace:
+        """Of many retries a few go first; where they would probably fail (`is_doubtful`) also of less many."""
+        most = FIRST if is_doubtful else CANARY_FROM
+        return cls("first" if verb == "requeue" and count > most else "all")
 
     @classmethod
     def read(cls, form: Mapping[str, str]) -> Pace:

@@ -30,6 +30,10 @@ class Chance:
     why: str
     tone: str = ""
 
+    @property
+    def is_doubtful(self) -> bool:
+        return self.verdict == "Probably not"
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:

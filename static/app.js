@@ -392,6 +392,16 @@
       next.scrollIntoView({ block: "nearest" });
     };
     const press = (element) => { if (element && !element.disabled) element.click(); };
+    // All of a fault go by two presses: this one only leads to the button.
+    const retry = () => {
+      if (ticked().length) return press($('[data-bulk="Retry"]'));
+      const row = current();
+      if (row) return press($("[data-retry]", row));
+      const all = $("[data-retry-all]:not(:disabled)");
+      if (!all) return press($$("[data-retry]").find((button) => !button.closest("[data-row]")));
+      all.focus({ preventScroll: true, focusVisible: true });
+      all.scrollIntoView({ block: "center" });
+    };
     const purge = () => {
       if (ticked().length) return press($('[data-bulk="Purge"]'));
       const row = current();
@@ -409,7 +419,7 @@
       j: () => move(1),
       k: () => move(-1),
       x: () => current() && press($('input[type="checkbox"]', current())),
-      r: () => press((current() && $("[data-retry]", current())) || $("[data-bulk]:not(:disabled)") || $("[data-retry], [data-retry-all]")),
+      r: retry,
       p: purge,
       "/": () => { $("#search").focus(); $("#search").select(); },
       "?": () => help.showModal(),

@@ -158,17 +158,18 @@ def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
     taken_at = max(newest, g.now_ms - g.now_ms % 60_000)  # the same for a minute: a refresh without news is none
     bound = Bound(fault.queue, "requeue", State.DEAD, taken_at, count, (fault.fingerprint,), chosen.since, newest)
     query = {"fault": fault.fingerprint, **chosen.query()}
+    would_work = chance_of(fault, _clock(g.now_ms, viewer().zone))
     return RetryBox(
         bound=bound,
         selection=Selection((bound,), actor()).sign(),
         oldest_at=oldest,
         newest_at=newest,
         ways=ways("requeue"),
-        pace=Pace.usual(bound.verb, bound.count),
+        pace=Pace.usual(bound.verb, bound.count, is_doubtful=would_work.is_doubtful),
         given={name: request.args[name] for name in TYPED if name in request.args},
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
-        chance=chance_of(fault, _clock(g.now_ms, viewer().zone)),
+        chance=would_work,
     )
 
 

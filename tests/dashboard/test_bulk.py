@@ -308,6 +308,9 @@ def test_above_a_thousand_a_few_go_first_unless_chosen_otherwise() -> None:
     assert Pace.usual("requeue", 1_000).way == "all"
     assert Pace.usual("requeue", 1_001).way == "first"
     assert Pace.usual("trash", 1_001).way == "all"
+    assert Pace.usual("requeue", 6, is_doubtful=True).way == "first"
+    assert Pace.usual("requeue", 5, is_doubtful=True).way == "all"
+    assert Pace.usual("trash", 6, is_doubtful=True).way == "all"
 
 
 def test_a_few_go_first_and_are_waited_for(visitor: Visitor, tasks: Tasks, run: Callable[[], Operation]) -> None:

@@ -157,12 +157,16 @@ def test_figures_that_cannot_be_read_stand_in_no_ones_way(visitor: Visitor, task
 
 
 def test_the_page_says_it_of_its_own_task(visitor: Visitor, tasks: Tasks) -> None:
-    tasks.die(count=2)
+    """And lets a few go first, even of six, where it would probably not work."""
+    tasks.die(count=6)
     address = f"/queues/billing/faults/{tasks.fingerprint()}"
     assert "Would it work now? Not known : no attempt of charge was counted since" in text_of(visitor.text(address))
+    chosen = 'name="pace" value="first" form="retry-fault" checked'
+    assert chosen not in visitor.text(address)
     client, now = tasks.yard.client, tasks.inspector.server_ms()
     measured = {"charge": Figures(completed=1, failed=60), "refund": Figures(completed=900)}
     client.run(protocol.measure(client.queue("billing"), measured, {"charge": 5 * MINUTE_MS}), Session("a worker"))
+    assert chosen in visitor.text(address)
     page = text_of(visitor.text(address))
     assert "Probably not : 1 of the last 61 attempts of charge completed, and this fault was seen at" in page
     key = client.queue("billing").attempts
