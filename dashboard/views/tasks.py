@@ -18,7 +18,7 @@ from dashboard.targets import Target, target_of, wrong_target
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import UnknownFault
-from queue_core.explain import Explanation, Surroundings, explain_task, holder_of_key
+from queue_core.explain import Explanation, Surroundings, explain_task, holder_of_key, waits_for_a_claim
 from queue_core.snapshot import Fault, State, TaskDetail
 from queue_core.timeline import Event, Spent, spent, timeline
 
@@ -58,7 +58,8 @@ class TaskPage:
 
     @property
     def can_promote(self) -> bool:
-        return self.task.state in PROMOTABLE
+        """Not what is due already: as soon as a worker claims, it is ready."""
+        return self.task.state in PROMOTABLE and not waits_for_a_claim(self.task, g.now_ms)
 
     @property
     def can_trash(self) -> bool:
@@ -260,13 +261,13 @@ def _surroundings(task: TaskDetail) -> Surroundings:
         return Surroundings(g.view.told_at)
     queue = next((queue for queue in snapshot.queues if queue.name == task.queue), None)
     inspector = parts().inspector
-    if queue is None or task.state is not State.READY:
+    if queue is None or not waits_for_a_claim(task, g.view.told_at):
         return Surroundings(g.view.told_at, queue, snapshot.workers, holder=holder_of_key(inspector, task))
     return Surroundings(
         g.view.told_at,
         queue,
         snapshot.workers,
-        ahead=inspector.ahead(task.queue, task.id),
+        ahead=inspector.ahead(task.queue, task.id) if task.state is State.READY else None,
         next_claim_at=inspector.next_claim_at(queue),
         statistics=inspector.statistics(task.queue, minutes=1),
     )

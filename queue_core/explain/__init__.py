@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from queue_core.explain.asking import explain, explain_queue, holder_of_key, look_around
 from queue_core.explain.explanation import Cause, Explanation, Surroundings
-from queue_core.explain.tasks import allowed_attempts, explain_task
+from queue_core.explain.tasks import allowed_attempts, explain_task, waits_for_a_claim
 
 __all__ = [
     "Cause",
@@ -21,4 +21,5 @@ __all__ = [
     "explain_task",
     "holder_of_key",
     "look_around",
+    "waits_for_a_claim",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from queue_core.errors import UnknownFault, UnknownTask
 from queue_core.explain.explanation import Cause, Explanation, Surroundings
 from queue_core.explain.queues import reasons_of
-from queue_core.explain.tasks import explain_task, unknown_task
+from queue_core.explain.tasks import explain_task, unknown_task, waits_for_a_claim
 from queue_core.inspector import Inspector
 from queue_core.snapshot import State, TaskDetail, TaskSummary
 
@@ -35,10 +35,10 @@ def look_around(inspector: Inspector, task: TaskDetail) -> Surroundings:
             fault = None  # what is forgotten explains nothing
     ahead = inspector.ahead(task.queue, task.id) if task.state is State.READY else None
     queue = inspector.queue(task.queue)
-    is_ready = task.state is State.READY
-    next_claim_at = inspector.next_claim_at(queue) if is_ready else None
-    statistics = inspector.statistics(task.queue, minutes=1) if is_ready else None
     now_ms, workers, holder = inspector.server_ms(), inspector.workers(), holder_of_key(inspector, task)
+    waits = waits_for_a_claim(task, now_ms)
+    next_claim_at = inspector.next_claim_at(queue) if waits else None
+    statistics = inspector.statistics(task.queue, minutes=1) if waits else None
     return Surroundings(now_ms, queue, workers, fault, ahead, next_claim_at, statistics, holder)
 
 

@@ -52,6 +52,13 @@ def allowed_attempts(task: TaskDetail) -> int:
     return task.max_retries + 1
 
 
+def waits_for_a_claim(task: TaskDetail, now_ms: int) -> bool:
+    """Ready, or due: a worker's next claim makes that ready, so what a ready task waits for is what it waits for."""
+    if task.state in (State.SCHEDULED, State.RETRYING):
+        return task.at is not None and task.at <= now_ms
+    return task.state is State.READY
+
+
 def _ready(task: TaskDetail, around: Surroundings) -> Explanation:
     return _obstacle(task, around) or _in_line(task, around)
 
@@ -137,19 +144,33 @@ def _retrying(task: TaskDetail, around: Surroundings) -> Explanation:
 
 def _when_due(task: TaskDetail, around: Surroundings, cause: Cause, subject: str) -> Explanation:
     """What comes due, and what will be in its way then; once it is due, that is why it waits."""
-    is_due = task.at is not None and task.at <= around.now_ms
-    told = f"{subject} is due {'now' if is_due else until(task.at, around.now_ms)}"
     facts: dict[str, object] = {"due_at": task.at, "queue": task.queue}
     obstacle = _obstacle(task, around)
+    if waits_for_a_claim(task, around.now_ms):
+        found = obstacle or _in_line(task, _behind_all(task, around))
+        told = f"{subject} {_due_since(task, around.now_ms)}"
+        return replace(found, sentence=f"{told}. {found.sentence}", facts={**found.facts, **facts})
+    told = f"{subject} is due {until(task.at, around.now_ms)}"
     if obstacle is None:
-        remedy = ("", "") if is_due else ("Run it now", command_for("run-now", task.id))
-        return Explanation(cause, f"{told}.", *remedy, facts=facts)
+        return Explanation(cause, f"{told}.", "Run it now", command_for("run-now", task.id), facts=facts)
     return replace(
         obstacle,
-        cause=obstacle.cause if is_due else cause,
+        cause=cause,
         sentence=f"{told}, and as things are it does not run then: {obstacle.sentence}",
         facts={**obstacle.facts, **facts, "obstacle": obstacle.cause},
     )
+
+
+def _behind_all(task: TaskDetail, around: Surroundings) -> Surroundings:
+    """What comes due goes behind all that is ready by then, unless it has a priority (scripts/claim.lua)."""
+    if task.priority or around.queue is None:
+        return around
+    return replace(around, ahead=around.queue.counts.ready)
+
+
+def _due_since(task: TaskDetail, now_ms: int) -> str:
+    late = now_ms - (task.at or now_ms)
+    return "is due now" if late < 1_000 else f"has been due for {duration(late / 1000)}"
 
 
 def _last_failure(task: TaskDetail, fault: Fault | None) -> str:

@@ -81,3 +81,13 @@ def test_a_tasks_page_says_why_and_what_helps(
         assert remedy.format(id=task_id) in head, remedy
     if make not in REMEDIES:
         assert not any(words in head for words in ("Start one:", "Resume", "Change the limit", "Open mine-1"))
+
+
+@pytest.mark.parametrize("make", [causes.due_now, causes.due_while_all_slots_are_busy, causes.due_later])
+def test_run_now_is_offered_while_it_would_change_something(
+    make: Callable[[Yard], str], yard: Yard, visitor: Visitor
+) -> None:
+    task_id = make(yard)
+    state = "retrying" if make is causes.due_while_all_slots_are_busy else "scheduled"
+    for page in (f"/queues/email/tasks/{task_id}", f"/queues/email?state={state}"):
+        assert (f"/tasks/{task_id}/promote" in visitor.text(page)) == (make is causes.due_later), page

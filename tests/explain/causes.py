@@ -120,6 +120,15 @@ def due_now(yard: Yard) -> str:
     return task_id
 
 
+def due_while_all_slots_are_busy(yard: Yard) -> str:
+    task_id = retrying_after_a_crash(yard)
+    due = yard.redis.zscore(yard.queue.retrying, task_id)
+    yard.enqueue_many(48)
+    yard.later(int(due or 0) + 5 * MINUTE - yard.now)
+    yard.put_worker(concurrency=2, busy=2)
+    return task_id
+
+
 def due_now_without_a_worker(yard: Yard) -> str:
     task_id = yard.enqueue(delay_ms=SECOND)
     yard.later(SECOND)

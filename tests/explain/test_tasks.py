@@ -89,8 +89,22 @@ CAUSES: list[tuple[Callable[[Yard], str], Cause, str, str]] = [
         "It is due in 3 min, and as things are it does not run then: email was paused by bo just now, “partner",
         "resume email",
     ),
-    (causes.due_now, Cause.DUE_LATER, "It is due now.", ""),
-    (causes.due_now_without_a_worker, Cause.NO_WORKER, "It is due now, and", "worker module:yard --queues email"),
+    (causes.due_now, Cause.STARTS_NOW, "It is due now. It should start at once: nothing ahead of it, 0 of 4", ""),
+    (
+        causes.due_now_without_a_worker,
+        Cause.NO_WORKER,
+        "It is due now. No worker takes email.",
+        "worker module:yard --queues email",
+    ),
+    (
+        causes.due_while_all_slots_are_busy,
+        Cause.ALL_BUSY,
+        (
+            "Its worker died while it ran, for the first time of 3 that are allowed. The next one has been due for "
+            "5 min 00 s. It waits for its turn: about 48 ahead of it, 2 of 2 slots busy."
+        ),
+        "",
+    ),
     (
         causes.retrying,
         Cause.RETRY_DUE_LATER,
