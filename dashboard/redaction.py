@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from dashboard.memo import Memo, bytes_of
+
 MASK = "•••"
 KEYS = (
     "password", "passwd", "pwd", "passphrase", "secret", "token", "authorization", "api_key", "access_key",
@@ -26,9 +28,12 @@ PAIR_VALUES = frozenset(("value", "val"))
 """`{"name": "password", "value": …}`, as headers and variables are often listed; in any case."""
 
 LONGEST_KEY = 64
-"""Characters of a name that are looked at, from either end."""
+"""Characters of a name that are looked at in a text, on either side of what makes it one of a secret."""
 SHORT = 2_000
 """Characters of a text that is remembered with what became of it: faults are looked at each second."""
+LARGE = 20_000
+"""Characters from which a payload is: the last few are remembered, as an open page asks for them every 2 s."""
+MIB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,18 @@ class Redactor:
         self._joined = frozenset(filter(None, map(_joined, listed)))
         self._most_words = max((len(_words(name)) for name in listed), default=0)
         self._marks = tuple(sorted({max(_words(name), key=len) for name in listed if _words(name)}))
-        self.names_secret = lru_cache(maxsize=20_000)(self._names_secret)
-        self._short_text = lru_cache(maxsize=20_000)(self._redact_text)
+        self._short_name = lru_cache(maxsize=10_000)(self._names_secret)
+        self._short_text = Memo(self._redact_text, _bytes, most=20_000, most_bytes=16 * MIB)
+        self._large_payload = Memo(self._redact_payload, _bytes, most=8, most_bytes=16 * MIB)
+
+    def names_secret(self, key: str) -> bool:
+        return self._short_name(key) if len(key) <= 2 * LONGEST_KEY else self._names_secret(key)
 
     def payload(self, text: str) -> Redacted:
         """JSON as it is stored; what is none, or was cut, is looked at as a text."""
+        return self._large_payload(text) if len(text) > LARGE else self._redact_payload(text)
+
+    def _redact_payload(self, text: str) -> Redacted:
         shapes, marks = self._hints(text)
         if not shapes and not marks:
             return Redacted(text)
@@ -209,8 +221,8 @@ class Redactor:
         return None
 
     def _names_secret(self, key: str) -> bool:
-        if len(key) > 2 * LONGEST_KEY:
-            return self._names_secret(key[:LONGEST_KEY]) or self._names_secret(key[-LONGEST_KEY:])
+        if len(key) > 2 * LONGEST_KEY and not any(mark in key.lower() for mark in self._marks):
+            return False
         words = _words(key)
         for first in range(len(words)):
             for last in range(first + 1, min(first + self._most_words, len(words)) + 1):
@@ -365,6 +377,10 @@ def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _character(found: re.Match[str]) -> str:
     character = chr(int(found[1], 16))
     return character if character.isprintable() and character not in '"\\' else found[0]
+
+
+def _bytes(made: Redacted, text: str, *_: bool) -> int:
+    return bytes_of(text) + (0 if made.text is text else bytes_of(made.text))
 
 
 def _words(key: str) -> list[str]:
