@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from dashboard.problems import Observations, Problem, find_problems
+from dashboard.problem import Problem
+from dashboard.problems import Observations, find_problems
 from dashboard.successes import Attempts, NewestAttempts
 from queue_core.errors import ServerUnavailable, TaskyardError
 from queue_core.snapshot import QueueSnapshot, Snapshot

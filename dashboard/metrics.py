@@ -12,7 +12,8 @@ from itertools import accumulate
 
 from dashboard.exposition import Family, family, gauge, info, labels
 from dashboard.live import View
-from dashboard.problems import Kind, live_by_queue, shown_workers, worker_condition
+from dashboard.problem import Kind
+from dashboard.problems import live_by_queue, shown_workers, worker_condition
 from queue_core import __version__
 from queue_core.histogram import BOUNDS_MS, BUCKETS, Histogram
 from queue_core.snapshot import Figures, Operation, QueueSnapshot, Snapshot, State, is_live

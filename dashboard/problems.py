@@ -8,15 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from itertools import islice
 
-from dashboard.rising import lasting_since, rising_since
+from dashboard.fault_problems import fault_problems
+from dashboard.problem import HeldTask, Kind, Problem
 from dashboard.successes import NO_ATTEMPTS, Attempts
 from queue_core.snapshot import (
     STALE_MS,
-    Fault,
-    Lane,
     QueueSnapshot,
     ServerSnapshot,
     Snapshot,
@@ -28,110 +26,10 @@ from queue_core.snapshot import (
 LOST_MS = 60_000
 FORGOTTEN_MS = 3_600_000
 """A lost worker leaves the list after this."""
-NEW_FAULT_MS = 3_600_000
-NEW_FAULT_ATTEMPTS = 3
-FAULT_IS_OVER_MS = 300_000
-"""A new fault of which nothing is dead or retrying is told for so long after its last failure."""
 BOOKS_OFF_SNAPSHOTS = 3
 MOST_LINES = 7
 SHOWN_SCHEDULES = 6
 """Names in one line."""
-
-
-class Kind(IntEnum):
-    """In the order in which they are shown."""
-
-    NEW_FAULT = 1
-    RISING_FAULT = 2
-    LASTING_FAULT = 3
-    NO_WORKER = 4
-    SCHEDULE_OVERDUE = 5
-    UNKNOWN_TASK = 6
-    WORKER_LOST = 7
-    BOOKS_OFF = 8
-    REDIS_UNSAFE = 9
-    WAITS_TOO_LONG = 10
-    WORKER_STALE = 11
-    UNREADABLE = 12
-    PAUSED = 13
-    TOO_MANY_DEAD = 14
-
-
-TITLES = {
-    Kind.NEW_FAULT: "New fault",
-    Kind.RISING_FAULT: "Rising fault",
-    Kind.LASTING_FAULT: "Lasting fault",
-    Kind.NO_WORKER: "No worker",
-    Kind.SCHEDULE_OVERDUE: "Schedule overdue",
-    Kind.UNKNOWN_TASK: "Unknown task",
-    Kind.WORKER_LOST: "Worker lost",
-    Kind.BOOKS_OFF: "Books off",
-    Kind.REDIS_UNSAFE: "Redis unsafe",
-    Kind.WAITS_TOO_LONG: "Waits too long",
-    Kind.WORKER_STALE: "Worker silent",
-    Kind.UNREADABLE: "Unreadable",
-    Kind.PAUSED: "Paused",
-    Kind.TOO_MANY_DEAD: "Many dead letters",
-}
-BAD = {
-    Kind.NEW_FAULT,
-    Kind.RISING_FAULT,
-    Kind.LASTING_FAULT,
-    Kind.NO_WORKER,
-    Kind.SCHEDULE_OVERDUE,
-    Kind.UNKNOWN_TASK,
-    Kind.WORKER_LOST,
-    Kind.BOOKS_OFF,
-    Kind.REDIS_UNSAFE,
-    Kind.UNREADABLE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class HeldTask:
-    """A task name of one queue whose tasks are held: somebody paused it, no present worker knows it, or both.
-
-    `pause`, `unknown`: the lane that is closed for it, if one is. `held`: in both together, and in what was opened.
-    """
-
-    name: str
-    held: int
-    pause: Lane | None = None
-    unknown: Lane | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One line of "what is wrong". `since` is `None` where nobody can know.
-
-    `cause` says which problems are the same one; `faults`, `queues`, `workers`, `server`, `held` are the evidence that
-    the line is written from.
-    """
-
-    kind: Kind
-    since: int | None
-    cause: str
-    queues: tuple[QueueSnapshot, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    workers: tuple[WorkerSnapshot, ...] = ()
-    server: tuple[str, ...] = ()
-    held: tuple[HeldTask, ...] = ()
-
-    @property
-    def title(self) -> str:
-        return TITLES[self.kind]
-
-    @property
-    def severity(self) -> str:
-        return "bad" if self.kind in BAD else "warn"
-
-    @property
-    def ready(self) -> int:
-        return sum(queue.counts.ready for queue in self.queues)
-
-    @property
-    def key(self) -> str:
-        return f"{self.kind.name.lower()}-{self.cause}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +57,12 @@ class Observations:
 def find_problems(
     snapshot: Snapshot, seen: Observations, now_ms: int, attempts: Attempts = NO_ATTEMPTS
 ) -> tuple[Problem, ...]:
-    """All problems, worst first; among equals those with dead letters, then the newest. `attempts`: of tasks that
-    failed of late."""
+    """All problems, worst first; among equals those that leave more tasks (how many digits that number has), then the
+    newest. `attempts`: of tasks that failed of late."""
     without_worker = tuple(_no_worker(snapshot, now_ms))
     explained = {queue.name for problem in without_worker for queue in problem.queues}
     found = [
-        *_faults(snapshot, attempts, now_ms),
+        *fault_problems(snapshot, attempts, now_ms),
         *without_worker,
         *_overdue_schedules(snapshot),
         *_unknown_tasks(snapshot, explained, now_ms),
@@ -191,8 +89,9 @@ def first_lines(problems: Sequence[Problem]) -> tuple[Problem, ...]:
 
 
 def _rank(problem: Problem) -> tuple[object, ...]:
-    has_dead = any(fault.dead for fault in problem.faults)
-    return problem.kind, not has_dead, -(problem.since or 0), problem.cause
+    left = sum(fault.dead + fault.retrying for fault in problem.faults)
+    magnitude = len(str(left)) if left else 0  # rows do not change places with each letter
+    return problem.kind, -magnitude, -(problem.since or 0), problem.cause
 
 
 def live_workers(snapshot: Snapshot, queue: str, now_ms: int) -> tuple[WorkerSnapshot, ...]:
@@ -266,30 +165,6 @@ def unsafe_settings(server: ServerSnapshot) -> tuple[str, ...]:
     if server.used_memory is not None and server.max_memory and server.used_memory > 0.8 * server.max_memory:
         reasons.append("memory is more than 80 % of its limit: soon nothing can be enqueued")
     return tuple(reasons)
-
-
-def _faults(snapshot: Snapshot, attempts: Attempts, now_ms: int) -> Iterator[Problem]:
-    """New ones, those that rise, and those that go on. Of what is muted somebody knows. New failures of one task and
-    class that each have a message of their own, so that no fault of them has many attempts, are looked at together."""
-    few: dict[tuple[str, str], list[Fault]] = {}
-    for fault in snapshot.faults:
-        is_over = not (fault.dead or fault.retrying) and now_ms - fault.last_seen_at > FAULT_IS_OVER_MS
-        if is_over or fault.is_muted(now_ms):
-            continue
-        cause = f"{fault.task_name} {fault.title}"
-        if now_ms - fault.first_seen_at < NEW_FAULT_MS:
-            if fault.attempts >= NEW_FAULT_ATTEMPTS:
-                yield Problem(Kind.NEW_FAULT, fault.first_seen_at, cause, faults=(fault,))
-            else:
-                few.setdefault((fault.task_name, fault.error_class), []).append(fault)
-        elif since := rising_since(fault, now_ms):
-            yield Problem(Kind.RISING_FAULT, since, cause, faults=(fault,))
-        elif since := lasting_since(fault, attempts.get((fault.queue, fault.task_name)), now_ms):
-            yield Problem(Kind.LASTING_FAULT, since, cause, faults=(fault,))
-    for (task, error_class), faults in few.items():
-        if sum(fault.attempts for fault in faults) >= NEW_FAULT_ATTEMPTS:
-            since = min(fault.first_seen_at for fault in faults)
-            yield Problem(Kind.NEW_FAULT, since, f"{task} {error_class}: …", faults=tuple(faults))
 
 
 def _no_worker(snapshot: Snapshot, now_ms: int) -> Iterator[Problem]:

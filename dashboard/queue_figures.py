@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboard.charts import WIDTH, Bars, Count, Lines, bars, lines, tick_places
 from dashboard.pagination import Part, part_of
-from dashboard.problems import HeldTask
+from dashboard.problem import HeldTask
 from dashboard.trends import MINUTES, failed_attempts
 from queue_core.snapshot import AuditEntry, Figures, NameAttempts, Period, Statistics, WorkerSnapshot
 from queue_core.telemetry import MINUTE_MS

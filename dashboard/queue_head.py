@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dashboard.live import View
-from dashboard.problems import HeldTask, Problem, held_tasks, known_names
+from dashboard.problem import HeldTask, Problem
+from dashboard.problems import held_tasks, known_names
 from dashboard.trends import Trend
 from queue_core.snapshot import QueueSnapshot, State, WorkerSnapshot, is_live, takes
 

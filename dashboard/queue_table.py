@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from dashboard.live import View
 from dashboard.pagination import Order, Part, part_of
-from dashboard.problems import Kind, Problem, live_by_queue
+from dashboard.problem import Kind, Problem
+from dashboard.problems import live_by_queue
 from dashboard.trends import UNKNOWN, Trend
 from queue_core.snapshot import Counts, QueueSnapshot, WorkerSnapshot
 
@@ -181,6 +182,10 @@ def _row(queue: QueueSnapshot, kind: Kind | None, assigned: Sequence[WorkerSnaps
         mark, note = "paused", "paused"
     elif kind is Kind.PAUSED:
         mark, note = "paused", "task paused"
+    elif trend.mostly_fails:
+        mark, note = "warn", "mostly fails"
+    elif kind is Kind.FAULT_OVER:
+        mark, note = "warn", "fault over"
     elif kind is Kind.TOO_MANY_DEAD:
         mark, note = "warn", "many dead letters"
     return QueueRow(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -31,19 +32,27 @@ _Asked = tuple[int | None, frozenset[str]]
 NO_ATTEMPTS: Attempts = MappingProxyType({})
 
 
-def nothing_since(faults: Sequence[Fault], attempts: Attempts, now_ms: int) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Standstill:
+    """Since when nothing completes. `is_first_counted`: nothing ever did, as far as it was counted."""
+
+    at: int
+    is_first_counted: bool
+
+
+def nothing_since(faults: Sequence[Fault], attempts: Attempts, now_ms: int) -> Standstill | None:
     """Since when no task of these faults has completed, although some were tried. `None`: some did, or nobody knows."""
     tasks = {(fault.queue, fault.task_name) for fault in faults}
-    times = [_quiet_since(attempts[task], now_ms) if task in attempts else None for task in tasks]
-    known = [at for at in times if at is not None]
-    return max(known) if known and len(known) == len(times) else None
+    found = [_quiet_since(attempts[task], now_ms) if task in attempts else None for task in tasks]
+    known = [one for one in found if one is not None]
+    return max(known, key=lambda one: one.at) if known and len(known) == len(found) else None
 
 
-def _quiet_since(attempts: NameAttempts, now_ms: int) -> int | None:
+def _quiet_since(attempts: NameAttempts, now_ms: int) -> Standstill | None:
     since = attempts.last_completed_at or attempts.since
     if now_ms - since < QUIET_MS or attempts.failed_since_last_completed() < LEAST_FAILED:
         return None
-    return since
+    return Standstill(since, is_first_counted=attempts.last_completed_at is None)
 
 
 class NewestAttempts:

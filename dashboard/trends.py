@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MINUTES = 60
+LATELY_MINUTES = 10
+LEAST_FAILED = 3
 INTERVAL_SECONDS = 5.0
 LEAST_SECONDS = 60.0
 """Of data, for a rate."""
@@ -50,6 +52,13 @@ class Trend:
     @property
     def attempts(self) -> int:
         return self.completed + self.failed
+
+    @property
+    def mostly_fails(self) -> bool:
+        """Whether in the last ten minutes more attempts failed than completed; fewer than three tell nothing."""
+        lately = [count for count in self.counts[-LATELY_MINUTES:] if count]
+        failed = sum(count[1] for count in lately)
+        return failed >= LEAST_FAILED and failed > sum(count[0] for count in lately)
 
     def clears_in_seconds(self, ready: int) -> float | None:
         """Until nothing is ready; infinite: it grows; `None`: nothing is ready, or nobody can tell."""

@@ -6,7 +6,8 @@ from flask import g
 
 from dashboard.api.table import reads
 from dashboard.api.values import Count, Time, Value, at, time
-from dashboard.problems import Problem, shown_workers, worker_condition
+from dashboard.problem import Problem
+from dashboard.problems import shown_workers, worker_condition
 from dashboard.successes import Attempts, nothing_since
 from queue_core.errors import ServerRefused, ServerUnavailable
 from queue_core.snapshot import Counts, Snapshot
@@ -61,6 +62,7 @@ class ProblemOut(Value, frozen=True):
 
     @classmethod
     def of(cls, problem: Problem, attempts: Attempts) -> ProblemOut:
+        standstill = nothing_since(problem.faults, attempts, g.now_ms)
         return cls(
             kind=problem.kind.name.lower(),
             title=problem.title,
@@ -71,7 +73,7 @@ class ProblemOut(Value, frozen=True):
             faults=[fault.fingerprint for fault in problem.faults],
             tasks=sorted({task.name for task in problem.held}),
             details=list(problem.server),
-            nothing_completed_since=at(nothing_since(problem.faults, attempts, g.now_ms)),
+            nothing_completed_since=at(standstill.at if standstill else None),
         )
 
 

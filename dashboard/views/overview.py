@@ -14,10 +14,11 @@ from dashboard.live import View
 from dashboard.pagination import Order
 from dashboard.parameters import page_number
 from dashboard.parts import parts, trends
-from dashboard.problems import Problem, first_lines, live_by_queue
+from dashboard.problem import Problem
+from dashboard.problems import first_lines, live_by_queue
 from dashboard.queue_table import COLUMNS, QueueTable, queue_table
 from dashboard.rising import Pace, pace
-from dashboard.successes import nothing_since
+from dashboard.successes import Standstill, nothing_since
 from dashboard.trends import Trend
 from dashboard.worker_table import WorkerRow, worker_rows
 from queue_core.snapshot import Snapshot, is_live
@@ -52,15 +53,17 @@ send_email.enqueue(to="ada@example.com", subject="Welcome")"""
 class Overview:
     """`paces`: how the faults of each problem fail; `nothing_since`: since when nothing of their tasks has completed,
     if so. `muted`: faults that are none of them. `more_problems`, `more_workers`: how many are not shown, problems by
-    their title. `oldest_wait_at`: of all queues. `unattended`: tasks that wait in queues that no live worker takes.
-    `died`, `died_at`: whether a task ever became a dead letter, and when the last one did, as far as that is known.
+    their title; `more_faults`: whether some of those are of faults. `oldest_wait_at`: of all queues. `unattended`:
+    tasks that wait in queues that no live worker takes. `died`, `died_at`: whether a task ever became a dead letter,
+    and when the last one did, as far as that is known.
     """
 
     problems: tuple[Problem, ...]
     paces: tuple[Pace, ...]
-    nothing_since: tuple[int | None, ...]
+    nothing_since: tuple[Standstill | None, ...]
     muted: int
     more_problems: Mapping[str, int]
+    more_faults: bool
     table: QueueTable
     workers: tuple[WorkerRow, ...]
     more_workers: int
@@ -92,6 +95,7 @@ def overview(view: View, trends: Mapping[str, Trend], order: Order, page: int = 
         paces=tuple(pace(problem.faults, view.now_ms) for problem in problems),
         nothing_since=tuple(nothing_since(problem.faults, view.attempts, view.told_at) for problem in problems),
         more_problems=Counter(p.title for p in view.problems) - Counter(p.title for p in problems),
+        more_faults=sum(p.is_of_faults for p in view.problems) > sum(p.is_of_faults for p in problems),
         table=table,
         workers=tuple(shown),
         more_workers=len(rows) - len(shown),

@@ -160,6 +160,17 @@ def test_lasting_fault(tasks: Tasks, later: Later, redis_client: Redis, namespac
     assert later.problems() == []
 
 
+def test_fault_over(tasks: Tasks, later: Later) -> None:
+    tasks.die(count=3)
+    queue, after = tasks.yard.client.queue("billing"), 6 * MINUTE
+    assert later.problems(after)[0].startswith('1" class="problem" data-row data-tone="bad"> New fault')
+    tasks.yard.client.run(protocol.measure(queue, {"charge": Figures(completed=1)}), Session("web-1"))
+    (line,) = later.problems(after)
+    assert 'data-tone="warn"> Fault over ConnectionError: payments.internal refused the connection' in line
+    assert "3 failed attempts, 3 dead · it failed no more since, and charge completes again" in line
+    assert re.search("since [0-9:]{8} · 6 min", line)
+
+
 def test_no_worker(tasks: Tasks, one_line: Callable[..., str], later: Later) -> None:
     tasks.enqueue(count=2)
     assert later.problems(10 * SECOND) == []

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from dashboard.live import Live
-from dashboard.problems import Kind
+from dashboard.problem import Kind
 from queue_core.errors import ServerUnavailable
 from queue_core.inspector import Inspector
 from queue_core.snapshot import ServerSnapshot, Snapshot

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from dashboard import ConsoleSettings, create_app, exposition
 from dashboard.identity import Role
 from dashboard.metrics import COUNTERS, SHOWN_BOUNDS
-from dashboard.problems import Kind
+from dashboard.problem import Kind
 from queue_core.embedded import EmbeddedServer
 from queue_core.histogram import Histogram
 from queue_core.inspector import Inspector

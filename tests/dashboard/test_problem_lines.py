@@ -13,7 +13,7 @@ import pytest
 from redis import Redis
 
 from dashboard import ConsoleSettings
-from dashboard.problems import TITLES, Kind
+from dashboard.problem import TITLES, Kind
 from tests.console import Tasks, Visitor, text_of
 from tests.dashboard.test_causes import Later
 from tests.engine import Engine
@@ -174,7 +174,13 @@ def test_a_server_that_loses_or_refuses_tasks_is_unsafe(
 
 
 def test_every_problem_is_made_by_its_cause_here_or_beside() -> None:
-    beside = {Kind.RISING_FAULT, Kind.LASTING_FAULT, Kind.WAITS_TOO_LONG, Kind.WORKER_STALE}  # test_causes
+    beside = {
+        Kind.RISING_FAULT,
+        Kind.LASTING_FAULT,
+        Kind.FAULT_OVER,
+        Kind.WAITS_TOO_LONG,
+        Kind.WORKER_STALE,
+    }  # test_causes
     here = {
         "New fault", "No worker", "Schedule overdue", "Unknown task", "Worker lost", "Books off", "Redis unsafe",
         "Unreadable", "Paused", "Many dead letters",

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from dashboard.live import View
+from dashboard.problem import HeldTask, Kind
 from dashboard.problems import (
-    HeldTask,
-    Kind,
     Observations,
     find_problems,
     first_lines,
@@ -339,6 +338,18 @@ def test_worst_first_and_newest_first_among_equals() -> None:
     problems = find_problems(taken, Observations(), NOW)
     assert [problem.kind for problem in problems] == [Kind.NEW_FAULT] * 3 + [Kind.NO_WORKER, Kind.PAUSED]
     assert [problem.faults[0].fingerprint for problem in problems[:3]] == ["b", "a", "c"]
+
+
+def test_of_new_faults_that_which_leaves_more_tasks_stands_first_whichever_is_newer() -> None:
+    many = fault(fingerprint="a", error_class="A", attempts=900, dead=155)
+    more = fault(fingerprint="b", error_class="B", attempts=30, dead=2, retrying=8, age_ms=MINUTE)
+    few = fault(fingerprint="c", error_class="C", dead=3, age_ms=SECOND)
+    problems = find_problems(snapshot(faults=[few, more, many]), Observations(), NOW)
+    assert [problem.faults for problem in problems] == [(many,), (more,), (few,)]
+
+
+def test_letters_that_came_from_another_queue_are_counted_as_failures() -> None:
+    assert kinds(snapshot(faults=[fault(attempts=0, dead=195)])) == [Kind.NEW_FAULT]
 
 
 def test_one_of_each_kind_is_among_the_seven_lines() -> None:

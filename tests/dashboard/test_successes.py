@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from dashboard import live, trends
-from dashboard.successes import NewestAttempts, nothing_since
+from dashboard.successes import NewestAttempts, Standstill, nothing_since
 from queue_core import protocol
 from queue_core.protocol import Session
 from queue_core.snapshot import AttemptsMinute, Fault, Figures, NameAttempts
@@ -40,7 +40,10 @@ def test_it_is_said_where_some_failed_and_none_completed_for_a_minute(
     attempts: NameAttempts | None, since: int | None
 ) -> None:
     known = {("billing", "charge"): attempts} if attempts else {}
-    assert nothing_since([FAULT], known, NOW) == since
+    found = nothing_since([FAULT], known, NOW)
+    assert (found.at if found else None) == since
+    if found and attempts:
+        assert found.is_first_counted is (attempts.last_completed_at is None)
 
 
 def test_of_several_queues_it_is_said_where_it_is_so_in_all() -> None:
@@ -49,7 +52,7 @@ def test_of_several_queues_it_is_said_where_it_is_so_in_all() -> None:
     assert nothing_since(faults, {("billing", "charge"): one}, NOW) is None
     assert nothing_since(faults, dict.fromkeys((("billing", "charge"), ("images", "charge")), one), NOW)
     both = {("billing", "charge"): one, ("images", "charge"): failing(3, success=100)}
-    assert nothing_since(faults, both, NOW) == NOW - 100_000
+    assert nothing_since(faults, both, NOW) == Standstill(NOW - 100_000, is_first_counted=False)
     assert nothing_since([], {}, NOW) is None
 
 

@@ -9,7 +9,8 @@ from typing import Any, cast
 
 import pytest
 
-from dashboard.trends import MINUTES, UNKNOWN, Known, Trends, merged, minutes_to_read, trend_of
+from dashboard.charts import Count
+from dashboard.trends import MINUTES, UNKNOWN, Known, Trend, Trends, merged, minutes_to_read, trend_of
 from queue_core import protocol
 from queue_core.errors import ServerUnavailable
 from queue_core.histogram import Histogram
@@ -156,3 +157,19 @@ def test_queue_that_has_not_changed_is_not_read_again_and_its_hour_goes_on() -> 
     seconds += 5
     trends.of({"email": 7, "images": 4}, NOW + MINUTE_MS)
     assert len(source.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_said"),
+    [
+        (((0, 0), (1, 3), *[None] * 8), True),
+        (((9, 0), *[(0, 1)] * 3, *[(0, 0)] * 7), True),  # ten minutes ago: before
+        (((3, 3), *[(0, 0)] * 9), False),
+        (((0, 2), *[(0, 0)] * 9), False),
+        ((None,) * 10, False),
+    ],
+)
+def test_of_a_queue_in_which_lately_more_fails_than_completes_it_is_said(
+    counts: tuple[Count, ...], is_said: bool
+) -> None:
+    assert Trend(counts=counts).mostly_fails is is_said
