@@ -16,7 +16,7 @@ from dashboard.htmx import fresh, render_outcome, wants_fragment
 from dashboard.toasts import say
 from dashboard.viewer import SEEN_COOKIE
 from queue_core.errors import InvalidArgument
-from queue_core.snapshot import Outcome
+from queue_core.snapshot import Outcome, State
 
 MOST_REASON = 200
 
@@ -79,6 +79,7 @@ WHY = {
     "in the trash": ("it is in the trash already", "in the trash already"),
     "not in the trash": ("it was restored or deleted already", "restored or deleted already"),
     "not waiting for a time": ("it does not wait any more", "not waiting any more"),
+    **{f"{state.value} now": (f"it is {state.value} now", f"{state.value} now") for state in State},
 }
 """An outcome's reason → how it is said of one task, and of a number of them."""
 

@@ -96,6 +96,7 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         act=wording.act,
         skipped_words=wording.skipped,
         held_back=wording.held_back,
+        as_seen=wording.as_seen,
         outcome=wording.outcome,
         page_of=lambda operation: url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue),
         may=lambda role: current_user().may(Role[role.upper()]),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from dashboard.filters import exact, plural
-from queue_core.snapshot import Bound, Operation, State
+from queue_core.snapshot import Bound, Operation, State, TaskDetail
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +115,11 @@ def skipped(why: str, bound: Bound) -> str:
     if bound.verb == "recall" and why == "gone":
         return "started, purged or cancelled before it was their turn"
     return "restored or deleted already" if bound.undoes and why == "gone" else SKIPPED.get(why, why)
+
+
+def as_seen(task: TaskDetail) -> str:
+    """What a form on one task carries, so that it acts on that and not on what became of it since: `dead/1795…`."""
+    return f"{task.state.value}/{task.at}" if task.state is State.DEAD and task.at else task.state.value
 
 
 def held_back(operation: Operation) -> str:

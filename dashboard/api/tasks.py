@@ -184,8 +184,28 @@ class IdsIn(Change, frozen=True):
     ids: Ids
 
 
+Seen = Annotated[
+    Literal["ready", "running", "scheduled", "retrying", "held", "dead"],
+    Meta(description="In which state they were seen: those in another one are left alone, as `ready now`."),
+]
+DiedAt = Annotated[
+    dict[TaskId, Moment],
+    Meta(
+        max_length=MOST_IDS,
+        description="Id → when it died, of dead letters: one that was retried or died again is left alone.",
+    ),
+]
+
+
+class CancelIn(Change, frozen=True):
+    ids: Ids
+    state: Seen | UnsetType = UNSET
+
+
 class TrashIn(Change, frozen=True):
     ids: Ids
+    state: Seen | UnsetType = UNSET
+    died_at: DiedAt | UnsetType = UNSET
     keep_seconds: Annotated[float, Meta(ge=1, le=366 * 86_400, description="How long they can be restored.")] = float(
         TRASH_SECONDS
     )
@@ -194,6 +214,8 @@ class TrashIn(Change, frozen=True):
 class MoveIn(Change, frozen=True):
     ids: Ids
     to_queue: Name
+    state: Seen | UnsetType = UNSET
+    died_at: DiedAt | UnsetType = UNSET
 
 
 class Letter(Value, frozen=True):
@@ -266,8 +288,8 @@ def requeue(name: str, body: LettersIn, act: Act) -> OutcomeOut:
 
 @changes("/queues/<name>/trash", OutcomeOut, body=TrashIn)
 def trash(name: str, body: TrashIn, act: Act) -> OutcomeOut:
-    """Put tasks out of the way, restorable for a while."""
-    outcome = parts().control.trash(name, body.ids, keep_seconds=body.keep_seconds, **act.facts)
+    """Put tasks out of the way, restorable for a while: with `state` or `died_at` only as they were seen."""
+    outcome = parts().control.trash(name, body.ids, keep_seconds=body.keep_seconds, **_seen(body), **act.facts)
     return OutcomeOut.of(outcome, act.action_id)
 
 
@@ -283,10 +305,10 @@ def promote(name: str, body: IdsIn, act: Act) -> OutcomeOut:
     return OutcomeOut.of(parts().control.promote(name, body.ids, **act.facts), act.action_id)
 
 
-@changes("/queues/<name>/cancel", OutcomeOut, body=IdsIn)
-def cancel(name: str, body: IdsIn, act: Act) -> OutcomeOut:
+@changes("/queues/<name>/cancel", OutcomeOut, body=CancelIn)
+def cancel(name: str, body: CancelIn, act: Act) -> OutcomeOut:
     """End tasks before their time. What waits ends at once; what runs is asked to stop (`asked`)."""
-    return OutcomeOut.of(parts().control.cancel(name, body.ids, **act.facts), act.action_id)
+    return OutcomeOut.of(parts().control.cancel(name, body.ids, state=_state(body), **act.facts), act.action_id)
 
 
 @changes("/queues/<name>/delete", OutcomeOut, body=IdsIn)
@@ -298,7 +320,18 @@ def delete(name: str, body: IdsIn, act: Act) -> OutcomeOut:
 @changes("/queues/<name>/move", OutcomeOut, body=MoveIn)
 def move(name: str, body: MoveIn, act: Act) -> OutcomeOut:
     """Take tasks to another queue, as they are."""
-    return OutcomeOut.of(parts().control.move(name, body.ids, body.to_queue, **act.facts), act.action_id)
+    outcome = parts().control.move(name, body.ids, body.to_queue, **_seen(body), **act.facts)
+    return OutcomeOut.of(outcome, act.action_id)
+
+
+def _state(body: CancelIn | TrashIn | MoveIn) -> State | None:
+    return None if isinstance(body.state, UnsetType) else State(body.state)
+
+
+def _seen(body: TrashIn | MoveIn) -> dict[str, Any]:
+    """As `Control` wants to know it."""
+    died = {} if isinstance(body.died_at, UnsetType) else body.died_at
+    return {"state": _state(body), "died": {task_id: ms_of(moment) for task_id, moment in died.items()}}
 
 
 def _facts(found: TaskDetail) -> dict[str, Any]:

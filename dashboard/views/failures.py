@@ -23,7 +23,7 @@ from dashboard.rendering import viewer
 from dashboard.toasts import say
 from dashboard.wording import VERBS, Words
 from queue_core.errors import InvalidArgument
-from queue_core.snapshot import Fault, Outcome, Page, State, TaskSummary
+from queue_core.snapshot import Fault, Page, State, TaskSummary
 
 blueprint = Blueprint("failures", __name__)
 
@@ -200,15 +200,13 @@ def preview_trash() -> Response:
 def purge() -> Response:
     ticked, why, control = _ticked(), reason(), parts().control
     outcomes = [
-        _say_changed(
-            control.trash(
-                queue,
-                [task_id for task_id, _ in pairs],
-                by=actor(),
-                reason=why,
-                action_id=action_id(queue, pairs),
-                died_by=max(died_at for _, died_at in pairs),
-            )
+        control.trash(
+            queue,
+            [task_id for task_id, _ in pairs],
+            by=actor(),
+            reason=why,
+            action_id=action_id(queue, pairs),
+            died=dict(pairs),
         )
         for queue, pairs in by_queue(ticked).items()
     ]
@@ -251,12 +249,6 @@ def _read_purged(text: str) -> tuple[str, str, int, int]:
     if how_many > MOST_TICKED:
         raise InvalidArgument(f"{how_many:,} letters are not undone at once: {MOST_TICKED} are the most.")
     return queue, act, whole_number(until, "The time"), how_many
-
-
-def _say_changed(outcome: Outcome) -> Outcome:
-    """No letter of that time any more: it is not told which of both became of it."""
-    told = {"changed": "retried, or died again since"}
-    return replace(outcome, skipped={task_id: told.get(why, why) for task_id, why in outcome.skipped.items()})
 
 
 def _ticked() -> tuple[Letter, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from flask import Blueprint, Response, g, make_response, request, url_for
 
@@ -17,7 +18,7 @@ from dashboard.rendering import viewer
 from dashboard.targets import Target, target_of, wrong_target
 from dashboard.toasts import say
 from dashboard.tracebacks import Traceback, parse_traceback
-from queue_core.errors import UnknownFault
+from queue_core.errors import InvalidArgument, UnknownFault, shown
 from queue_core.explain import Explanation, Surroundings, explain_task, holder_of_key, waits_for_a_claim
 from queue_core.snapshot import Fault, State, TaskDetail
 from queue_core.timeline import Event, Spent, spent, timeline
@@ -121,7 +122,10 @@ def requeue(name: str, task_id: str) -> Response:
 @blueprint.post("/queues/<name>/tasks/<task_id>/trash")
 @needs(Role.OPERATOR)
 def trash(name: str, task_id: str) -> Response:
-    outcome = parts().control.trash(name, [task_id], by=actor(), reason=reason(), action_id=action_id())
+    seen = _seen()
+    outcome = parts().control.trash(
+        name, [task_id], by=actor(), reason=reason(), action_id=action_id(*seen), **_died(task_id, seen)
+    )
     if outcome.done:
         until = outcome.restorable_until
         ends = f" It can be restored until {clock(until, g.now_ms, viewer().zone)}." if until else ""
@@ -169,7 +173,10 @@ def cancel_form(name: str, task_id: str) -> Response:
 @blueprint.post("/queues/<name>/tasks/<task_id>/cancel")
 @needs(Role.OPERATOR)
 def cancel(name: str, task_id: str) -> Response:
-    outcome = parts().control.cancel(name, [task_id], by=actor(), reason=reason(), action_id=action_id())
+    seen = _seen()
+    outcome = parts().control.cancel(
+        name, [task_id], by=actor(), reason=reason(), action_id=action_id(*seen), state=seen.state
+    )
     if outcome.asked:
         say(f"{short_id(task_id)} was asked to stop. It does so when its worker has heard of it.")
     else:
@@ -201,8 +208,15 @@ def move(name: str, task_id: str) -> Response:
         return _move_form(name, task_id, wrong or "Name a queue.")
     if target_of(name, to_queue).is_new and request.form.get("new") != to_queue:
         return _move_form(name, task_id, to_queue=to_queue)
+    seen = _seen()
     outcome = parts().control.move(
-        name, [task_id], to_queue, by=actor(), reason=reason(), action_id=action_id(to_queue)
+        name,
+        [task_id],
+        to_queue,
+        by=actor(),
+        reason=reason(),
+        action_id=action_id(to_queue, *seen),
+        **_died(task_id, seen),
     )
     say_outcome([outcome], "task", f"moved to {to_queue}", many="tasks")
     return done(outcome.server_ms, to=url_for("tasks.show", name=to_queue if outcome.done else name, task_id=task_id))
@@ -244,6 +258,28 @@ def unmask(name: str, task_id: str) -> Response:
     is_cut = len(task.payload_json) > MOST_SHOWN
     page = Unmasked(task, pretty(task.payload_json), pretty(task.result_json), is_cut)
     return render_page("tasks/unmasked.html", {}, page)
+
+
+class Seen(NamedTuple):
+    """How the task was on the page whose form this is: it may have come to something else since."""
+
+    state: State | None = None
+    died_at: int | None = None
+
+
+def _seen() -> Seen:
+    """The field `seen`: `ready`, or of a letter `dead/1795…`. Without it whatever the task is now is meant."""
+    text = request.form.get("seen", "")
+    if not text:
+        return Seen()
+    state, _, died_at = text.partition("/")
+    if state not in {one.value for one in State} or bool(died_at) > (state == State.DEAD):
+        raise InvalidArgument(f"seen is {shown(text)}; it must be a state, of a dead letter with its time of death.")
+    return Seen(State(state), whole_number(died_at, "The time of death") if died_at else None)
+
+
+def _died(task_id: str, seen: Seen) -> dict[str, Any]:
+    return {"state": seen.state, "died": {} if seen.died_at is None else {task_id: seen.died_at}}
 
 
 def _file(task: TaskDetail) -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from queue_core.audit import Act
 from queue_core.client import Client
 from queue_core.control.commanding import command_workers
 from queue_core.control.faults import mute_fault, note_fault, unmute_fault
-from queue_core.control.given import check_keep_seconds, check_ms, edit_facts, facts_of
+from queue_core.control.given import Seen, check_keep_seconds, check_ms, edit_facts, facts_of
 from queue_core.errors import (
     InvalidArgument,
     QueueNotEmpty,
@@ -26,7 +26,7 @@ from queue_core.limits import KEEP, Age, Count, Rate
 from queue_core.moving import BATCH, Move
 from queue_core.protocol import Acted, Call, QueueDeleted, Session, Switched
 from queue_core.schedules import Schedules
-from queue_core.snapshot import Outcome
+from queue_core.snapshot import Outcome, State
 from queue_core.task import MAX_ALLOWED_RETRIES, check_integer
 
 MAX_TASKS = 10**12
@@ -116,29 +116,38 @@ class Control:
         action_id: str,
         reason: str = "",
         keep_seconds: float = settings.TRASH_SECONDS,
-        died_by: int | None = None,
+        state: State | None = None,
+        died: Mapping[str, int] | None = None,
     ) -> Outcome:
-        """Tasks are put out of the way, restorable for a while. Skipped: `running`, `in the trash`, `gone`; with
-        `died_by` whatever is no letter that died by then: `changed`."""
+        """Tasks are put out of the way, restorable for a while. `state`: in which they were seen; `died`: when the
+        letters among them had died. Skipped: `running`, `in the trash`, `gone`; `<state> now`, `changed` (it died again
+        since)."""
         act = Act.check("trash", by, action_id, reason)
         keep_ms = check_keep_seconds(keep_seconds)
-        if died_by is not None:
-            check_ms("died_by", died_by)
+        seen = Seen.check(ids, state, died)
         return self._act(
             act,
             queue,
             ids,
-            lambda keys, some: protocol.trash(
-                keys, some, keep_ms, act.by, act.reason, died_by_ms=died_by, act=act.action_id
-            ),
+            lambda keys, some: protocol.trash(keys, seen.named(some), keep_ms, act.by, act.reason, act=act.action_id),
         )
 
-    def cancel(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
+    def cancel(
+        self,
+        queue: str,
+        ids: Sequence[str],
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        state: State | None = None,
+    ) -> Outcome:
         """Tasks end before their time: those that wait at once; `asked`: those that run, and stop when their worker has
-        heard of it. Skipped: `dead` (those are purged), `in the trash`, `gone`."""
+        heard of it. `state`: in which they were seen. Skipped: `dead` (those are purged), `in the trash`, `gone`;
+        `<state> now`."""
         act = Act.check("cancel", by, action_id, reason)
-        facts = facts_of(act)
-        return self._act(act, queue, ids, lambda keys, some: protocol.cancel(keys, some, facts))
+        facts, seen = facts_of(act), Seen.check(ids, state, None)
+        return self._act(act, queue, ids, lambda keys, some: protocol.cancel(keys, seen.named(some), facts))
 
     def restore(self, queue: str, ids: Sequence[str], *, by: str, action_id: str, reason: str = "") -> Outcome:
         """Tasks leave the trash for where they were; one that a mover left there is called back first.
@@ -149,24 +158,35 @@ class Control:
         return self._call_back(act, queue, self._act(act, queue, ids, protocol.restore))
 
     def move(
-        self, queue: str, ids: Sequence[str], to_queue: str, *, by: str, action_id: str, reason: str = ""
+        self,
+        queue: str,
+        ids: Sequence[str],
+        to_queue: str,
+        *,
+        by: str,
+        action_id: str,
+        reason: str = "",
+        state: State | None = None,
+        died: Mapping[str, int] | None = None,
     ) -> Outcome:
         """Tasks go to another queue as they are: a dead letter is one there, of the same fault; what was held is ready.
 
         Skipped: `running`, `gone`, `in the trash`, `being moved to <another queue>`, `in that queue already, <state>`,
-        `its unique key is held by <id>` (there), `called back` (restored meanwhile). Where its runner died midway,
+        `its unique key is held by <id>` (there), `called back` (restored meanwhile); with `state` and `died`, which are
+        as in `trash`, `<state> now` and `changed`. Where its runner died midway,
         tasks are in the trash, from where they can be restored; the same move again goes on with them. The target's
         limits do not hold a move up.
         """
         act = Act.check("move", by, action_id, reason)
         if self._client.queue(to_queue).queue == queue:
             raise InvalidArgument(f"tasks of {queue} cannot be moved to {to_queue}: it is the same queue")
+        seen = Seen.check(ids, state, died)
         skipped, wanted = self._wanted(act, queue, ids, f" to {to_queue}")
         move = Move(self._client, queue, to_queue, act.by, act.reason, facts_of(act))
         done: list[str] = []
         server_ms = number = 0
         while wanted:
-            moved = move.move(wanted[:BATCH], f"{act.action_id}.{number}")
+            moved = move.move(seen.named(wanted[:BATCH]), f"{act.action_id}.{number}")
             wanted = [*moved.later, *wanted[BATCH:]]
             done += moved.done
             skipped |= moved.skipped

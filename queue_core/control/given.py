@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from queue_core import protocol
 from queue_core.audit import Act
 from queue_core.errors import InvalidArgument, shown
+from queue_core.snapshot import State
 
 HISTORY_BYTES = 240
 """Of an actor's name, or of a reason, in the histories of the tasks: what happened before has to stay there, too."""
@@ -21,6 +26,30 @@ def check_ms(what: str, ms: int | None) -> int:
     if not isinstance(ms, int) or isinstance(ms, bool) or not 0 <= ms < 10**13:
         raise InvalidArgument(f"{what} {shown(ms)} is not accepted: it is in milliseconds since 1970")
     return ms
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """How tasks were when they were chosen. `state`: `None` where nothing was said; `died`: id → when, of letters."""
+
+    state: State | None
+    died: Mapping[str, int]
+
+    @classmethod
+    def check(cls, ids: Collection[str], state: State | None, died: Mapping[str, int] | None) -> Seen:
+        """Raises `InvalidArgument`."""
+        if state is not None and not isinstance(state, State):
+            raise InvalidArgument(f"state {shown(state)} is not accepted: a State")
+        if died and state not in (None, State.DEAD):
+            raise InvalidArgument(f"state {state} is not accepted with times of death: it is dead")
+        for task_id, died_at in (died or {}).items():
+            check_ms("time of death", died_at)
+            if task_id not in ids:
+                raise InvalidArgument(f"there is a time of death for {shown(task_id, 80)}, which is not among the ids")
+        return cls(state, died or {})
+
+    def named(self, ids: Sequence[str]) -> list[str]:
+        return [protocol.as_seen(task_id, self.state, self.died.get(task_id)) for task_id in ids]
 
 
 def facts_of(act: Act) -> dict[str, object]:

@@ -10,6 +10,7 @@ from queue_core import scripts, settings
 from queue_core.errors import InvalidArgument, shown
 from queue_core.keys import LASTING, SENTINEL, QueueKeys, check_name
 from queue_core.protocol.call import Argument, Call, check_batch, check_limit, pairs, text, texts, to_json
+from queue_core.snapshot import State
 
 T = TypeVar("T")
 PLACES = ("ready", "held", "scheduled", "blocked", "running", "retrying", "dead", "trashed")
@@ -84,6 +85,13 @@ def edit(queue: QueueKeys, task_id: str, died_at: int, envelope: bytes, facts: M
     return Call(scripts.load("edit"), queue, (to_json({"by": "", **facts}), task_id, died_at, envelope), read_acted)
 
 
+def as_seen(task_id: str, state: State | None = None, died_at: int | None = None) -> str:
+    """An id for `trash`, `cancel` and `export`: the task is left alone unless it is in that state still, of a letter:
+    unless it is the one that died then. Source: scripts/lib/seen.lua."""
+    seen = [State.DEAD, str(died_at)] if died_at is not None else [state] if state else []
+    return ":".join([task_id, *seen])
+
+
 def trash(
     queue: QueueKeys,
     ids: Sequence[str],
@@ -97,7 +105,7 @@ def trash(
 ) -> Call[Acted]:
     """Tasks are put out of the way, restorable for `keep_ms`. Skipped: `running`, `in the trash`, `gone`; with
     `died_by_ms` everything but letters that died by then: `changed`. `act`: by which they are found again, all that it
-    put there and no other. Source: trash.lua."""
+    put there and no other. `ids`: also `as_seen`; skipped then, too: `<state> now`, `changed`. Source: trash.lua."""
     check_batch(ids)
     died_by: Argument = "" if died_by_ms is None else died_by_ms
 
@@ -113,7 +121,7 @@ def cancel(
     queue: QueueKeys, ids: Sequence[str], facts: Mapping[str, object], chunk: Chunk | None = None
 ) -> Call[Acted]:
     """Tasks end before their time: those that wait at once, those that run are asked to stop. `facts` (by, reason) go
-    into their records. Skipped: `dead`, `in the trash`, `gone`.
+    into their records. Skipped: `dead`, `in the trash`, `gone`; of ids `as_seen` also `<state> now`.
 
     A chunk cannot name its records by itself: without ids it says which tasks are next and ends none, with these it
     ends those that still are. Source: cancel.lua.
@@ -124,7 +132,7 @@ def cancel(
         return Acted(int(answer[0]), pairs(answer[2:]), asked=tuple(texts(answer[1])))
 
     arguments: list[Argument] = [settings.RECORD_SECONDS * 1000, to_json({"by": "", **facts}), *ids]
-    records = [queue.record(task_id) for task_id in ids]
+    records = [queue.record(task_id.partition(":")[0]) for task_id in ids]
     if chunk:
         return _chunk("cancel", queue, arguments, chunk, records)
     return Call(scripts.load("cancel"), queue, arguments, read, records)

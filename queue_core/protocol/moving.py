@@ -63,7 +63,8 @@ def export(
     reason: str,
     max_bytes: int = settings.MAX_PAYLOAD_BYTES,
 ) -> Call[Exported]:
-    """Put tasks aside for another queue. Skipped: `running`, `in the trash`, `being moved to <another>`, `gone`.
+    """Put tasks aside for another queue. Skipped: `running`, `in the trash`, `being moved to <another>`, `gone`; of ids
+    `as_seen` also `<state> now` and `changed`.
 
     `token`: not used before; that of the tickets is this and the time. A task that was put aside for the same queue
     before is answered under its first one.

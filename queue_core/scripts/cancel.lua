@@ -6,11 +6,11 @@
 -- HASH, faults HASH, stats HASH; for the statistics: telemetry HASH, names HASH, then a record HASH for each task, in order,
 -- before which a chunk has its operation HASH, `operations` ZSET and `outcomes` HASH
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long a record is kept, ms
--- ARGV[5] JSON object for the histories, not empty: by whom, why   then the ids; of a chunk those that the one before it
--- named, and the runner's token: it ends those that are still the next. Without ids it names the next, and ends none.
+-- ARGV[5] JSON object for the histories, not empty: by whom, why   then the ids, each as it was seen (lib/seen.lua); of a
+-- chunk those that the one before it named, and the runner's token: it ends those that are still the next. Without ids it names the next, and ends none.
 -- Returns: now ms, list of the ids that run and were asked to stop, then id, why: of those that were left alone
--- (`dead`, `in the trash`, `gone`); of a chunk: now ms, how it goes on, when in ms or '', tasks done, then the next ids.
--- include begin session figures count names envelope elements ready places history outcome retries record ended unique expiring position operation cancelled
+-- (`dead`, `in the trash`, `gone`, `<state> now`); of a chunk: now ms, how it goes on, when in ms or '', tasks done, then the next ids.
+-- include begin session figures count names envelope elements ready places history outcome retries record ended unique expiring position seen operation cancelled
 if replayed then return replayed end
 -- check keys
 
@@ -18,12 +18,12 @@ if replayed then return replayed end
 local is_chunk = #KEYS - NAMED > #ARGV - 5
 local NAMED_AT_MOST = 64 -- half a chunk: a record costs as much as all the rest
 local FIRST_ID, BEFORE_RECORDS = 6, is_chunk and NAMED + 3 or NAMED
-local ids, record_of = {}, {}
+local ids, record_of, seen_of = {}, {}, {}
 for i = BEFORE_RECORDS + 1, #KEYS do
   wrong = check_types('hash', KEYS[i])
   if wrong then return wrong end
-  local id = ARGV[FIRST_ID + i - BEFORE_RECORDS - 1]
-  ids[#ids + 1], record_of[id] = id, KEYS[i]
+  local id, state = split_seen(ARGV[FIRST_ID + i - BEFORE_RECORDS - 1])
+  ids[#ids + 1], record_of[id], seen_of[id] = id, KEYS[i], state
 end
 if is_chunk then
   local refusal = open_chunk('cancel')
@@ -44,7 +44,7 @@ for _, id in ipairs(ids) do
   local envelope = call('HGET', tasks, id)
   local place, score, member
   if envelope then place, score, member = place_of(id, envelope) end
-  local refusal = not envelope and 'gone' or LEFT_ALONE[place]
+  local refusal = not envelope and 'gone' or LEFT_ALONE[place] or unlike_seen(seen_of[id] or '', '', place)
   if refusal then
     left[#left + 1] = id
     left[#left + 1] = refusal

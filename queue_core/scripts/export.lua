@@ -7,16 +7,16 @@
 -- ARGV[1] format   ARGV[2] now, ms or ''   ARGV[3] sequence number   ARGV[4] how long it is kept, ms   ARGV[5] by whom
 -- ARGV[6] why   ARGV[7] name of the other queue   ARGV[8] token; the time is put behind it, so that the same call made long
 -- after makes other tickets   ARGV[9] bytes to stop at   ARGV[10] how many elements at each end of `ready` are searched for
--- ready times   then the ids; or for a chunk the runner's token: it puts the next ones aside, or tells those once more that
+-- ready times   then the ids, each as it was seen (lib/seen.lua); or for a chunk the runner's token: it puts the next ones aside, or tells those once more that
 -- are on their way
 -- Returns: now ms; list id, why: of those that were left alone (`running`, `in the trash`, `being moved to <queue>`,
--- `gone`); list of ids for another call, which would be too many bytes for this one; list of six for each fault of
+-- `gone`, `<state> now`, `changed`: it died again); list of ids for another call, which would be too many bytes for this one; list of six for each fault of
 -- theirs: fingerprint, JSON object, versions, frames, traceback, last seen in ms; then for each task: ticket (`id:token`),
 -- envelope ('' when it is no longer put aside under that token), place, time there in ms, history, traceback, time
 -- to begin in ms or ''. Places:
 -- ready (since), scheduled (due), retrying (due), dead (died). Of a chunk that puts nothing aside: now ms, how it goes on,
 -- when in ms or '', tasks done.
--- include begin session envelope elements ready places history retries origin trash position operation
+-- include begin session envelope elements ready places history retries origin trash position seen operation
 local FAULT_FIELDS, TASK_BYTES = 6, 100
 
 -- When a task of the list became ready: searched for near both ends, read at most once; else by its id; else now.
@@ -91,7 +91,7 @@ local function has_room(id)
 end
 
 local refused, later, ids, seen = {}, {}, {}, {}
-local wanted, is_in = {}, has_room
+local wanted, seen_of, is_in = {}, {}, has_room
 if operation then
   local refusal = open_chunk('move')
   if refusal then return refusal end
@@ -113,7 +113,10 @@ if operation then
     held = held, dead = dead, dead_by_fault = dead_by_fault}, has_room)
   is_in = function() return true end
 else
-  for i = 11, #ARGV do wanted[#wanted + 1] = ARGV[i] end
+  for i = 11, #ARGV do
+    local id, state, at = split_seen(ARGV[i])
+    wanted[#wanted + 1], seen_of[id] = id, {state, at}
+  end
 end
 for _, id in ipairs(wanted) do
   if not seen[id] then
@@ -137,6 +140,7 @@ for i, id in ipairs(ids) do
   local origin = place == 'trashed' and origin_of(id)
   local refusal = place == 'running' and place
     or origin and (token_of(origin) == '' and 'in the trash' or origin.to ~= to and moving_of(origin))
+    or not origin and seen_of[id] and unlike_seen(seen_of[id][1], seen_of[id][2], place, score)
   if refusal then
     refused[#refused + 1] = id
     refused[#refused + 1] = refusal

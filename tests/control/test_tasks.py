@@ -178,11 +178,38 @@ def test_promoted_task_is_ready_now(engine: Engine, control: Control) -> None:
     assert {engine.place_of(scheduled), engine.place_of(retrying)} == {"ready"}
 
 
-def test_of_letters_that_were_shown_only_those_that_died_by_then_are_trashed(engine: Engine, control: Control) -> None:
-    shown, again = engine.seed("dead"), engine.seed("dead")
-    control.requeue("email", [(again, START_MS)], by="bo", action_id="a1")
-    outcome = control.trash("email", [shown, again], by="ada", action_id="a2", died_by=START_MS)
-    assert (outcome.done, outcome.skipped) == ((shown,), {again: "changed"})
-    assert (engine.place_of(shown), engine.place_of(again)) == ("trashed", "ready")
-    with pytest.raises(InvalidArgument, match="died_by"):
-        control.trash("email", [again], by="ada", action_id="a3", died_by=-1)
+@pytest.mark.parametrize("verb", ["trash", "cancel", "move"])
+@pytest.mark.parametrize("place", ["ready", "prioritized", "scheduled", "retrying", "held", "running"])
+def test_task_that_came_to_another_state_than_was_seen_is_left_alone(
+    engine: Engine, control: Control, verb: str, place: str
+) -> None:
+    task_id = engine.seed(place)
+    state = State.READY if place == "prioritized" else State(place)
+    other = State.SCHEDULED if state is not State.SCHEDULED else State.READY
+    to = ["other"] if verb == "move" else []
+    act = getattr(control, verb)
+    seen = act("email", [task_id], *to, by="ada", action_id="a1", state=other)
+    why = state if verb != "cancel" and state is State.RUNNING else f"{state} now"
+    assert (seen.done, seen.skipped, engine.place_of(task_id)) == ((), {task_id: why}, place)
+    as_it_is = act("email", [task_id], *to, by="ada", action_id="a2", state=state)
+    assert (as_it_is.done or as_it_is.asked) == (() if why == state else (task_id,))
+
+
+@pytest.mark.parametrize("verb", ["trash", "move"])
+def test_of_letters_that_were_seen_those_that_were_retried_or_died_again_are_left_alone(
+    engine: Engine, control: Control, verb: str
+) -> None:
+    same, retried, again = engine.seed("dead"), engine.seed("dead"), engine.seed("dead")
+    control.requeue("email", [(retried, START_MS)], by="bo", action_id="a1")
+    died = {same: START_MS, retried: START_MS, again: START_MS - 1}
+    to = ["other"] if verb == "move" else []
+    act = getattr(control, verb)
+    outcome = act("email", [same, retried, again], *to, by="ada", action_id="a2", died=died)
+    assert (outcome.done, outcome.skipped) == ((same,), {retried: "ready now", again: "changed"})
+    assert (engine.place_of(retried), engine.place_of(again)) == ("ready", "dead")
+    with pytest.raises(InvalidArgument, match="time of death"):
+        act("email", [again], *to, by="ada", action_id="a3", died={again: -1})
+    with pytest.raises(InvalidArgument, match="not among the ids"):
+        act("email", [again], *to, by="ada", action_id="a3", died={retried: 1})
+    with pytest.raises(InvalidArgument, match="it is dead"):
+        act("email", [again], *to, by="ada", action_id="a3", state=State.READY, died={again: 1})

@@ -224,3 +224,21 @@ def test_a_page_that_answers_a_form_leads_back_to_one_that_can_be_got(
     chosen = visitor.post("/preferences", theme="dark", next=back)
     assert (chosen.status_code, chosen.location) == (303, back)
     visitor.text(back)
+
+
+@pytest.mark.parametrize("verb", ["trash", "cancel", "move"])
+def test_form_of_one_task_does_nothing_to_what_became_of_it_since(visitor: Visitor, tasks: Tasks, verb: str) -> None:
+    (task_id,) = tasks.die() if verb == "trash" else tasks.enqueue(delay=600)
+    page = f"/queues/billing/tasks/{task_id}"
+    shown = visitor.text(page if verb == "trash" else f"{page}/{verb}")
+    (seen,) = re.findall(r'name="seen" value="([^"]+)"', shown)
+    tasks.enqueue("other")
+    if verb == "trash":
+        visitor.post(f"{page}/requeue", died_at=seen.partition("/")[2])
+    else:
+        visitor.post(f"{page}/promote")
+    visitor.post(f"{page}/{verb}", seen=seen, to="other", next=page)
+    assert "was skipped: it is ready now." in visitor.text(page)
+    assert tasks.state(task_id) is State.READY
+    answer = visitor.post(f"{page}/{verb}", seen="asleep", to="other")
+    assert answer.status_code == 422

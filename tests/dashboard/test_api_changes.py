@@ -75,6 +75,19 @@ def test_what_is_purged_can_be_restored_and_deleted(do: Do, tasks: Tasks) -> Non
     assert look(do, "/queues/billing")["counts"]["trashed"] == 0
 
 
+def test_what_another_one_has_retried_meanwhile_is_not_taken_away(do: Do, tasks: Tasks) -> None:
+    first, second = tasks.die("billing", 2)
+    died = {row["id"]: row["died_at"] for row in look(do, "/failed")["letters"]}
+    do("/queues/billing/requeue", letters=[{"id": first, "died_at": died[first]}])
+    told = do("/queues/billing/trash", ids=[first, second], died_at=died).get_json()
+    assert (told["done"], told["skipped"]) == ([second], {first: "ready now"})
+    for path, more in (("trash", {}), ("cancel", {}), ("move", {"to_queue": "other"})):
+        told = do(f"/queues/billing/{path}", ids=[first], state="scheduled", **more).get_json()
+        assert (told["done"], told["skipped"]) == ([], {first: "ready now"})
+    assert tasks.state(first) is State.READY
+    assert do("/queues/billing/trash", ids=[first], died_at={second: died[second]}).status_code == 422
+
+
 def test_tasks_that_wait_run_now_are_cancelled_or_moved(do: Do, tasks: Tasks) -> None:
     first, second, third = tasks.enqueue("billing", 3, delay=600)
     assert do("/queues/billing/promote", ids=[first]).get_json()["done"] == [first]
