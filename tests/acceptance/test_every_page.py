@@ -118,7 +118,7 @@ def every_page(console: Console, tasks: Tasks, redis_url: str, namespace: str) -
         "HOSTILE TASK": f"/queues/hostile/tasks/{worst}",
         "HOSTILE EDIT": f"/queues/hostile/tasks/{worst}/edit",
         "HOSTILE WORKER": f"/workers/{quote(ALL_AT_ONCE, safe='')}",
-        "HOSTILE FILTER": f"/dead/letters?q={quote(ALL_AT_ONCE)}&task={quote(ALL_AT_ONCE)}",
+        "HOSTILE FILTER": f"/dead/letters?q={quote(ALL_AT_ONCE[:128])}&task={quote(ALL_AT_ONCE[:128])}",
         "OPERATION": f"/activity/{ended.id}",
         "PULL BACK": f"/activity/{ended.id}/recall",
         "PAUSED OPERATION": f"/activity/{paused.id}?queue={long}",
@@ -155,7 +155,7 @@ def test_axe_finds_nothing(
 def test_no_page_scrolls_sideways_and_targets_are_large_enough(
     every_page: list[str], page: Page, page_faults: PageFaults
 ) -> None:
-    page_faults.allow("status of 40[04]")
+    page_faults.allow("status of 404")
     # A box counts with its label, a box of a row with its cell.
     small = """() => [...document.querySelectorAll('button, summary, label.check, select, nav a, a.button, td.c-tick')]
         .map(element => [element.outerHTML.slice(0, 120), element.getBoundingClientRect()])
