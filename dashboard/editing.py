@@ -13,15 +13,27 @@ from queue_core.errors import InvalidArgument, InvalidPayload
 LONGEST_VALUE = 300
 """Characters of a value in a difference."""
 _NONE = object()
+_KINDS = {
+    bool: "yes or no",
+    int: "number",
+    float: "number",
+    str: "text",
+    list: "list",
+    dict: "object",
+    type(None): "nothing (null)",
+}
+"""Of JSON, as they are said."""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """`before`, `after`: as JSON, redacted; empty where there is nothing."""
+    """`before`, `after`: as JSON, redacted; empty where there is nothing. `note`: what a reader of both may miss, such
+    as `number → text`; nothing of what is hidden."""
 
     path: str
     before: str
     after: str
+    note: str = ""
 
     @property
     def words(self) -> str:
@@ -156,7 +168,16 @@ def _changes(before: Any, after: Any, seen: Any, shown: Any, path: str) -> Itera
         for i in range(len(before)):
             yield from _changes(before[i], after[i], seen[i], shown[i], f"{path}[{i}]")
         return
-    yield Change(path or "all of it", _told(seen), _told(shown))
+    yield Change(path or "all of it", _told(seen), _told(shown), _note(seen, shown))
+
+
+def _note(seen: Any, shown: Any) -> str:
+    if seen is _NONE:
+        return "new field"
+    if shown is _NONE:
+        return "field removed"
+    was, becomes = _KINDS.get(type(seen), ""), _KINDS.get(type(shown), "")
+    return f"{was} → {becomes}" if was != becomes and MASK not in (seen, shown) else ""
 
 
 def _same(before: Any, after: Any) -> bool:

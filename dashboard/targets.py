@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import g
@@ -39,6 +40,14 @@ def target_of(queue: str, name: str) -> Target:
         is_taken=bool(live_workers(snapshot, name, g.now_ms)),
         is_paused=there is not None and there.pause is not None,
     )
+
+
+def untaken(queues: Iterable[str]) -> tuple[str, ...]:
+    """Those that no present worker takes: what becomes ready there waits."""
+    snapshot = g.view.snapshot
+    if snapshot is None:
+        return ()
+    return tuple(queue for queue in queues if not live_workers(snapshot, queue, g.now_ms))
 
 
 def wrong_target(queue: str, name: str) -> str | None:

@@ -3,7 +3,6 @@ written into the audit stream before it is done, and says what it did and what i
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -169,7 +168,7 @@ class Schedules:
         queue = self._client.queue(schedule.queue)
         audit.record(self._client, schedule.queue, act, f"schedule {name}")
         self._client.register(schedule.queue)
-        made = schedule.extra(hashlib.sha256(f"{name}\0{act.action_id}".encode()).hexdigest(), now_ms)
+        made = schedule.extra(act.action_id, now_ms)
         met = self._client.run(protocol.enqueue(queue, [made]), Session(f"{act.action_id}.0"))
         holder = met.get(made.id, "").partition(" ")[2]
         done, skipped = (() if holder else (made.id,)), ({name: f"{holder} has not ended"} if holder else {})

@@ -93,7 +93,7 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def extra(self, form: str, ms: int) -> NewTask:
         """A task beside the occurrences, made by an operator's form at a time."""
-        return self._new_task(f"{_stem(self.name)}-now-{form[:16]}", ms)
+        return self._new_task(extra_id(self.name, form), ms)
 
     def _new_task(self, task_id: str, ms: int) -> NewTask:
         envelope = codec.decode_envelope(self.envelope.encode())
@@ -107,6 +107,12 @@ class Schedule(msgspec.Struct, frozen=True, omit_defaults=True):
             unique_key=self.unique_key,
             unique_ms=self.unique_ms,
         )
+
+
+def extra_id(name: str, form: str) -> str:
+    """Of the task that an operator's form makes of the schedule of that name."""
+    digest = hashlib.sha256(f"{name}\0{form}".encode()).hexdigest()
+    return f"{_stem(name)}-now-{digest[:16]}"
 
 
 def make(

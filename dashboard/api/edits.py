@@ -67,11 +67,12 @@ class ShownEditIn(EditIn, frozen=True):
 
 
 class ChangeOut(Value, frozen=True):
-    """`before`, `after`: JSON, without what is hidden; "" where there is nothing."""
+    """`before`, `after`: JSON, without what is hidden; "" where there is nothing. `note`: such as `number → text`."""
 
     path: str
     before: str
     after: str
+    note: str
 
 
 class EditPreviewOut(Value, frozen=True):
@@ -91,7 +92,7 @@ def edit_preview(name: str, task_id: str, body: EditIn, act: Act) -> EditPreview
         raise Conflict(why)
     return EditPreviewOut(
         changes=[
-            ChangeOut(path=change.path, before=change.before, after=change.after)
+            ChangeOut(path=change.path, before=change.before, after=change.after, note=change.note)
             for change in edit_of(task, body.wanted(task)).changes
         ],
         hidden=parts().redactor.payload(task.payload_json).hidden,

@@ -31,12 +31,12 @@ from dashboard.parameters import not_accepted, one_of
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
-from dashboard.targets import Target, target_of, wrong_target
+from dashboard.targets import Target, target_of, untaken, wrong_target
 from dashboard.toasts import say
 from dashboard.wording import VERBS, Words, tasks
 from queue_core.errors import CorruptQueue, InvalidArgument
 from queue_core.previews import VERBS as STATES_OF
-from queue_core.snapshot import AuditEntry, Bound, Preview, State, TaskSummary
+from queue_core.snapshot import AuditEntry, Bound, Fault, Preview, State, TaskSummary
 
 blueprint = Blueprint("bulk", __name__)
 together = Blueprint("bulk_together", __name__)
@@ -66,7 +66,8 @@ class Share:
 class BulkPage:
     """`previews`: of each queue; `bound`: of the first, or, where nothing is there, what was asked for. `notices`: what
     differs from what was shown before. `wrong`: what has to be changed in the form; `given`: what was typed into it.
-    `memory`: how much they take, where that is worth telling."""
+    `memory`: how much they take, where that is worth telling. `untaken`: queues in which what is retried would wait for
+    a worker. `muted`: of a move, faults whose mute stays behind."""
 
     bound: Bound
     count: int
@@ -82,6 +83,8 @@ class BulkPage:
     samples: tuple[TaskSummary, ...]
     times: str
     memory: str
+    untaken: tuple[str, ...]
+    muted: tuple[Fault, ...]
     ways: tuple[str, ...]
     pace: Pace
     back: str
@@ -244,6 +247,8 @@ def _show(found: _Found, notices: Iterable[str] = (), *, wrong: str = "", status
         samples=tuple(task for preview in found.previews for task in preview.samples),
         times=TIMES.get(bound.state, ""),
         memory=_memory(bound.verb, found.previews),
+        untaken=untaken(one.queue for one in found.bounds) if bound.verb == "requeue" else (),
+        muted=_muted(found),
         ways=ways(bound.verb),
         pace=pace,
         back=_back(found),
@@ -274,6 +279,16 @@ def _memory(verb: str, previews: Sequence[Preview]) -> str:
     freed = {"trash": "freed when deleted for good", "delete": "freed", "cancel": "freed"}.get(verb)
     sizes = [preview.size for preview in previews if preview.size is not None]
     return f"about {size(sum(sizes))}, {freed}" if freed and sizes and len(sizes) == len(previews) else ""
+
+
+def _muted(found: _Found) -> tuple[Fault, ...]:
+    """What is said of a fault stays with it, and in the other queue the letters make another one."""
+    bound = found.asked
+    if bound.verb != "move" or bound.state is not State.DEAD or not found.previews:
+        return ()
+    named = {share.fingerprint for preview in found.previews for share in preview.by_fault}
+    faults = parts().inspector.faults(bound.queue)
+    return tuple(fault for fault in faults if fault.fingerprint in named and fault.is_muted(g.now_ms))
 
 
 def _back(found: _Found) -> str:

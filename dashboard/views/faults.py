@@ -22,6 +22,7 @@ from dashboard.pagination import PAGE_SIZE
 from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
+from dashboard.targets import untaken
 from dashboard.tracebacks import Traceback, parse_traceback
 from queue_core.errors import CorruptQueue
 from queue_core.snapshot import Bound, Fault, Operation, Page, State, WorkerSnapshot, is_live, takes
@@ -41,7 +42,8 @@ MOST_VERSIONS = 8
 class RetryBox:
     """What a press would retry: exactly these letters, those that died from `oldest_at` to `newest_at`.
 
-    `spread`: how long it takes at the rate that is typed, empty where that is none.
+    `spread`: how long it takes at the rate that is typed, empty where that is none. `untaken`: whether no present
+    worker takes the queue, so that what is retried would wait.
     """
 
     bound: Bound
@@ -54,6 +56,7 @@ class RetryBox:
     spread: str
     purge: Link
     chance: Chance
+    untaken: bool
 
     @property
     def count(self) -> int:
@@ -170,6 +173,7 @@ def _box(fault: Fault, chosen: FaultFilter) -> RetryBox | None:
         spread=spread_words(count, request.args.get("per_minute", str(Pace().per_minute))),
         purge=next(link for link in links(fault.queue, State.DEAD, count, query) if "/trash" in link.href),
         chance=would_work,
+        untaken=bool(untaken([fault.queue])),
     )
 
 

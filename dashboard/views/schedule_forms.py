@@ -19,6 +19,7 @@ from dashboard.htmx import render_page
 from dashboard.identity import Role, actor, may_edit, needs
 from dashboard.parts import parts
 from dashboard.rendering import viewer
+from dashboard.targets import Target, target_of
 from dashboard.toasts import say
 from dashboard.views.schedules import Coming, coming
 from queue_core.errors import InvalidArgument
@@ -101,7 +102,8 @@ class Fields:
 
 @dataclass(frozen=True, slots=True)
 class FormPage:
-    """`schedule`: of a change. `words`, `coming`: of a rule that was checked. `refusal`: why it cannot be changed."""
+    """`schedule`: of a change. `words`, `coming`, `target`: of a rule that was checked. `refusal`: why it cannot be
+    changed."""
 
     fields: Fields
     schedule: ScheduleSnapshot | None
@@ -112,6 +114,7 @@ class FormPage:
     wrong: str = ""
     words: str = ""
     coming: tuple[Coming, ...] = ()
+    target: Target | None = None
 
     @property
     def is_checked(self) -> bool:
@@ -272,7 +275,7 @@ def _checked(fields: Fields, schedule: ScheduleSnapshot | None) -> Response:
         return _page(fields, schedule, wrong=str(error))
     times = next_after(wanted.rule, g.now_ms, NEXT)
     found = coming(times, wanted.time_zone if wanted.cron else "UTC")
-    return _page(fields, schedule, words=wanted.rule.words, coming=found)
+    return _page(fields, schedule, words=wanted.rule.words, coming=found, target=target_of("", wanted.queue))
 
 
 def _priority(fields: Fields) -> int:

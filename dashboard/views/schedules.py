@@ -18,15 +18,19 @@ from dashboard.parameters import page_number, typed
 from dashboard.parts import parts
 from dashboard.payload import pretty
 from dashboard.toasts import say
-from queue_core.errors import QueueFull, RateLimited, ServerFull
+from queue_core.errors import CorruptQueue, QueueFull, RateLimited, ServerFull
 from queue_core.schedule import MISSED_WORDS
 from queue_core.snapshot import ScheduleSnapshot, State
+from queue_core.timetable import extra_id
 
 blueprint = Blueprint("schedules", __name__)
 
 MANY = 20
 """Above this there is a filter box."""
 COLUMNS = ("trouble", "name", "task", "queue", "next", "last")
+LOOK_BACK = 100
+"""Entries of the audit stream, among which is looked for who ran it."""
+MOST_RUNS = 3
 _RANKS = {"overdue": 0, "unreadable": 1, "undeclared": 3, "paused": 4}
 _FAILED = (State.DEAD, State.RETRYING)
 
@@ -95,6 +99,16 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Beside its times, by an operator. `state`: of its task; `None`: it left no record, or none was made."""
+
+    at: int
+    by: str
+    task_id: str
+    state: State | None
+
+
+@dataclass(frozen=True, slots=True)
 class SchedulePage:
     schedule: ScheduleSnapshot
     row: ScheduleRow
@@ -105,6 +119,7 @@ class SchedulePage:
     missed: str
     coming: tuple[Coming, ...]
     payload: str
+    runs: tuple[Run, ...]
 
 
 @blueprint.get("/schedules")
@@ -152,8 +167,25 @@ def show(name: str) -> Response:
         MISSED_WORDS.get(schedule.missed, schedule.missed),
         coming(schedule.next_at, schedule.time_zone or "UTC"),
         pretty(schedule.payload),
+        runs_of(schedule),
     )
     return render_page("schedules/show.html", {"schedule": "schedules/_schedule.html"}, page)
+
+
+def runs_of(schedule: ScheduleSnapshot) -> tuple[Run, ...]:
+    """The newest, of the entries of the audit stream that are looked through: a form's task has the form's id in its
+    own. Two round trips."""
+    if schedule.unreadable:
+        return ()
+    try:
+        entries = parts().inspector.audit(LOOK_BACK).rows
+    except CorruptQueue:
+        return ()  # the page of activity says what is wrong with it
+    target = f"schedule {schedule.name}"
+    made = [entry for entry in entries if entry.verb == "run_schedule" and entry.target == target][:MOST_RUNS]
+    ids = [extra_id(schedule.name, entry.action_id) for entry in made]
+    known = {task.id: task.state for task in parts().inspector.summaries(schedule.queue, ids)} if ids else {}
+    return tuple(Run(entry.at, entry.by, task_id, known.get(task_id)) for entry, task_id in zip(made, ids, strict=True))
 
 
 @blueprint.get("/schedules/<name>/pause")

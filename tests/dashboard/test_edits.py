@@ -113,6 +113,20 @@ def test_difference_tells_what_changes_and_nothing_that_is_hidden() -> None:
     assert told == {"order": ("1", "true"), "card": (f'"{MASK}"', f'"{MASK}"'), "new": ("", f'"Bearer {MASK}"')}
 
 
+def test_a_change_of_kind_is_said_in_words() -> None:
+    stored = {"order": 1, "rush": True, "old": 1, "rows": [1], "note": "a", "token": 5}
+    after = {"order": "1", "rush": 1, "rows": {}, "note": "b", "new": 1, "token": "abc"}
+    assert {change.path: change.note for change in difference(stored, after, REDACTOR)} == {
+        "order": "number → text",
+        "rush": "yes or no → number",
+        "old": "field removed",
+        "rows": "list → object",
+        "note": "",
+        "new": "new field",
+        "token": "",
+    }
+
+
 @pytest.mark.parametrize("text", ["{", '{"a":1,"a":2}', '{"a":NaN}', "[" * 100_000, ""])
 def test_what_is_no_json_is_refused_with_the_reason(text: str) -> None:
     with pytest.raises(InvalidArgument, match="not JSON"):

@@ -17,6 +17,8 @@ from dashboard.views.faults import is_of, spread_words, version_words
 from queue_core.operations import CANARY_FROM, Operations
 from queue_core.snapshot import Bound, Fault, State, WorkerSnapshot
 from tests.console import PARTIAL, Tasks, Visitor, field, text_of
+from tests.engine import Engine
+from tests.workers import put_worker
 
 FAULT = Fault("billing", "abc", "charge", "KeyError", "total", "app.py:1", 0, 0, 5, 3, 0, versions=("1.9.0",))
 WORKER = WorkerSnapshot(
@@ -398,3 +400,19 @@ def test_versions_that_fail_are_told_beside_those_that_do_not(
     versions: tuple[str, ...], workers: list[WorkerSnapshot], said: str
 ) -> None:
     assert version_words(replace(FAULT, versions=versions), workers, 2_000) == said
+
+
+def test_before_a_retry_it_is_said_that_no_worker_takes_the_queue(
+    visitor: Visitor, tasks: Tasks, redis_url: str, namespace: str
+) -> None:
+    engine = Engine(redis_url, namespace)
+    put_worker(engine, heartbeat_at=tasks.inspector.server_ms())  # takes email
+    engine.close()
+    for queue in ("billing", "email"):
+        tasks.die(queue, count=2)
+        of_fault = box(visitor.text(f"/queues/{queue}/faults/{tasks.fingerprint(queue)}"))
+        for page in (of_fault, text_of(visitor.text(f"/queues/{queue}/bulk/requeue"))):
+            said = f"No worker takes {queue} : what is retried waits until one does. Start one:"
+            assert (f"{said} taskyard worker app:yard --queues {queue}" in page) == (queue == "billing"), page
+        assert queue == "email" or of_fault.index("No worker takes") < of_fault.index("Would it work now?")
+    assert "No worker takes billing : what is retried waits" in text_of(visitor.text("/bulk/requeue"))

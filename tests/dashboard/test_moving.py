@@ -95,3 +95,14 @@ def test_what_runs_or_lies_in_the_trash_is_not_moved(visitor: Visitor, tasks: Ta
     visitor.post(f"{page}/move", to="email", new="email")
     assert "in the trash already" in visitor.said()
     assert tasks.state(task_id) is State.TRASHED
+
+
+def test_a_mute_that_stays_behind_is_told_before(visitor: Visitor, tasks: Tasks) -> None:
+    tasks.die(count=2)
+    fault = tasks.fingerprint()
+    preview = f"{MOVE}?to=email&fault={fault}"
+    assert "does not come along" not in visitor.text(preview)
+    tasks.control.mute_fault("billing", fault, until=None, attempts=9, by="bo", reason="known", action_id="mute")
+    assert "The mute of ConnectionError: payments.internal refused the connection does not come along: in email" in (
+        text_of(visitor.text(preview))
+    )

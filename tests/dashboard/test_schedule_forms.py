@@ -176,3 +176,16 @@ def test_whoever_may_not_edit_tasks_may_not_add_schedules(settings: ConsoleSetti
     assert "Add…" not in visitor.text("/schedules")
     assert visitor.get(ADD).status_code == 403
     assert visitor.post(CHECK, WANTED).status_code == 403
+
+
+def test_a_queue_that_is_new_or_that_no_worker_takes_is_said_after_the_check_and_stored_all_the_same(
+    visitor: Visitor, tasks: Tasks
+) -> None:
+    tasks.enqueue("email", name="send")
+    for queue, notice in (("emial", "There is no queue emial yet"), ("email", "No present worker takes email")):
+        wanted = {**WANTED, "queue": queue, "name": f"weekly-{queue}"}
+        assert notice not in text_of(visitor.text(ADD))
+        checked = visitor.post(CHECK, wanted)
+        assert notice in text_of(checked.text)
+        assert visitor.post(ADD, wanted, checked=field(checked.text, "checked")).status_code == 303
+    assert {schedule.queue for schedule in tasks.inspector.schedules()} == {"email", "emial"}

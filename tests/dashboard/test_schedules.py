@@ -164,6 +164,10 @@ def test_run_now_makes_one_task_however_often_the_form_is_sent(
         assert visitor.client.post("/schedules/weekly-report/run", data=form).status_code == 303
     assert tasks.inspector.queue("reports").counts.ready == 1
     assert "has made task" in visitor.said()
+    page = visitor.text("/schedules/weekly-report")
+    (task,) = tasks.inspector.tasks("reports", State.READY).rows
+    assert page.count(f'href="/queues/reports/tasks/{task.id}"') == 1
+    assert "run now by console, " in text_of(page)
 
 
 def test_run_now_says_why_no_task_was_made(visitor: Visitor, schedules: Schedules, tasks: Tasks) -> None:
