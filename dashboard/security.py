@@ -27,6 +27,8 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=()",
 }
+MOST_BYTES = 1_500_000
+"""Of a form or body: a payload of 100,000 characters has 12 bytes for each at most, as a form or as JSON sends it."""
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -114,7 +116,8 @@ def check_forms(app: Flask, settings: ConsoleSettings) -> None:
         WTF_CSRF_TIME_LIMIT=None,
         WTF_CSRF_SSL_STRICT=False,  # Origin and Sec-Fetch-Site are checked above; a proxy's referrer is not ours
         WTF_CSRF_HEADERS=[],
-        MAX_CONTENT_LENGTH=1_000_000,
+        MAX_CONTENT_LENGTH=MOST_BYTES,
+        MAX_FORM_MEMORY_SIZE=MOST_BYTES,
     )
     csrf = CSRFProtect(app)
 

@@ -8,10 +8,13 @@ from typing import Any
 from flask import current_app
 from itsdangerous import BadData, URLSafeSerializer
 
+from queue_core.errors import InvalidArgument
 from queue_core.snapshot import Bound, State
 
 FRESH_MS = 15 * 60_000
 """How long a preview can be acted on; then it is shown again."""
+MOST_SIGNED = 1_000_000
+"""Characters: a form, and a program's body, has room for them (`security.MOST_BYTES`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,13 @@ class Selection:
         return sum(bound.count for bound in self.bounds)
 
     def sign(self) -> str:
-        return _serializer().dumps([[{**asdict(one), "state": one.state.value} for one in self.bounds], self.by])
+        """Raises `InvalidArgument` where it would be too long to be sent: what is named takes about 10 characters a
+        fault."""
+        text = _serializer().dumps([[{**asdict(one), "state": one.state.value} for one in self.bounds], self.by])
+        if len(text) > MOST_SIGNED:
+            what = f"{sum(len(bound.faults) for bound in self.bounds):,} faults in {len(self.bounds):,} queues"
+            raise InvalidArgument(f"{what} are too many for one preview: choose fewer, by queue, task or class")
+        return text
 
     @classmethod
     def read(cls, text: str) -> Selection | None:

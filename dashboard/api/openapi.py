@@ -22,7 +22,7 @@ REFUSALS = {
     403: "The token's role may not do this. Nothing was done.",
     404: "There is no such queue, task, fault, schedule or operation.",
     409: "It has changed meanwhile, or is so that this cannot be done.",
-    413: "The body is larger than a million bytes.",
+    413: "The body is larger than 1,500,000 bytes.",
     415: "The body is not application/json.",
     422: "The body is JSON, and something in it is not accepted. Nothing was done.",
     429: "More than the queue's rate allows; Retry-After says when to ask again.",

@@ -32,7 +32,7 @@ from dashboard.bulk import begin_undo
 from dashboard.identity import actor
 from dashboard.operation_page import OperationPage, operation_page
 from dashboard.parts import parts
-from dashboard.selections import FRESH_MS, Selection
+from dashboard.selections import FRESH_MS, MOST_SIGNED, Selection
 from queue_core.bounds import MAX_CANARY, MAX_DRIP, MIN_DRIP
 from queue_core.errors import InvalidArgument, UnknownOperation
 from queue_core.operations import operation_id
@@ -219,7 +219,7 @@ class StartIn(Change, frozen=True):
     """`first`: so many go first, the others when all of those have completed; where one ends otherwise it pauses.
     `per_second`: at most so fast."""
 
-    selection: Annotated[str, Meta(min_length=1, max_length=100_000, description="As the preview gave it.")]
+    selection: Annotated[str, Meta(min_length=1, max_length=MOST_SIGNED, description="As the preview gave it.")]
     first: Annotated[int, Meta(ge=1, le=MAX_CANARY)] | UnsetType = UNSET
     per_second: Annotated[float, Meta(ge=MIN_DRIP, le=MAX_DRIP)] | UnsetType = UNSET
     count: Annotated[int, Meta(ge=1, description="The previewed number: needed to delete for good.")] | UnsetType = (

@@ -69,15 +69,16 @@ def together_preview(query: TogetherQuery) -> TogetherPreviewOut:
     why = ""
     try:
         found = preview_together(query.verb, state, query.filter)
-    except InvalidArgument as error:  # each of them is one, but they do not go together
-        found, why = (), str(error)
+        selection = Selection(tuple(preview.bound for preview in found), actor()).sign() if found else None
+    except InvalidArgument as error:  # each of them is one, but they do not go together, or are too many
+        found, selection, why = (), None, str(error)
     sizes = [preview.size for preview in found if preview.size is not None]
     return TogetherPreviewOut(
         count=sum(preview.count for preview in found),
         queues=[BoundOut.of(preview.bound) for preview in found],
         samples=[TaskOut.of(task) for preview in found for task in preview.samples],
         about_bytes=sum(sizes) if len(sizes) == len(found) else None,
-        selection=Selection(tuple(preview.bound for preview in found), actor()).sign() if found else None,
+        selection=selection,
         why=why,
     )
 

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from dashboard import ConsoleSettings, create_app
 from dashboard.editing import check_hidden, difference, merge, read_json
 from dashboard.identity import Role
+from dashboard.letter_edit import MOST_EDITED
 from dashboard.redaction import MASK, Redactor
 from queue_core import Taskyard
 from queue_core.errors import InvalidArgument
@@ -201,6 +202,19 @@ def test_what_was_pasted_unseen_is_shown_as_its_escape(visitor: Visitor, letter:
     assert shown.status_code == 200
     assert "\u202e" not in shown.text
     assert "\\u202egnp.exe" in confirm_of(shown.text)["payload"]
+
+
+def test_longest_payload_that_is_edited_can_be_sent_whatever_it_is_written_in(
+    visitor: Visitor, tasks: Tasks, letter: str
+) -> None:
+    path = f"/queues/billing/tasks/{letter}"
+    text = "\N{PARTY POPPER}" * (MOST_EDITED - 200)
+    before = form_of(visitor.text(f"{path}/edit"))["payload"]
+    assert before.count("\\u200b") == 1
+    shown = preview(visitor, f"{path}/edit", payload=before.replace("\\u200b", text))
+    assert shown.status_code == 200
+    assert visitor.post(f"{path}/edit", confirm_of(shown.text)).location == path
+    assert text in tasks.inspector.task("billing", letter).payload_json
 
 
 def test_form_sent_twice_edits_once(visitor: Visitor, tasks: Tasks, letter: str) -> None:

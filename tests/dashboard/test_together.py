@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 
@@ -9,7 +10,8 @@ import pytest
 from flask import Flask
 
 from dashboard.operation_page import sum_of
-from dashboard.selections import FRESH_MS, Selection
+from dashboard.selections import FRESH_MS, MOST_SIGNED, Selection
+from queue_core.errors import InvalidArgument
 from queue_core.operations import Operations
 from queue_core.protocol.operations import MAX_UNDER_WAY
 from queue_core.snapshot import Bound, Operation, State
@@ -180,6 +182,27 @@ def test_a_selection_of_several_is_none_of_one_queue(
     for path in ("/queues/billing/bulk/requeue", "/bulk/trash"):
         assert visitor.post(path, selection=signed).status_code == 409
     assert tasks.inspector.operations() == ()
+
+
+def bounds_of(queues: int, faults: int) -> tuple[Bound, ...]:
+    """Names that cannot be made shorter, as those of faults are."""
+    chance = random.Random(1)
+    names = [tuple(f"{chance.getrandbits(48):012x}" for _ in range(faults)) for _ in range(queues)]
+    return tuple(
+        Bound(f"customer-{number:03}", "requeue", State.DEAD, 1_000, 40, named) for number, named in enumerate(names)
+    )
+
+
+def test_what_a_preview_has_signed_can_be_sent(app: Flask, visitor: Visitor, tasks: Tasks) -> None:
+    tasks.die()
+    with app.test_request_context():
+        signed = Selection(bounds_of(300, 250), "ada").sign()
+        with pytest.raises(InvalidArgument, match="99,000 faults in 300 queues are too many for one preview"):
+            Selection(bounds_of(300, 330), "ada").sign()
+    assert 600_000 < len(signed) < MOST_SIGNED
+    answer = visitor.post("/bulk/requeue", selection=signed, pace="all")
+    assert answer.status_code == 409
+    assert "so nothing was done" in answer.text
 
 
 def test_a_queue_that_has_too_many_under_way_is_left_out_and_named(
