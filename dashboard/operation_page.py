@@ -11,13 +11,16 @@ from flask import g
 from dashboard.bulk import page_of, undo_form
 from dashboard.filters import duration, exact
 from dashboard.parts import parts
-from dashboard.wording import VERBS, meant, outcome, title
+from dashboard.wording import VERBS, handled, meant, outcome, title
 from queue_core.errors import UnknownOperation
 from queue_core.operations import operation_id as id_of
 from queue_core.snapshot import Fault, Operation
 
 SLICE = 200
 """Operations that are read at once."""
+MOST_OTHERS = 20
+"""Of the queue: among so many is looked for who was quicker."""
+MOST_TOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class OperationPage:
     """`operation`: one, or the sum of `several`, each on a queue. `undone`: what brings back what it purged.
     `undoable`: those whose purge can be undone. `per_second`: how fast it goes now, `None` where that is not known;
     `left_ms`: how long it still takes, so. `recalled`: what pulls back what it retried; `recallable`: those of which
-    something can be pulled back, `to_recall` tasks in all. `requeued`: the retry that it pulls back."""
+    something can be pulled back, `to_recall` tasks in all. `requeued`: the retry that it pulls back.
+    `meanwhile`: who took others of these tasks before it was their turn, as far as that is known."""
 
     operation: Operation
     title: str
@@ -40,6 +44,7 @@ class OperationPage:
     recallable: tuple[Operation, ...] = ()
     to_recall: int = 0
     requeued: Operation | None = None
+    meanwhile: str = ""
 
     @property
     def not_begun(self) -> int:
@@ -84,6 +89,14 @@ class OperationPage:
         return f"{(self.operation.drip or 0) * 60:,.0f}"
 
     @property
+    def pace(self) -> str:
+        """`5 first, the rest when all of those have completed; 60 a minute at most`."""
+        first, drip = self.operation.canary, self.operation.drip
+        told = [f"{exact(first)} first, the rest when all of those have completed"] if first else []
+        told += [f"{self.spread} a minute at most"] if drip else []
+        return "; ".join(told) or "all at once"
+
+    @property
     def left(self) -> str:
         return duration(self.left_ms)
 
@@ -120,7 +133,7 @@ class OperationPage:
 def operation_page(operation: Operation) -> OperationPage:
     undone = undoing([operation])
     page = _page(operation, undone[0] if undone else None, () if undone else _undoable([operation]))
-    return replace(_with_recalls(page, [operation]), requeued=_requeued(operation))
+    return replace(_with_recalls(page, [operation]), requeued=_requeued(operation), meanwhile=_meanwhile(operation))
 
 
 def several_page(form: str, several: Sequence[Operation]) -> OperationPage:
@@ -168,7 +181,7 @@ def sum_of(form: str, several: Sequence[Operation]) -> Operation:
         progress=progress,
         why=next((operation.why for operation in several if operation.progress == progress and operation.why), ""),
         ended_at=None if running else max(ends, default=None),
-        looked_at=sum(operation.looked_at for operation in several),
+        looked_at=sum(handled(operation) for operation in several),
         done=sum(operation.done for operation in several),
         skipped=dict(skipped),
         skipped_ids=(),
@@ -238,6 +251,32 @@ def _requeued(operation: Operation) -> Operation | None:
         return None
     at = operation.bound.queue, operation.bound.undoes
     return parts().inspector.operations_named([at]).get(at)
+
+
+def _meanwhile(operation: Operation) -> str:
+    """`bo purged 186 meanwhile`: other operations on the same tasks, from the preview of this one to its end."""
+    bound = operation.bound
+    if "gone" not in operation.skipped or bound.undoes:
+        return ""
+    others = parts().inspector.operations(MOST_OTHERS, bound.queue)
+    ended_at = operation.ended_at or g.now_ms
+    took = [
+        f"{one.by} {VERBS[one.bound.verb].done} {exact(one.done)}"
+        for one in others
+        if one.id != operation.id
+        and one.done
+        and one.bound.verb in VERBS
+        and one.began_at <= ended_at
+        and (one.ended_at or g.now_ms) >= bound.taken_at
+        and one.bound.state == bound.state
+        and _overlap(one.bound.faults, bound.faults)
+    ]
+    return f"{' and '.join(took[:MOST_TOLD])} meanwhile" if took else ""
+
+
+def _overlap(some: Sequence[str], others: Sequence[str]) -> bool:
+    """None named: all faults."""
+    return not some or not others or not set(some).isdisjoint(others)
 
 
 def _named(wanted: Sequence[tuple[str, str]]) -> tuple[Operation, ...]:

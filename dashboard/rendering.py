@@ -97,6 +97,8 @@ def register(app: Flask, settings: ConsoleSettings) -> None:
         skipped_words=wording.skipped,
         held_back=wording.held_back,
         as_seen=wording.as_seen,
+        handled=wording.handled,
+        ended_as=wording.ended_as,
         outcome=wording.outcome,
         page_of=lambda operation: url_for("activity.show", operation_id=operation.id, queue=operation.bound.queue),
         may=lambda role: current_user().may(Role[role.upper()]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
+from dataclasses import dataclass, field
 
 from queue_core.snapshot import Operation
 
@@ -14,32 +15,42 @@ MOST = 200
 """Operations that are remembered."""
 
 
+@dataclass(slots=True)
+class _Seen:
+    """`looks`: when, and how many tasks were looked at by then. `has_stood`: it waited, or was paused, meanwhile."""
+
+    looks: deque[tuple[int, int]] = field(default_factory=deque)
+    has_stood: bool = False
+
+
 class Speeds:
-    """Threads share one. An operation of which nothing was seen before goes as it went since it began."""
+    """Threads share one. An operation of which nothing was seen before goes as it went since it began, unless it may
+    have stood still since."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._looks: OrderedDict[str, deque[tuple[int, int]]] = OrderedDict()
+        self._seen: OrderedDict[str, _Seen] = OrderedDict()
 
     def see(self, operation: Operation, now_ms: int) -> float | None:
-        """Tasks a second; `None` while it does not go on, or too little time has passed."""
-        if operation.progress != "running":
-            self._forget(operation.id)
-            return None
+        """Tasks a second; `None` while it does not go on, or too little time has passed since it goes on."""
         with self._lock:
-            looks = self._looks.setdefault(operation.id, deque())
-            self._looks.move_to_end(operation.id)
-            while len(self._looks) > MOST:
-                self._looks.popitem(last=False)
-            while len(looks) > 1 and looks[1][0] <= now_ms - WINDOW_MS:
-                looks.popleft()
-            looks.append((now_ms, operation.looked_at))
-            since, looked_at = looks[0]
-        if now_ms - since < LEAST_MS:
+            if operation.has_ended:
+                self._seen.pop(operation.id, None)
+                return None
+            seen = self._seen.setdefault(operation.id, _Seen(has_stood=operation.canary > 0))
+            self._seen.move_to_end(operation.id)
+            while len(self._seen) > MOST:
+                self._seen.popitem(last=False)
+            if operation.progress != "running":
+                seen.looks.clear()
+                seen.has_stood = True
+                return None
+            while len(seen.looks) > 1 and seen.looks[1][0] <= now_ms - WINDOW_MS:
+                seen.looks.popleft()
+            seen.looks.append((now_ms, operation.looked_at))
+            since, looked_at = seen.looks[0]
+            has_stood = seen.has_stood
+        if now_ms - since < LEAST_MS and not has_stood:
             since, looked_at = operation.began_at, 0
         elapsed_ms = now_ms - since
         return (operation.looked_at - looked_at) * 1000 / elapsed_ms if elapsed_ms >= LEAST_MS else None
-
-    def _forget(self, operation_id: str) -> None:
-        with self._lock:
-            self._looks.pop(operation_id, None)

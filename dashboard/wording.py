@@ -135,6 +135,12 @@ def held_back(operation: Operation) -> str:
     return f"{what[:1].upper()}{what[1:]}. The rest was not touched; Resume does it all the same."
 
 
+def handled(operation: Operation) -> int:
+    """Tasks that it has come to. One that has ended by itself has come to all: what it did not find was gone."""
+    is_over = operation.progress == "ended" and operation.bound.queue
+    return operation.bound.count if is_over else operation.looked_at
+
+
 def outcome(operation: Operation) -> str:
     """`1,180 completed, 24 failed again, 3 skipped`: what became of what was retried; of all else what was done."""
     done, left_alone = operation.done, sum(operation.skipped.values())
@@ -153,3 +159,14 @@ def outcome(operation: Operation) -> str:
     if left_alone:
         told.append(f"{exact(left_alone)} skipped")
     return ", ".join(told) or ("nothing done" if operation.has_ended else "nothing yet")
+
+
+def ended_as(operation: Operation, *, is_undone: bool = False) -> str:
+    """`cancelled after 4`, `undone`, `392 failed again`: what came of it; "" where all of it was done."""
+    if is_undone:
+        return "undone"
+    if operation.progress in ("cancelled", "paused"):
+        return f"{operation.progress} after {exact(operation.done)}"
+    if operation.progress != "ended":
+        return ""
+    return outcome(operation) if operation.bound.verb == "requeue" or operation.skipped else ""

@@ -67,7 +67,7 @@ class RetryBox:
 class FaultPage:
     """`chosen`: when the letters died that are shown, and that `box` is bound to; `box`: what can be retried;
     `current`: what somebody does to these letters now, which takes its place; `before`: what was done to them, newest
-    first; `versions`: of the application, that fail and that do not."""
+    first, `undone`: of which of that; `versions`: of the application, that fail and that do not."""
 
     fault: Fault
     traceback: Traceback
@@ -79,6 +79,7 @@ class FaultPage:
     box: RetryBox | None
     current: OperationPage | None
     before: tuple[Operation, ...]
+    undone: frozenset[str]
 
     @property
     def is_filtered(self) -> bool:
@@ -96,7 +97,9 @@ def show(name: str, fingerprint: str) -> Response:
         return fresh(make_response(redirect(f"{address}?{urlencode(query)}", 303)))  # the same for everybody
     fault, newest = inspector.fault(name, fingerprint)
     page = _letters(name, fingerprint, chosen)
-    done = [one for one in inspector.operations(OPERATIONS, name) if is_of(one.bound, fingerprint)]
+    operations = inspector.operations(OPERATIONS, name)
+    done = [one for one in operations if is_of(one.bound, fingerprint)]
+    undone = frozenset(one.bound.undoes for one in operations if one.bound.verb == "restore" and one.done)
     under_way = next((operation for operation in done if not operation.has_ended), None)
     context = FaultPage(
         fault=fault,
@@ -104,11 +107,12 @@ def show(name: str, fingerprint: str) -> Response:
         listing=listing(page, inspector, state=State.DEAD, fingerprint=fingerprint),
         state=State.DEAD,
         versions=version_words(fault, _workers(), g.now_ms),
-        chart=attempts_chart(fault, done, g.now_ms, _workers()),
+        chart=attempts_chart(fault, done, g.now_ms, _workers(), undone),
         chosen=chosen,
         box=None if under_way else _box(fault, chosen),
         current=operation_page(under_way) if under_way else None,
         before=tuple(operation for operation in done if operation.has_ended)[:MOST_BEFORE],
+        undone=undone,
     )
     panels = {
         "fault-head": "faults/_head.html",

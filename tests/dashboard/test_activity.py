@@ -239,7 +239,7 @@ def test_the_page_of_an_operation_tells_how_far_it_is(visitor: Visitor, tasks: T
     assert "Running Retry 4 dead letters" in shown
     assert "By ada" in shown
     assert "“it is back”" in shown
-    assert "Looked at 0 of 4" in shown
+    assert "Handled 0 of 4" in shown
     operations.tend()
     with tasks.yard.queue("billing").claim(limit=3) as leases:
         leases[0].complete()
@@ -290,7 +290,7 @@ def test_cancelling_asks_first_and_says_what_stays(visitor: Visitor, tasks: Task
     operation = started(operations, canary=1)
     operations.tend()
     shown = main(visitor.text(f"/activity/{operation.id}/cancel"))
-    assert "2 dead letters not looked at yet stay where they are" in shown
+    assert "2 dead letters not handled yet stay where they are" in shown
     assert "What was retried, 1 by now, stays so" in shown
     assert tasks.inspector.operation(operation.id).progress == "waiting"
 
@@ -327,10 +327,36 @@ def test_one_of_the_first_that_ends_without_completing_is_said(
     assert tasks.inspector.operation(operation.id).done == 2
 
 
-def test_a_spread_one_says_how_many_a_minute(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, "Pace all at once"),
+        ({"drip": 0.5}, "Pace 30 a minute at most"),
+        ({"drip": 1, "canary": 2}, "Pace 2 first, the rest when all of those have completed; 60 a minute at most"),
+    ],
+)
+def test_the_page_of_an_operation_tells_its_pace(
+    visitor: Visitor, tasks: Tasks, operations: Engine, options: dict[str, object], said: str
+) -> None:
     tasks.die(count=3)
-    operation = started(operations, drip=0.5)
-    assert "spread: 30 a minute at most" in main(visitor.text(f"/activity/{operation.id}"))
+    operation = started(operations, **options)  # type: ignore[arg-type]
+    assert said in main(visitor.text(f"/activity/{operation.id}"))
+
+
+def test_who_was_quicker_is_told(visitor: Visitor, tasks: Tasks, operations: Engine) -> None:
+    tasks.die(count=3)
+    bound = operations.preview("billing", "trash").bound
+    other = tasks.die("email")
+    quicker = operations.start(operations.preview("billing", "trash").bound, by="olaf", action_id="quick")
+    operations.start(operations.preview("email", "trash").bound, by="bo", action_id="elsewhere")
+    operations.tend()
+    operation = operations.start(bound, by="ada", action_id="slow")
+    operations.tend()
+    shown = main(visitor.text(f"/activity/{operation.id}"))
+    assert "Handled 3 of 3" in shown
+    assert "3 skipped: olaf purged 3 meanwhile." in shown
+    assert "meanwhile" not in main(visitor.text(f"/activity/{quicker.id}"))
+    assert tasks.state(other[0], "email") is State.TRASHED
 
 
 @pytest.mark.parametrize("path", ["/activity/0123456789ab", "/activity/x", "/activity/0123456789ab?queue=b{d"])
@@ -420,7 +446,7 @@ def test_a_retry_that_goes_on_ends_by_being_pulled_back(visitor: Visitor, tasks:
     operations.tend()
     path = f"/activity/{operation.id}"
     form = main(visitor.text(f"{path}/recall"))
-    assert "it ends first. 2 dead letters not looked at yet stay dead;" in form
+    assert "it ends first. 2 dead letters not handled yet stay dead;" in form
     assert "None had started." in form
     visitor.post(f"{path}/recall", reason="not yet")
     operations.tend()
@@ -469,11 +495,22 @@ def test_what_does_not_go_on_has_no_rate() -> None:
         assert speeds.see(operation_at(300, progress), 20_000) is None
 
 
+def test_a_pause_is_no_part_of_the_rate_nor_is_the_wait_for_the_first() -> None:
+    speeds = Speeds()
+    assert speeds.see(operation_at(5, "paused"), 200_000) is None
+    assert speeds.see(operation_at(5), 210_000) is None  # since it began it would be 1 in 42 s
+    assert speeds.see(operation_at(25), 210_500) is None
+    assert speeds.see(operation_at(105), 212_000) == 50.0
+    with_first = replace(operation_at(5), id="b" * 12, canary=5)
+    assert speeds.see(with_first, 200_000) is None
+    assert speeds.see(replace(with_first, looked_at=105), 202_000) == 50.0
+
+
 def test_rates_of_some_operations_are_remembered() -> None:
     speeds = Speeds()
     for number in range(2 * MOST):
         speeds.see(operation_at(1, name=f"{number:012x}"), 10_000)
-    assert len(speeds._looks) == MOST
+    assert len(speeds._seen) == MOST
 
 
 @pytest.mark.parametrize(

@@ -382,6 +382,38 @@ def test_what_was_done_before_is_told_with_its_outcome(
     assert "\u202e" not in page
 
 
+def test_the_newest_note_and_what_was_done_last_stand_under_the_title(
+    visitor: Visitor, tasks: Tasks, operations: Operations, address: Callable[[], str]
+) -> None:
+    """And what came of it, at its mark on the chart, too."""
+    tasks.die(count=3)
+    assert "Before" not in head(visitor, tasks, address)
+    for number, text in enumerate(("an older one", "<i>ask " + "them " * 60)):
+        tasks.control.note_fault("billing", tasks.fingerprint(), text, by="<b>bo", action_id=f"n{number}")
+    bound = operations.preview("billing", "requeue").bound
+    retry = operations.start(bound, by="ada", action_id="a", drip=0.01)
+    operations.tend()
+    operations.cancel(retry.id, "billing", by="ada", action_id="c")
+    page, shown = visitor.text(address()), head(visitor, tasks, address)
+    assert re.search(
+        r"Note by <b>bo, .*: “<i>ask (them ){20,30}.*…” · .* Retry 3 by ada, cancelled after 1 · Before", shown
+    )
+    assert "an older one" not in shown
+    assert '<section id="before"' in page
+    assert 'href="#before"' in page
+    assert "Retry 3 by ada, cancelled after 1" in marks(page)
+    purge = operations.start(operations.preview("billing", "trash").bound, by="ada", action_id="p")
+    operations.tend()
+    visitor.post(f"/activity/{purge.id}/undo?queue=billing")
+    operations.tend()
+    assert "Purge 2 by ada, undone" in marks(visitor.text(address()))
+    assert "Purge 2 by ada, undone" in head(visitor, tasks, address)
+
+
+def marks(page: str) -> str:
+    return text_of(page.partition('<ul class="marks">')[2].partition("</ul>")[0])
+
+
 @pytest.mark.parametrize(
     ("versions", "workers", "said"),
     [
