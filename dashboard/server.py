@@ -17,6 +17,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]
 
 from dashboard import create_app, tender_of
+from dashboard.gunicorn_worker import Worker
 from dashboard.rendering import FIRST_TEMPLATES, load_templates
 from dashboard.security import is_loopback
 from dashboard.settings import ConsoleSettings
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT = 8080
 OTHER_TEMPLATES_SECONDS = 1.0
 """After it serves: the first page does not wait for those of the others."""
+MOST_CONNECTIONS = 500
+"""Well below the 1,024 open files that a process usually may have."""
 LEAST_SECRET = 32
 """Characters of the key, where people sign in from elsewhere."""
 
@@ -93,7 +96,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
         options: dict[str, Any] = {
             "bind": self._addresses,
             "workers": 1,
-            "worker_class": "gthread",
+            "worker_class": Worker,
             "threads": self._threads,
             "timeout": 60,
             "graceful_timeout": 2,
@@ -105,6 +108,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn has no types
             # connects to nothing and has no threads until then, and one that takes its place is there at once.
             "preload_app": True,
             "limit_request_line": 8190,
+            "worker_connections": MOST_CONNECTIONS,
+            "sendfile": False,  # it waits without end for whoever does not read on
+            # Below which path it is comes from the settings: with these, any process of this machine could say so.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
         }
         for name, value in options.items():
             self.cfg.set(name, value)
