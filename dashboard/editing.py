@@ -113,7 +113,7 @@ def _check_pairs(masked: Any, edited: Any, redactor: Redactor, path: str) -> Non
     if not has_mask(edited):
         return
     if isinstance(edited, dict) and isinstance(masked, dict):
-        pair = redactor.secret_pair(masked)
+        pair = redactor.names.pair(masked)
         if pair and edited.get(pair[1]) == MASK and not _same(_until(masked, pair), _until(edited, pair)):
             raise _bared(f"{path}.{pair[1]}" if path else pair[1])
         for key, value in edited.items():

@@ -90,6 +90,9 @@ PAIR = {"name": "DB_PASSWORD", "value": "s3cretvalue99"}
         ({"env": PAIR}, {"env": {"name": "DB_PASSWORD", "long": "x" * 5_000, "value": MASK}}),
         (PAIR, {"name": ["DB_PASSWORD"], "value": MASK}),
         ({"Key": "token", "Val": "s3cretvalue99"}, {"Key": "tok", "Val": MASK}),
+        ({"argv": ["mysql", "--password", "s3cret"]}, {"argv": ["mysql", "--colour", MASK]}),
+        ({"headers": [["X-Api-Key", "s3cret"]]}, {"headers": [["X-Colour", MASK]]}),
+        ({"headers": [["X-Api-Key", "s3cret"], ["a", "b"]]}, {"headers": [["X-Api-Key", MASK], ["a"]]}),
     ],
 )
 def test_hidden_value_stays_stored_only_where_what_hides_it_stays(stored: Any, given: Any) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from dashboard.memo import Memo, bytes_of
 from dashboard.redaction import Redactor
+from dashboard.secret_names import SecretNames
 
 
 @pytest.fixture
@@ -50,11 +51,11 @@ def test_large_payload_that_is_looked_at_again_costs_nothing() -> None:
 
 
 def test_names_of_any_length_take_no_memory() -> None:
-    redactor = Redactor()
+    names = SecretNames()
     tracemalloc.start()
     try:
         for n in range(10):
-            assert redactor.names_secret(f"{n}_password_{'k' * 100_000}")
+            assert f"{n}_password_{'k' * 100_000}" in names
         assert tracemalloc.get_traced_memory()[0] < 500_000
     finally:
         tracemalloc.stop()
