@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Response, g, request, url_for
@@ -16,7 +16,7 @@ from dashboard.parts import parts
 from dashboard.rendering import viewer
 from dashboard.selections import Selection
 from dashboard.toasts import say
-from dashboard.wording import act, effect
+from dashboard.wording import act, effect, held_back
 from queue_core.bounds import DRIPPING
 from queue_core.errors import InvalidArgument, OperationEnded, TooManyOperations, UnknownOperation, UnknownQueue
 from queue_core.operations import CANARY_FROM, operation_id
@@ -218,6 +218,42 @@ def steer_together(several: Sequence[Operation], verb: str, *, action_id: str, b
     if steered:
         parts().tender.wake()
     return tuple(steered)
+
+
+def try_more(held: Operation, because: str) -> Operation | None:
+    """What the first of a retry have stopped goes on as another one of the rest, of which as many go first again; once
+    for each, whoever presses. `None` where it was not stopped so, or has ended. It is cancelled before the other is
+    begun: who dies between them leaves dead letters that are offered again, and no two retries of the same."""
+    form = try_more_form(held.id)
+    place = held.bound.queue, operation_id(held.bound.queue, form)
+    before = parts().inspector.operations_named([place]).get(place)
+    if before:
+        return before
+    if held.progress != "paused" or not held_back(held):
+        return None
+    try:
+        ended = parts().operations.cancel(
+            held.id, held.bound.queue, by=actor(), action_id=form, reason="to try a few more first"
+        )
+    except OperationEnded:
+        return None
+    rest = ended.bound.count - ended.looked_at
+    if rest < 1:
+        return None
+    begun = parts().operations.start(
+        replace(ended.bound, count=rest),
+        by=actor(),
+        action_id=form,
+        reason=because or ended.reason,
+        drip=ended.drip,
+        canary=min(ended.canary, rest),
+    )
+    parts().tender.wake()
+    return begun
+
+
+def try_more_form(operation_id: str) -> str:
+    return f"try more {operation_id}"
 
 
 def preview_together(verb: str, state: State, chosen: FaultFilter) -> tuple[Preview, ...]:

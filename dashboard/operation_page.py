@@ -52,6 +52,11 @@ class OperationPage:
         return max(0, self.operation.bound.count - self.operation.looked_at)
 
     @property
+    def more(self) -> int:
+        """How many go first where the next few are tried."""
+        return min(self.operation.canary, self.not_begun)
+
+    @property
     def rests(self) -> str:
         """`892 dead letters`: those that it has not looked at."""
         return meant(self.operation.bound, self.not_begun)

@@ -132,7 +132,7 @@ def held_back(operation: Operation) -> str:
         where = "" if told else f" of the first {first}"
         told.append(f"{exact(operation.left)}{where} ended without completing (discarded, cancelled, expired, deleted)")
     what = ", ".join(told) or operation.why
-    return f"{what[:1].upper()}{what[1:]}. The rest was not touched; Resume does it all the same."
+    return f"{what[:1].upper()}{what[1:]}. The rest was not touched."
 
 
 def handled(operation: Operation) -> int:

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, request
 from dashboard.actions import action_id, done, reason
 from dashboard.audit_rows import Row, rows_of, rows_of_operations
 from dashboard.bulk import begin_undo, page_of, recall_together, steer_together
+from dashboard.bulk import try_more as begin_more
 from dashboard.htmx import render_page, wants_fragment
 from dashboard.identity import Role, needs
 from dashboard.operation_page import operation_page
@@ -174,6 +175,18 @@ def resume(operation_id: str) -> Response:
 @needs(Role.OPERATOR)
 def cancel(operation_id: str) -> Response:
     return _steer(operation_id, "cancel", "It is cancelled. What was done stays.")
+
+
+@blueprint.post("/activity/<operation_id>/try-more")
+@needs(Role.OPERATOR)
+def try_more(operation_id: str) -> Response:
+    """Of the rest a few go first again, as an operation of its own; pressed again, that one is shown."""
+    found = _operation(operation_id)
+    begun = begin_more(found, reason())
+    if begun is None:
+        say("It is not held back by its first any more, so nothing was changed.", kind="warn")
+        return done(to=page_of(found))
+    return done(begun.began_at, to=page_of(begun))
 
 
 @blueprint.post("/activity/<operation_id>/undo")

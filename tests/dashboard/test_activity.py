@@ -307,9 +307,45 @@ def test_one_of_the_first_that_fails_again_is_said(visitor: Visitor, tasks: Task
     operations.tend()
     shown = main(visitor.text(path))
     assert "Paused : 2 of the first 2 failed again. The rest was not touched" in shown
+    assert "Try 2 more Retry the other 3 anyway Cancel…" in shown
     visitor.post(f"{path}/resume")
+    assert "Try 2 more" not in main(visitor.text(path))
     operations.tend()
     assert tasks.inspector.operation(operation.id).done == 5
+
+
+def fail_first(tasks: Tasks, operations: Engine) -> None:
+    """The first of what goes first fail again, which is met."""
+    operations.tend()
+    with tasks.yard.queue("billing").claim(limit=9) as leases:
+        for lease in leases:
+            lease.fail(ConnectionError("payments.internal refused the connection"))
+    operations.tend()
+
+
+@pytest.mark.parametrize("of_one_fault", [True, False])
+def test_a_few_more_of_the_rest_are_tried_and_none_that_failed_again(
+    visitor: Visitor, tasks: Tasks, operations: Engine, of_one_fault: bool
+) -> None:
+    tasks.die(count=5)
+    bound = operations.preview("billing", "requeue", faults=[tasks.fingerprint()] if of_one_fault else ()).bound
+    held = operations.start(bound, by="ada", action_id="f", reason="is it back?", canary=2, drip=1_000)
+    assert visitor.post(f"/activity/{held.id}/try-more").location == f"/activity/{held.id}?queue=billing"
+    assert "nothing was changed" in visitor.said()
+    fail_first(tasks, operations)
+    address = visitor.post(f"/activity/{held.id}/try-more").location
+    ended, more = (tasks.inspector.operation(name) for name in (held.id, address[10:22]))
+    assert (ended.progress, ended.done) == ("cancelled", 2)
+    assert (more.bound.count, more.canary, more.drip, more.reason) == (3, 2, 1_000, "is it back?")
+    assert visitor.post(f"/activity/{held.id}/try-more").location == address  # once, whoever presses
+    fail_first(tasks, operations)
+    again = visitor.post(f"/activity/{more.id}/try-more").location
+    assert "Pace 1 first" in main(visitor.text(again))
+    operations.tend()
+    assert tasks.inspector.operation(again[10:22]).done == 1
+    counts = tasks.inspector.queue("billing").counts
+    assert (counts.dead, counts.ready) == (4, 1)
+    assert [entry.verb for entry in tasks.inspector.audit().rows][:2] == ["requeue", "cancel_operation"]
 
 
 def test_one_of_the_first_that_ends_without_completing_is_said(

@@ -18,6 +18,7 @@ STEER: dict[str, tuple[str, ...]] = {
 }
 ACTS: Mapping[str, tuple[str, ...]] = {
     **STEER,
+    "activity.try_more": ("operations_cancel", "operations_start"),
     "bulk.start": BULK,
     "bulk_together.start": ("together_together_start",),
     "edits.edit": ("edits_edit",),

@@ -340,6 +340,8 @@ def test_the_progress_of_a_retry_takes_the_place_of_the_box(
     assert 'name="selection"' not in page
     operations.pause(began.id, "billing", by="bo", action_id="b")
     assert "ada was retrying, and it is paused" in box(visitor.text(address()))
+    assert "Resume" in box(visitor.text(address()))
+    assert "Try" not in box(visitor.text(address()))
     operations.cancel(began.id, "billing", by="bo", action_id="c")
     assert "2 dead letters" in box(visitor.text(address()))
 
@@ -387,7 +389,6 @@ def test_the_newest_note_and_what_was_done_last_stand_under_the_title(
 ) -> None:
     """And what came of it, at its mark on the chart, too."""
     tasks.die(count=3)
-    assert "Before" not in head(visitor, tasks, address)
     for number, text in enumerate(("an older one", "<i>ask " + "them " * 60)):
         tasks.control.note_fault("billing", tasks.fingerprint(), text, by="<b>bo", action_id=f"n{number}")
     bound = operations.preview("billing", "requeue").bound

@@ -100,6 +100,18 @@ def a_retry(tasks: Tasks) -> str:
     return operations.wait(begun.id, "exports").id
 
 
+def a_held_retry(tasks: Tasks) -> str:
+    """The first of which has failed again."""
+    tasks.die("films", count=2, name="resize")
+    operations = tasks.yard.operations
+    begun = operations.start(operations.preview("films", "requeue").bound, by="ada", action_id="held", canary=1)
+    operations.tend(["films"])
+    with tasks.yard.queue("films").claim(limit=1) as leases:
+        leases[0].fail(ConnectionError("closed"))
+    operations.tend(["films"])
+    return begun.id
+
+
 def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine: Engine) -> None:
     places = Places(tasks, engine)
     dead = tasks.die(count=5)
@@ -148,6 +160,7 @@ def test_every_form_acts_once(app: Flask, visitor: Visitor, tasks: Tasks, engine
     pressing.twice("together.cancel", "/activity/together/two/cancel")
     pressing.twice("together.undo", f"/activity/together/{in_two(tasks, 'trash', 'three')}")
     pressing.twice("activity.recall", f"/activity/{a_retry(tasks)}/recall")
+    pressing.twice("activity.try_more", f"/activity/{a_held_retry(tasks)}")
     in_two(tasks, "requeue", "four")
     for queue in ("images", "letters"):
         tasks.yard.operations.tend([queue])
