@@ -20,7 +20,7 @@ from queue_core.client import Client
 from queue_core.fingerprint import make_failure
 from queue_core.inspector import Inspector
 from queue_core.protocol import Held, NewTask
-from queue_core.reading import Position
+from queue_core.reading import Position, list_name
 from queue_core.settings import MAX_BATCH
 from queue_core.snapshot import State
 
@@ -143,11 +143,11 @@ class Filled:
         """A cursor to the middle of a place."""
         middle = self.size // 2
         if state is State.READY:
-            return str(Position("after", b"%d" % middle, state))
+            return str(Position(list_name(state, state), "after", b"%d" % middle, state))
         key = {State.SCHEDULED: "scheduled", State.DEAD: "dead", State.TRASHED: "trash"}[state]
         (found,) = self.client.read(("ZRANGE", getattr(self.queues[state], key), middle, middle, "WITHSCORES"))
         member, score = found[0] if len(found) == 1 else found
-        return str(Position("after", b"%.0f" % float(score), state, member))
+        return str(Position(list_name(state, state), "after", b"%.0f" % float(score), state, member))
 
     def _control(self, text: str) -> Callable[[], object]:
         """Bare commands, whose costs depend on no length."""

@@ -117,7 +117,6 @@ def check_forms(app: Flask, settings: ConsoleSettings) -> None:
         WTF_CSRF_SSL_STRICT=False,  # Origin and Sec-Fetch-Site are checked above; a proxy's referrer is not ours
         WTF_CSRF_HEADERS=[],
         MAX_CONTENT_LENGTH=MOST_BYTES,
-        MAX_FORM_MEMORY_SIZE=MOST_BYTES,
     )
     csrf = CSRFProtect(app)
 

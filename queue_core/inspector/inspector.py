@@ -21,7 +21,7 @@ from queue_core.errors import (
 from queue_core.ids import is_task_id
 from queue_core.inspector.books import AllBooks
 from queue_core.inspector.faults import Faults
-from queue_core.inspector.letters import Span, check_faults, count_letters, ends_of, letters_page
+from queue_core.inspector.letters import LETTERS, Span, check_faults, count_letters, ends_of, letters_page
 from queue_core.inspector.operations import (
     count_recallable,
     find_operation,
@@ -178,9 +178,10 @@ class Inspector:
         Order: ready ones as claims give them out, running ones by their start (at most 1,000 of them), scheduled and
         retrying ones by when they are due, held ones by lane, dead and trashed ones newest first, or `oldest_first`.
         """
-        limit, position = check_limit(limit), Position.parse(cursor)
+        limit = check_limit(limit)
         if not isinstance(state, State):
             raise InvalidArgument(f"state {shown(state, 80)} is not accepted: one of `State`")
+        position = Position.parse(cursor, reading.list_name(state, queue))
         if state is State.READY:
             return ready_page(self._reader, queue, position, limit)
         if state is State.RUNNING:
@@ -304,7 +305,8 @@ class Inspector:
     ) -> Page:
         """Dead letters, newest first or `oldest_first`: of a queue, of one of its faults (two round trips), or of all
         queues (at most five); `among`: no others are asked."""
-        limit, position = check_limit(limit), Position.parse(cursor)
+        limit = check_limit(limit)
+        position = Position.parse(cursor, reading.list_name(State.DEAD, queue, fingerprint or ""))
         if fingerprint is None:
             return sorted_page(self._reader, queue, State.DEAD, position, limit, among=among, oldest_first=oldest_first)
         if queue is None or not reading.is_fingerprint(fingerprint):
@@ -341,7 +343,7 @@ class Inspector:
         """Letters of these faults (queue, fingerprint; or as they were read) that died from `since` to `until`, newest
         first or `oldest_first`; pages go one way. Four round trips, the server's cost is that of what is shown, and of
         faults of which nothing is known: when the oldest letter of one died is known of none."""
-        limit, position = check_limit(limit), Position.parse(cursor)
+        limit, position = check_limit(limit), Position.parse(cursor, LETTERS)
         chosen, span = check_faults(faults), _span(since, until)
         return letters_page(self._reader, chosen, span, position, limit, oldest_first=oldest_first)
 
@@ -356,7 +358,7 @@ class Inspector:
     ) -> Page:
         """What was put into the trash, newest first or `oldest_first`. Two round trips, of all queues at most five;
         `among`: no others are asked."""
-        limit, position = check_limit(limit), Position.parse(cursor)
+        limit, position = check_limit(limit), Position.parse(cursor, reading.list_name(State.TRASHED, queue))
         return sorted_page(self._reader, queue, State.TRASHED, position, limit, among=among, oldest_first=oldest_first)
 
     # Schedules.

@@ -47,6 +47,10 @@ class Span:
         return b"[%b:%013d:\xff" % (fingerprint.encode(), _LAST_MS if self.until is None else self.until)
 
 
+LETTERS = "letters"
+"""What a cursor of theirs is of, whichever faults are chosen."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Letter:
     """Sorted, the oldest is the first; of the same time by queue, fault and id."""
@@ -172,7 +176,7 @@ def letters_page(
     if len(letters) > limit:
         last = letters[limit - 1]
         member = b"%b:%013d:%b" % (last.fingerprint.encode(), last.died_at, last.task_id)
-        older = str(Position("after", b"%d" % last.died_at, last.queue, member))
+        older = str(Position(LETTERS, "after", b"%d" % last.died_at, last.queue, member))
     rows = _rows(reader, letters[:limit])
     return Page(tuple(rows), sum(counts.values()), older)
 

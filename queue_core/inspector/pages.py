@@ -34,9 +34,10 @@ def ready_page(reader: Reader, queue: str, position: Position | None, limit: int
         for task_id in listed.since
         if (task := tasks.get(task_id)) and task.state is State.READY
     ]
-    older = None if listed.next_rank is None else str(Position("after", b"%d" % listed.next_rank, queue))
+    of = reading.list_name(State.READY, queue)
+    older = None if listed.next_rank is None else str(Position(of, "after", b"%d" % listed.next_rank, queue))
     back = max(0, (rank if rows else min(rank, listed.total)) - limit)
-    newer = str(Position("after", b"%d" % back, queue)) if rank else None
+    newer = str(Position(of, "after", b"%d" % back, queue)) if rank else None
     return Page(tuple(rows), listed.total, older, newer)
 
 
@@ -57,10 +58,11 @@ def running_page(reader: Reader, queue: str, position: Position | None, limit: i
         if (task := tasks.get(task_id)) and task.state is State.RUNNING
     ]
     older = newer = None
+    of = reading.list_name(State.RUNNING, queue)
     if shown and begin + limit < len(running):
-        older = str(Position("after", b"%d" % shown[-1][0], queue, shown[-1][1]))
+        older = str(Position(of, "after", b"%d" % shown[-1][0], queue, shown[-1][1]))
     if shown and begin:
-        newer = str(Position("before", b"%d" % shown[0][0], queue, shown[0][1]))
+        newer = str(Position(of, "before", b"%d" % shown[0][0], queue, shown[0][1]))
     return Page(tuple(rows), total, older, newer)
 
 
@@ -126,10 +128,11 @@ def sorted_page(
         merged.sort(key=lambda row: order_of(row[0], row[2]))
     shown = merged[-limit:] if is_before else merged[:limit]
     older = newer = None
+    of = reading.list_name(state, queue, fingerprint)
     if shown and begin + len(shown) < total:
-        older = str(Position("after", shown[-1][2], shown[-1][0], shown[-1][1]))
+        older = str(Position(of, "after", shown[-1][2], shown[-1][0], shown[-1][1]))
     if shown and begin:
-        newer = str(Position("before", shown[0][2], shown[0][0], shown[0][1]))
+        newer = str(Position(of, "before", shown[0][2], shown[0][0], shown[0][1]))
     elif position and begin:  # nothing is left behind the position
         newer = str(replace(position, side="before"))
     separator = b":" if fingerprint else b"/" if state is State.HELD else b""

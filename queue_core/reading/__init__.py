@@ -7,7 +7,16 @@ makes what is shown. `turns`: when it is a ready task's turn.
 from __future__ import annotations
 
 from queue_core.reading.described import Described, describe
-from queue_core.reading.pages import SORTED_STATES, Listed, Position, id_of, list_ready, list_running, list_sorted
+from queue_core.reading.pages import (
+    SORTED_STATES,
+    Listed,
+    Position,
+    id_of,
+    list_name,
+    list_ready,
+    list_running,
+    list_sorted,
+)
 from queue_core.reading.queues import (
     FaultsListed,
     Outstayed,
@@ -37,6 +46,7 @@ __all__ = [
     "is_fingerprint",
     "line",
     "list_faults",
+    "list_name",
     "list_outstayed",
     "list_ready",
     "list_running",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -38,10 +39,19 @@ def id_of(member: bytes, separator: bytes) -> bytes:
     return member.rpartition(separator)[2] if separator else member
 
 
+def list_name(state: State, queue: str | None = None, fingerprint: str = "") -> str:
+    """What a cursor is of: a state, of a queue or of all, or the letters of one of its faults. Short, as cursors stand
+    in addresses."""
+    named = "/".join(part for part in (state.value, queue, fingerprint) if isinstance(part, str))
+    return hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=6).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Position:
     """Where a page begins or ends: beside the row with this score and member of this queue. Its text is the cursor."""
 
+    of: str
+    """Of which list: a cursor of another one would begin somewhere in this one."""
     side: str
     """`after` or `before`."""
     score: bytes
@@ -49,22 +59,22 @@ class Position:
     member: bytes = b""
 
     def __str__(self) -> str:
-        parts = (self.side[0].encode(), self.score, self.queue.encode(), self.member)
+        parts = (self.of.encode(), self.side[0].encode(), self.score, self.queue.encode(), self.member)
         return base64.urlsafe_b64encode(b"\0".join(parts)).decode().rstrip("=")
 
     @classmethod
-    def parse(cls, cursor: str | None) -> Position | None:
-        """Raises `UnknownCursor`."""
+    def parse(cls, cursor: str | None, of: str) -> Position | None:
+        """Raises `UnknownCursor`, also of one of another list."""
         if cursor is None:
             return None
         try:
             if not isinstance(cursor, str) or len(cursor) > 1_000:
                 raise ValueError
             data = base64.b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-            side, score, queue, member = data.split(b"\0", 3)
-            if not _SCORE.match(score):
+            own, side, score, queue, member = data.split(b"\0", 4)
+            if not _SCORE.match(score) or own != of.encode():
                 raise ValueError
-            return cls({b"a": "after", b"b": "before"}[side], score, queue.decode("ascii"), member)
+            return cls(of, {b"a": "after", b"b": "before"}[side], score, queue.decode("ascii"), member)
         except (ValueError, KeyError, binascii.Error) as error:
             raise UnknownCursor(f"cursor {shown(cursor, 80)} is not accepted: it is not one of a page's own") from error
 

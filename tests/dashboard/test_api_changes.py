@@ -371,6 +371,16 @@ def test_a_page_that_there_is_not_is_not_found(do: Do, tasks: Tasks) -> None:
     tasks.enqueue()
     for path in ("/queues/billing/tasks", "/failed", "/trash"):
         assert do(f"{path}?cursor=nonsense", method="GET").status_code == 404, path
+    tasks.die("other", 2)
+    older = look(do, "/queues/other/tasks?state=dead&limit=1")["older"]
+    assert len(look(do, f"/queues/other/tasks?state=dead&cursor={older}")["tasks"]) == 1
+    for path in (
+        "/queues/billing/tasks?state=dead",
+        "/queues/other/tasks?state=ready",
+        "/failed?limit=9",
+        "/trash?limit=9",
+    ):
+        assert do(f"{path}&cursor={older}", method="GET").status_code == 404, path
 
 
 def test_a_whole_number_may_be_written_as_json_writes_it(app: Flask, tasks: Tasks) -> None:

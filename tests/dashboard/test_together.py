@@ -6,9 +6,11 @@ import random
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 from flask import Flask
 
+from dashboard.api.operations import StartIn
 from dashboard.operation_page import sum_of
 from dashboard.selections import FRESH_MS, MOST_SIGNED, Selection
 from queue_core.errors import InvalidArgument
@@ -200,6 +202,8 @@ def test_what_a_preview_has_signed_can_be_sent(app: Flask, visitor: Visitor, tas
         with pytest.raises(InvalidArgument, match="99,000 faults in 300 queues are too many for one preview"):
             Selection(bounds_of(300, 330), "ada").sign()
     assert 600_000 < len(signed) < MOST_SIGNED
+    body = msgspec.json.encode({"selection": signed})
+    assert msgspec.json.decode(body, type=StartIn).selection == signed
     answer = visitor.post("/bulk/requeue", selection=signed, pace="all")
     assert answer.status_code == 409
     assert "so nothing was done" in answer.text

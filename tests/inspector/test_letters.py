@@ -11,6 +11,8 @@ import pytest
 from queue_core.control import Control
 from queue_core.errors import InvalidArgument
 from queue_core.inspector import Inspector
+from queue_core.inspector.letters import LETTERS
+from queue_core.reading import Position
 from queue_core.snapshot import Fault
 from tests.engine import START_MS, Engine
 from tests.inspector.harness import commands_of
@@ -127,7 +129,7 @@ def test_what_is_no_fingerprint_is_refused(inspector: Inspector, fault: str) -> 
         inspector.count_letters([("{email}", fault)])
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "YQAxAGVtYWlsAA"])
+@pytest.mark.parametrize("cursor", ["nonsense", str(Position(LETTERS, "after", b"1", "email"))])
 def test_a_cursor_of_somewhere_else_is_no_error_of_ours(
     inspector: Inspector, died: dict[Named, tuple[Named, int]], cursor: str
 ) -> None:
