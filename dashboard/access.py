@@ -33,6 +33,7 @@ OPEN_BLUEPRINTS = {"health", "sign_in"}
 AT_ONCE = 2
 """Passwords that are checked at the same time: each takes 32 MiB and a core for a quarter of a second."""
 BUSY_SECONDS = 2.0
+UNKNOWN_TOKEN = "This token is not known (any more)."
 
 
 class Access:
@@ -114,7 +115,13 @@ def register(app: Flask, settings: ConsoleSettings, access: Access) -> None:
         if request.endpoint == "static" or request.blueprint in OPEN_BLUEPRINTS:
             return None
         user = access.find()
-        if is_for_programs() and request.method not in SAFE_METHODS and (user is None or user.via != "token"):
+        is_unknown = user is None and bearer().startswith(TOKEN_PREFIX)
+        if (
+            is_for_programs()
+            and request.method not in SAFE_METHODS
+            and not is_unknown
+            and (user is None or user.via != "token")
+        ):
             # By nothing that a browser adds by itself.
             abort(
                 401, "Changes need a token: Authorization: Bearer …, from taskyard console add-token. Nothing was done."
@@ -126,6 +133,8 @@ def register(app: Flask, settings: ConsoleSettings, access: Access) -> None:
 
 
 def _ask(access: Access) -> Response:
+    if is_for_programs() and bearer().startswith(TOKEN_PREFIX):
+        abort(401, f"{UNKNOWN_TOKEN} Make one with taskyard console add-token. Nothing was done.")
     if is_for_programs():
         abort(401, "Send a token: Authorization: Bearer …, from taskyard console add-token.")
     if wants_fragment():

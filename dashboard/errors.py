@@ -215,7 +215,7 @@ def _answer(
     """`again`: the fields of the form that the page offers to send once more."""
     title = title or TITLES.get(status) or HTTPStatus(status).phrase
     if _is_for_programs():
-        return fresh(problem(status, title, sentence))
+        return fresh(problem(status, "A token is needed" if status == 401 else title, sentence))
     if g.get("view") is None:
         # Refused before anything was read: a page that needs nothing.
         return fresh(make_response(render_template("errors/bare.html", title=title, sentence=sentence), status))

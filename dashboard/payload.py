@@ -14,9 +14,14 @@ MOST_SHOWN = 20_000
 """Characters of a payload on a page; a larger one is cut, and not offered for copying."""
 
 
+DECLARED = ("max_retries", "max_crashes", "result_ttl")
+"""Options of which `taskyard enqueue` knows but what the yard declares."""
+
+
 @dataclass(frozen=True, slots=True)
 class Copies:
-    """Empty where the payload cannot be read or is too large. In `shell`, `app` stands for the module of the task."""
+    """Empty where the payload cannot be read or is too large. In `shell`, `app` stands for the module of the task where
+    its code is needed."""
 
     python: str
     shell: str
@@ -52,9 +57,21 @@ def copies(task: TaskDetail) -> Copies:
     call = _python(task.name, payload)
     return Copies(
         python=call,
-        shell=shlex.join(["python", "-c", f"from app import {_callee(task.name)}; {call}"]),
+        shell=_shell(task, payload, call),
         json=json.dumps(record, indent=2, ensure_ascii=True),
     )
+
+
+def _shell(task: TaskDetail, payload: object, call: str) -> str:
+    """By the task's name, where nothing but its worker has to know it; by its yard, where its declaration has a say; as
+    a call, where arguments have no names."""
+    if not isinstance(payload, dict):
+        return shlex.join(["python", "-c", f"from app import {_callee(task.name)}; {call}"])
+    yard = ["app:yard"] if any(task.options.get(name) is not None for name in DECLARED) else []
+    words = ["taskyard", "enqueue", *yard, task.name, "--queue", task.queue]
+    if task.priority:
+        words += [f"--priority={task.priority}"]
+    return shlex.join([*words, "--json-args", json.dumps(payload)])
 
 
 def _python(name: str, payload: object) -> str:

@@ -14,6 +14,7 @@
   ready(() => {
     const poller = $("#poller");
     rememberZone();
+    leavePostedPage();
     const poll = poller ? startPolling(poller) : { now() {}, begin() {}, end() {} };
     startActions(poll);
     startAway();
@@ -25,6 +26,13 @@
     startMenus();
     $(".tab[aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
   });
+
+  /* A page that a form has made cannot be asked for again: whoever comes back to it gets the form, and no error of the
+     browser. What was typed is not kept, as secrets may be in it. */
+  function leavePostedPage() {
+    const form = $("[data-instead]");
+    if (form) history.replaceState(history.state, "", form.dataset.instead);
+  }
 
   /* The server writes times in this zone from the next page on. */
   function rememberZone() {

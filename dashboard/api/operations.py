@@ -84,7 +84,7 @@ class ShareOut(Value, frozen=True):
 
 class PreviewOut(Value, frozen=True):
     """`selection`: what the operation is begun with, for 15 minutes and by the same token; `null`: there is nothing to
-    do; `why`: where that cannot be at all. `oldest_at`, `newest_at`: the state's own times. `about_bytes`: of the
+    do, and `why`. `oldest_at`, `newest_at`: the state's own times. `about_bytes`: of the
     server's memory, an estimate."""
 
     bound: BoundOut
@@ -259,8 +259,23 @@ def preview(name: str, query: PreviewQuery) -> PreviewOut:
         samples=[TaskOut.of(task) for task in found.samples],
         about_bytes=found.size,
         selection=Selection((found.bound,), actor()).sign() if found.bound.count else None,
-        why=why,
+        why=why or ("" if found.count else _why_nothing(name, state, query)),
     )
+
+
+def _why_nothing(queue: str, state: State, query: PreviewQuery) -> str:
+    if not isinstance(query.faults, UnsetType):
+        known = {fault.fingerprint for fault in parts().inspector.faults(queue)}
+        if unknown := [one for one in query.faults.split(",") if one not in known]:
+            return f"there is no fault {', '.join(unknown[:5])} in {queue}: the ids are whole, as /faults has them"
+    what = "dead letter" if state is State.DEAD else f"{state.value} task"
+    if (
+        isinstance(query.faults, UnsetType)
+        and isinstance(query.since, UnsetType)
+        and isinstance(query.until, UnsetType)
+    ):
+        return f"there is no {what} in {queue}"
+    return f"no {what} of {queue} matches"
 
 
 @reads("/operations", OperationList, query=OperationsQuery)

@@ -79,7 +79,7 @@ def together_preview(query: TogetherQuery) -> TogetherPreviewOut:
         samples=[TaskOut.of(task) for preview in found for task in preview.samples],
         about_bytes=sum(sizes) if len(sizes) == len(found) else None,
         selection=selection,
-        why=why,
+        why=why or ("" if found else "nothing matches in any queue"),
     )
 
 

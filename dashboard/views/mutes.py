@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta, tzinfo
 
 from flask import Blueprint, Response, g, request, url_for
 
@@ -28,17 +29,22 @@ TIMES: Mapping[str, tuple[str, int]] = {
 }
 """As the form has them → as they are said, and how long they are."""
 USUAL = "4h"
+UNTIL = "until "
+"""What a chosen time begins with, as the form sends it."""
+MORNING = 9
 
 
 @dataclass(frozen=True, slots=True)
 class FaultForm:
-    """`given`: what was typed; `wrong`: what of it has to be changed."""
+    """`given`: what was typed; `wrong`: what of it has to be changed; `morning`: a time that can be chosen, and
+    its words."""
 
     fault: Fault
     given: Mapping[str, str]
     wrong: str = ""
     times: Mapping[str, tuple[str, int]] | None = None
     usual: str = USUAL
+    morning: tuple[str, str] | None = None
 
 
 @blueprint.get("/queues/<name>/faults/<fingerprint>/mute")
@@ -107,7 +113,10 @@ def _ending(form: Mapping[str, str]) -> tuple[int | None, int | None]:
     Raises `InvalidArgument`.
     """
     until = read_time("until", form.get("until", ""), viewer().zone)
-    if until is None and form.get("for"):
+    chosen = form.get("for", "")
+    if until is None and chosen.startswith(UNTIL):
+        until = read_time("for", chosen.removeprefix(UNTIL), viewer().zone)
+    elif until is None and chosen:
         if form["for"] not in TIMES:
             raise InvalidArgument(f"for is {form['for'][:40]!r}; it must be one of {', '.join(TIMES)}.")
         until = g.now_ms + TIMES[form["for"]][1]
@@ -120,8 +129,22 @@ def _ending(form: Mapping[str, str]) -> tuple[int | None, int | None]:
     return until, attempts
 
 
+def morning(now_ms: int, zone: tzinfo) -> tuple[str, str]:
+    """The reader's next 09:00, as the form sends it and in words: before it comes that is today's."""
+    now = datetime.fromtimestamp(now_ms / 1000, zone)
+    day = now.date() if now.hour < MORNING else now.date() + timedelta(days=1)
+    at = datetime.combine(day, time(MORNING), zone)
+    return f"{UNTIL}{at.isoformat()}", f"until {'today' if day == now.date() else 'tomorrow'} 09:00"
+
+
 def _mute_form(name: str, fingerprint: str, wrong: str = "") -> Response:
-    page = FaultForm(parts().inspector.fault(name, fingerprint)[0], request.form, wrong, TIMES)
+    page = FaultForm(
+        parts().inspector.fault(name, fingerprint)[0],
+        request.form,
+        wrong,
+        TIMES,
+        morning=morning(g.now_ms, viewer().zone),
+    )
     return render_page("faults/mute.html", {}, page, status=422 if wrong else 200)
 
 

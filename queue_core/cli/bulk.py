@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from queue_core.cli.actions import ask, new_action_id
 from queue_core.cli.by_ids import Verb
+from queue_core.cli.fault_ids import whole_id
 from queue_core.cli.output import note, print_json, progress, safe, say
 from queue_core.client import Client
 from queue_core.formats import clock, count, shorten
@@ -37,9 +38,7 @@ def act_on_all(
 ) -> int:
     """Preview, ask, begin, watch. Returns the exit code: 1 where it was paused or cancelled before its end."""
     inspector, operations = Inspector(client=client), Operations(client=client)
-    if bulk.fault:
-        inspector.fault(queue, bulk.fault)
-    faults = [bulk.fault] if bulk.fault else []
+    faults = [whole_id(inspector, queue, bulk.fault)] if bulk.fault else []
     preview = operations.preview(queue, bulk.verb, state=bulk.state, faults=faults, to_queue=bulk.to_queue)
     words = bulk.words
     if not preview.count:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from queue_core.cli.fault_ids import whole_id
 from queue_core.cli.listing import print_page
 from queue_core.cli.options import after_option, connect, limit_option, server_options
 from queue_core.cli.output import note_unreadable
@@ -33,7 +34,7 @@ def command(
     \b
     Examples:
       taskyard dead
-      taskyard dead billing --fault 7f3a9c21
+      taskyard dead billing --fault 7f3a9c21d04e
       taskyard dead billing --json | jq -r '.tasks[].error' | sort | uniq -c
     """
     if fault and not queue:
@@ -41,7 +42,7 @@ def command(
     with connect(url, name) as client:
         inspector = Inspector(client=client)
         if fault and queue:
-            inspector.fault(queue, fault)
+            fault = whole_id(inspector, queue, fault)
         page = inspector.letters(queue, fingerprint=fault, cursor=after, limit=limit)
         now_ms = inspector.server_ms()
     print_page(page, State.DEAD, queue, as_json=as_json, now_ms=now_ms)

@@ -8,6 +8,7 @@ import click
 
 from queue_core import limits
 from queue_core.cli.actions import acting_options, actor, ask, new_action_id
+from queue_core.cli.fault_ids import whole_id
 from queue_core.cli.options import connect, server_options
 from queue_core.cli.output import safe
 from queue_core.cli.pause import tell
@@ -53,8 +54,8 @@ def command(
 
     \b
     Examples:
-      taskyard mute 7f3a9c21 --queue billing --for 4h --reason "the partner repairs it"
-      taskyard mute 7f3a9c21 --queue billing --for 7d --attempts 1000 --yes
+      taskyard mute 7f3a9c21d04e --queue billing --for 4h --reason "the partner repairs it"
+      taskyard mute 7f3a9c21d04e --queue billing --for 7d --attempts 1000 --yes
     """
     ends = [] if seconds is None else [f"for {duration(seconds)}"]
     ends += [] if attempts is None else [f"for {count(attempts, 'more failed attempt')}"]
@@ -63,6 +64,7 @@ def command(
     told = " or ".join(ends)
     with connect(url, name) as client:
         inspector = Inspector(client=client)
+        fault = whole_id(inspector, queue, fault)
         found, _ = inspector.fault(queue, fault)
         ask(f"Mute {safe(found.title)} {told}{before(found, inspector.server_ms())}", yes)
         until = None if seconds is None else inspector.server_ms() + int(seconds * 1000)

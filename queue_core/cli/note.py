@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 from queue_core.cli.actions import actor, by_option, new_action_id
+from queue_core.cli.fault_ids import whole_id
 from queue_core.cli.options import connect, server_options
 from queue_core.cli.pause import tell
 from queue_core.control import Control
+from queue_core.inspector import Inspector
 
 
 @click.command("note")
@@ -23,8 +25,9 @@ def command(fault: str, text: str, queue: str, by: str | None, url: str | None, 
 
     \b
     Examples:
-      taskyard note 7f3a9c21 "provider status page: status.payments.example" --queue billing
+      taskyard note 7f3a9c21d04e "provider status page: status.payments.example" --queue billing
     """
     with connect(url, name) as client:
+        fault = whole_id(Inspector(client=client), queue, fault)
         outcome = Control(client=client).note_fault(queue, fault, text, by=actor(by), action_id=new_action_id())
     return tell(outcome, f"Noted beside {fault}", ", ".join(outcome.skipped.values()), as_json)

@@ -17,7 +17,7 @@ from queue_core.cli.options import connect, server_options
 ids_argument = click.argument("ids", metavar="[ID]...", nargs=-1)
 queue_option = click.option("--queue", help="Where they are.  [default, of ids: looked for in all queues]")
 fault_option = click.option(
-    "--fault", metavar="F", help="All dead letters of one fault, as `taskyard faults` names it."
+    "--fault", metavar="F", help="All dead letters of one fault: its id as `taskyard faults` has it, or the beginning."
 )
 per_minute_option = click.option(
     "--per-minute", type=click.FloatRange(1, 6_000_000), help="Of many: at most so many a minute."

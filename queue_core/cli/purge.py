@@ -31,7 +31,7 @@ def command(asked: Asked, fault: str | None, state: str | None) -> int:
     \b
     Examples:
       taskyard purge 0kV3mQrvgYBGjfebBMu30d --reason "duplicate order"
-      taskyard purge --fault 7f3a9c21 --queue billing
+      taskyard purge --fault 7f3a9c21d04e --queue billing
       taskyard purge --state dead --queue billing --yes
     """
     asked.check_choice(fault=fault, state=state)

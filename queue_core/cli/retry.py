@@ -30,7 +30,7 @@ def command(asked: Asked, fault: str | None, every: bool, first: int | None, per
     \b
     Examples:
       taskyard retry 0kV3mQrvgYBGjfebBMu30d
-      taskyard retry --fault 7f3a9c21 --queue billing --reason "provider is back"
+      taskyard retry --fault 7f3a9c21d04e --queue billing --reason "provider is back"
       taskyard retry --all --queue billing --first 5 --per-minute 600 --yes
     """
     asked.check_choice(fault=fault, all=every)

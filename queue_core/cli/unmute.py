@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from queue_core.cli.actions import acting_options, actor, ask, new_action_id
+from queue_core.cli.fault_ids import whole_id
 from queue_core.cli.mute import before
 from queue_core.cli.options import connect, server_options
 from queue_core.cli.output import safe
@@ -34,10 +35,11 @@ def command(
 
     \b
     Examples:
-      taskyard unmute 7f3a9c21 --queue billing
+      taskyard unmute 7f3a9c21d04e --queue billing
     """
     with connect(url, name) as client:
         inspector = Inspector(client=client)
+        fault = whole_id(inspector, queue, fault)
         found, _ = inspector.fault(queue, fault)
         ask(f"Unmute {safe(found.title)}{before(found, inspector.server_ms())}", yes)
         outcome = Control(client=client).unmute_fault(

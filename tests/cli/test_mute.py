@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import click
 import pytest
 
+from queue_core.cli.fault_ids import matching
 from tests.cli.harness import Run
 from tests.console import Tasks
 
@@ -38,6 +40,23 @@ def test_note_stands_beside_the_fault(here: Run, tasks: Tasks) -> None:
     assert (note.by, note.text) == ("bo", "see #4411")
 
 
+def test_the_beginning_of_a_faults_id_names_it_where_no_other_one_begins_so(here: Run, tasks: Tasks) -> None:
+    tasks.die(count=2)
+    fault = tasks.fingerprint()
+    assert here("note", fault[:6], "hm", "--queue", "billing")[:2] == (0, f"Noted beside {fault}.\n")
+    for command in (("mute", fault[:6], "--for", "4h"), ("unmute", fault[:6]), ("retry", "--fault", fault[:6])):
+        assert here(*command, "--queue", "billing", "--yes", *(("--no-wait",) if command[0] == "retry" else ()))[0] == 0
+    assert here("dead", "billing", "--fault", fault[:3])[2].count("no fault of billing begins with") == 1
+
+
+def test_several_faults_that_begin_alike_are_named() -> None:
+    known = [f"7f3a9c21{number:04}" for number in range(9)] + ["7f3a"]
+    assert matching("7f3a9c210003", known, "billing") == "7f3a9c210003"
+    assert matching("7f3a", known, "billing") == "7f3a"
+    with pytest.raises(click.UsageError, match=r"9 faults of billing begin with 7f3a9: 7f3a9c210000, .*, …"):
+        matching("7f3a9", known, "billing")
+
+
 @pytest.mark.parametrize(
     ("given", "code", "said"),
     [
@@ -46,8 +65,12 @@ def test_note_stands_beside_the_fault(here: Run, tasks: Tasks) -> None:
         (("mute", "F", "--queue", "billing", "--attempts", "0", "--yes"), 2, "0 is not in the range"),
         (("mute", "F", "--for", "4h", "--yes"), 2, "Missing option '--queue'"),
         (("mute", "F", "--queue", "billing", "--for", "4h"), 2, "Nobody can be asked here: add --yes."),
-        (("mute", "0123abcd", "--queue", "billing", "--for", "4h", "--yes"), 1, "there is no fault 0123abcd"),
-        (("unmute", "0123abcd", "--queue", "billing", "--yes"), 1, "there is no fault 0123abcd"),
+        (
+            ("mute", "0123abcd", "--queue", "billing", "--for", "4h", "--yes"),
+            1,
+            "no fault of billing begins with '0123abcd'",
+        ),
+        (("unmute", "0123abcd", "--queue", "billing", "--yes"), 1, "no fault of billing begins with '0123abcd'"),
         (("note", "F", " ", "--queue", "billing"), 2, "a note without words"),
         (("note", "F", "hm", "--queue", "absent"), 1, "there is no queue 'absent'"),
     ],

@@ -290,6 +290,7 @@ def test_cancelling_asks_first_and_says_what_stays(visitor: Visitor, tasks: Task
     operation = started(operations, canary=1)
     operations.tend()
     shown = main(visitor.text(f"/activity/{operation.id}/cancel"))
+    assert "Stop the retry Keep it running" in shown
     assert "2 dead letters not handled yet stay where they are" in shown
     assert "What was retried, 1 by now, stays so" in shown
     assert tasks.inspector.operation(operation.id).progress == "waiting"

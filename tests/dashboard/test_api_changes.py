@@ -239,7 +239,10 @@ def test_bulk_work_is_previewed_and_begun_by_what_was_shown(do: Do, tasks: Tasks
 
 def test_nothing_to_do_begins_nothing(do: Do, tasks: Tasks) -> None:
     tasks.enqueue()
-    assert look(do, "/queues/billing/preview?verb=requeue")["selection"] is None
+    nothing = look(do, "/queues/billing/preview?verb=requeue")
+    assert (nothing["selection"], nothing["why"]) == (None, "there is no dead letter in billing")
+    assert "no fault 7f3a9c21 in billing" in look(do, "/queues/billing/preview?verb=requeue&faults=7f3a9c21")["why"]
+    assert look(do, "/preview?verb=requeue")["why"] == "nothing matches in any queue"
     assert do("/operations", selection="made up").status_code == 409
 
 

@@ -185,6 +185,10 @@ def test_letter_is_edited_and_retried_after_its_difference_was_shown(
     shown = preview(visitor, f"{path}/edit", payload=form["payload"].replace("7", "8"), priority="5", max_retries="2")
     assert shown.status_code == 200, shown.text
     assert "3 changes" in shown.text
+    assert 'href="#payload">Back to the form' in shown.text  # below the difference, with what was typed
+    assert shown.text.partition('id="payload"')[2].partition("</textarea>")[0].count("8")
+    assert f'data-instead="{path}/edit"' in shown.text
+    assert "data-instead" not in visitor.text(f"{path}/edit")
     assert f'hx-get="{path}/edit"' in shown.text  # asks whether all is still there; what is typed stays
     assert tasks.state(letter) is State.DEAD
     assert visitor.post(f"{path}/edit", confirm_of(shown.text), reason="typo").location == path

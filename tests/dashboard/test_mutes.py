@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from flask import Flask
 
 from dashboard import ConsoleSettings, create_app
+from dashboard.views.mutes import morning
 from queue_core.snapshot import Mute, State
 from tests.console import Tasks, Visitor, text_of
 
@@ -40,6 +43,7 @@ def problems(visitor: Visitor, tasks: Tasks) -> str:
         ({"for": "7d", "attempts": ""}, 168, None),
         ({"for": "1h", "attempts": "1000"}, 1, 1_003),
         ({"for": "", "attempts": "1"}, None, 4),
+        ({"for": "until 2100-01-01T09:00:00+01:00", "attempts": ""}, (4_102_473_600_000, 0), None),
         ({"for": "1h", "until": "2100-01-01T00:00"}, (4_102_444_800_000, 0), None),
     ],
 )
@@ -172,3 +176,15 @@ def test_a_fault_that_is_not_there_has_no_forms(visitor: Visitor, app: Flask, ta
     for what in ("mute", "note"):
         assert visitor.get(f"/queues/billing/faults/0123abcd/{what}").status_code == 404
     assert visitor.post("/queues/billing/faults/0123abcd/unmute").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("now", "zone", "want"),
+    [
+        ("2026-11-22T03:14+00:00", "UTC", ("until 2026-11-22T09:00:00+00:00", "until today 09:00")),
+        ("2026-11-22T09:00+00:00", "UTC", ("until 2026-11-23T09:00:00+00:00", "until tomorrow 09:00")),
+        ("2026-03-28T20:00+00:00", "Europe/Vienna", ("until 2026-03-29T09:00:00+02:00", "until tomorrow 09:00")),
+    ],
+)
+def test_a_mute_until_the_readers_next_morning_can_be_chosen(now: str, zone: str, want: tuple[str, str]) -> None:
+    assert morning(int(datetime.fromisoformat(now).timestamp() * 1000), ZoneInfo(zone)) == want

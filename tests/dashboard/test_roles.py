@@ -195,7 +195,12 @@ def test_what_is_no_token_of_ours_is_nobodys(app: Flask, text: str) -> None:
 def test_a_wrong_token_is_refused_also_beside_a_sign_in(app: Flask) -> None:
     ada = Person(app, "ada")
     assert ada.get("/api/v1/stats").status_code == 200
-    assert ada.get("/api/v1/stats", Authorization="Bearer taskyard_wrong").status_code == 401
+    for answer in (
+        ada.get("/api/v1/stats", Authorization="Bearer taskyard_wrong"),
+        ada.client.post("/api/v1/probe", headers={"Authorization": "Bearer taskyard_wrong"}),
+    ):
+        assert answer.status_code == 401
+        assert "This token is not known (any more)." in answer.text
 
 
 def test_changes_by_programs_need_a_token_also_where_everybody_is_let_in(settings: ConsoleSettings) -> None:

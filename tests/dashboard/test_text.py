@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shlex
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -113,8 +114,20 @@ def test_hostile_values_stay_values_in_every_copy(value: str) -> None:
     assert isinstance(call, ast.Expr)
     assert isinstance(call.value, ast.Call)
     assert ast.literal_eval(call.value.keywords[0].value) == value
-    assert shlex.split(copied.shell) == ["python", "-c", f"from app import charge; {copied.python}"]
+    assert shlex.split(copied.shell) == [
+        "taskyard", "enqueue", "charge", "--queue", "billing", "--json-args", json.dumps({"to": value})
+    ]  # fmt: skip
     assert json.loads(copied.json)["payload"] == {"to": value}
+
+
+def test_a_copy_for_a_shell_enqueues_by_name_where_that_makes_the_same_task() -> None:
+    plain = task('{"order": 1}')
+    start = "taskyard enqueue charge --queue billing"
+    assert copies(plain).shell == f"""{start} --json-args '{{"order": 1}}'"""
+    assert copies(replace(plain, priority=-5)).shell == f"""{start} --priority=-5 --json-args '{{"order": 1}}'"""
+    declared = replace(plain, options={"max_retries": 0, "timeout": 900})
+    assert copies(declared).shell.startswith("taskyard enqueue app:yard charge --queue billing --json-args")
+    assert copies(task('[[1], {"to": 2}]')).shell == "python -c 'from app import charge; charge.enqueue(1, to=2)'"
 
 
 def test_nothing_is_copied_of_what_cannot_be_read() -> None:
