@@ -89,6 +89,9 @@ def test_two_touches_on_a_phone(console: Console, tasks: Tasks, new_page: Callab
     size = retry.bounding_box()
     assert size
     assert size["height"] >= 44
+    chart = page.locator("#attempts").bounding_box()
+    assert chart
+    assert size["y"] < chart["y"]
     retry.tap()
     expect(page.locator("#before")).to_contain_text("3 letters, console retried all")
     assert tasks.inspector.operations()[0].bound.count == 3
