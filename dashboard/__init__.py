@@ -23,7 +23,7 @@ from dashboard.metrics_address import at_own_address
 from dashboard.noted import Noted
 from dashboard.parameters import ConsoleRequest
 from dashboard.parts import Parts
-from dashboard.proxy import believe_proxy
+from dashboard.proxy import believe_paths, believe_proxy
 from dashboard.redacting import guard, redact_logs
 from dashboard.redaction import Redactor
 from dashboard.settings import ConsoleSettings
@@ -146,6 +146,7 @@ def create_app(
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count)  # type: ignore[method-assign]
     if settings.url_prefix:
         app.wsgi_app = _under_prefix(app.wsgi_app, settings.url_prefix)  # type: ignore[assignment, method-assign]
+    app.wsgi_app = believe_paths(app.wsgi_app)  # type: ignore[assignment, method-assign]
     if settings.proxy_user_header:
         app.wsgi_app = believe_proxy(app.wsgi_app, settings)  # type: ignore[assignment, method-assign]
     if settings.metrics_port:

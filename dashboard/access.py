@@ -79,6 +79,9 @@ class Access:
         g.attempt = secrets.token_hex(8)
         return self._attempts.begin(name, address, self._wall(), g.attempt)
 
+    def give_back_attempt(self, name: str, address: str) -> None:
+        self._attempts.give_back(name, address, g.attempt)
+
     def check(self, name: str, password: str, address: str) -> Account | None:
         """Of an attempt that has begun, whose password it is; as slow for names that nobody has. Raises `TimeoutError`
         when too many are checked."""
@@ -91,7 +94,7 @@ class Access:
             self._checking.release()
         if not is_theirs or account is None:
             return None
-        self._attempts.was_right(name, address, g.attempt)
+        self._attempts.was_right(name, address, self._wall(), g.attempt)
         return account
 
     def sign_in(self, account: Account) -> None:

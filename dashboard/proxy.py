@@ -4,6 +4,7 @@ a header. That address is the connection's, looked at before other headers may c
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 USER = "taskyard.proxy_user"
 """In the request's environment; what a client sends stands there under other names."""
 MOST_NAME = 100
+PATH = re.compile(r"(/[A-Za-z0-9._~%-]+)*/?")
+"""`/queues`, or nothing."""
 
 
 def believe_proxy(application: WSGIApplication, settings: ConsoleSettings) -> WSGIApplication:
@@ -26,6 +29,21 @@ def believe_proxy(application: WSGIApplication, settings: ConsoleSettings) -> WS
             user = read_user(environ, settings)
             if user is not None:
                 environ[USER] = user
+        return application(environ, start_response)
+
+    return serve
+
+
+def believe_paths(application: WSGIApplication) -> WSGIApplication:
+    """Below which path the console is reached, but only where that is one: it stands before every link, and
+    `//elsewhere` there would be another host's."""
+
+    def serve(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        said = environ.get("HTTP_X_FORWARDED_PREFIX")
+        if said is not None and not all(PATH.fullmatch(part.strip(" ")) for part in said.split(",")):
+            del environ["HTTP_X_FORWARDED_PREFIX"]
+        if not PATH.fullmatch(environ.get("SCRIPT_NAME", "")):
+            environ["SCRIPT_NAME"] = ""
         return application(environ, start_response)
 
     return serve

@@ -180,24 +180,35 @@ def _parts(hint: Any) -> set[Any]:
 
 
 class RedactingFilter(logging.Filter):
-    """No line of the console's log has a secret in it, nor has what is told of an error there."""
+    """No line of the console's log has a secret in it, nor has what is told of an error there. None ends before its
+    end, or has anything for a terminal in it: part of it may be what somebody sent."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
         self._redactor = redactor
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._redactor.text(record.getMessage()).text, ()
+        record.msg, record.args = printable(self._redactor.text(record.getMessage()).text), ()
         if record.exc_info and not record.exc_text:
-            record.exc_text = self._redactor.text(logging.Formatter().formatException(record.exc_info)).text
+            told = self._redactor.text(logging.Formatter().formatException(record.exc_info)).text
+            record.exc_text = "\n".join(map(printable, told.split("\n")))
             record.exc_info = None
         return True
+
+
+def printable(text: str) -> str:
+    """Control characters, and those that turn the direction of what follows, as their escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in text
+    )
 
 
 def redact_logs(redactor: Redactor) -> None:
     """A filter holds for the logger that was called, not for those below it: each one gets it."""
     for name in list(logging.root.manager.loggerDict):
-        if name == "dashboard" or name.startswith("dashboard."):
+        if name in ("dashboard", "gunicorn.error") or name.startswith("dashboard."):
             logger = logging.getLogger(name)
             for old in [old for old in logger.filters if isinstance(old, RedactingFilter)]:
                 logger.removeFilter(old)

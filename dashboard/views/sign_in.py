@@ -51,7 +51,8 @@ def enter() -> Response:
         return _again(f"Too many attempts. Try again in {duration(math.ceil(wait) * 1000)}.", 429, wait)
     try:
         account = access.check(name, password, address)
-    except TimeoutError:
+    except TimeoutError:  # nothing was looked at
+        access.give_back_attempt(name, address)
         return _again("Too many people sign in just now. Try again in a moment.", 429, 1)
     if account is None:
         parts().noted.refused_sign_in(address, name if name in access.users().accounts else "")

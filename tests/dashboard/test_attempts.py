@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from dashboard.allowance import Allowance
-from dashboard.attempts import ADDRESS, BOTH, NAME, SECONDS, Attempts, network_of
+from dashboard.attempts import ADDRESS, BOTH, KNOWN_SECONDS, NAME, SECONDS, Attempts, network_of
 from queue_core.consoles import Consoles
 
 HERE, THERE = "192.0.2.1", "192.0.2.2"
@@ -85,7 +85,40 @@ def test_what_was_right_does_not_count() -> None:
     attempts = alone()
     for _ in range(NAME * 2):
         assert attempts.begin("ada", HERE, 0) == 0
-        attempts.was_right("ada", HERE)
+        attempts.was_right("ada", HERE, 0)
+
+
+def try_from_everywhere(attempts: Attempts) -> list[float]:
+    return [attempts.begin("ada", f"198.51.100.{number}", 10) for number in range(NAME + 1)]
+
+
+def test_where_a_person_signed_in_nobody_can_keep_her_out_and_her_name_may_not_be_guessed_without_end(
+    consoles: Consoles,
+) -> None:
+    attempts = Attempts(consoles)
+    attempts.begin("ada", HERE, 0, "first")
+    attempts.was_right("ada", HERE, 0, "first")
+    assert try_from_everywhere(attempts)[-1] > 0
+    assert attempts.begin("ada", THERE, 10) > 0
+    assert [attempts.begin("ada", HERE, 10) for _ in range(BOTH)] == [0] * BOTH
+    assert attempts.begin("ada", HERE, 10) > 0
+    assert attempts.begin("ada", THERE, 10) > 0
+
+
+def test_where_a_person_signed_in_long_ago_is_a_place_as_any_other() -> None:
+    attempts = alone()
+    attempts.was_right("ada", HERE, 10 - KNOWN_SECONDS)
+    try_from_everywhere(attempts)
+    assert attempts.begin("ada", HERE, 10) > 0
+
+
+def test_what_was_not_looked_at_does_not_count(consoles: Consoles) -> None:
+    attempts = Attempts(consoles)
+    assert attempts.begin("ada", HERE, 0, "wrong") == 0
+    for number in range(NAME * 2):
+        assert attempts.begin("ada", HERE, 0, f"a{number}") == 0
+        attempts.give_back("ada", HERE, f"a{number}")
+    assert [attempts.begin("ada", HERE, 0) > 0 for _ in range(BOTH)] == [False] * (BOTH - 1) + [True]
 
 
 def test_all_consoles_count_together(consoles: Consoles) -> None:
@@ -104,7 +137,7 @@ def test_nobody_can_keep_a_person_out_by_asking_one_console_after_another(consol
 def test_what_another_console_found_right_does_not_count(consoles: Consoles) -> None:
     for number in range(NAME * 2):
         assert Attempts(consoles).begin("ada", f"192.0.2.{number % 3}", 0, f"a{number}") == 0
-        Attempts(consoles).was_right("ada", f"192.0.2.{number % 3}", f"a{number}")
+        Attempts(consoles).was_right("ada", f"192.0.2.{number % 3}", 0, f"a{number}")
 
 
 def test_what_the_others_refuse_does_not_count_here(consoles: Consoles) -> None:

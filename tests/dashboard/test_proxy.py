@@ -12,7 +12,7 @@ from flask import Flask
 
 from dashboard import ConsoleSettings, create_app
 from dashboard.identity import Role, User
-from dashboard.proxy import is_listed, read_user
+from dashboard.proxy import believe_paths, is_listed, read_user
 from queue_core.errors import ConfigurationError
 from tests.console import Tasks, field, text_of
 from tests.people import Person, write_users
@@ -61,6 +61,40 @@ def test_the_connections_own_address_decides_behind_other_proxies_too(settings: 
     app = create_app(replace(settings, proxy_count=1))
     assert status(app, PROXY, X_Forwarded_User="ada", X_Forwarded_For="203.0.113.9") == 200
     assert status(app, STRANGER, X_Forwarded_User="ada", X_Forwarded_For="10.0.0.7") == 401
+
+
+@pytest.mark.parametrize(
+    ("said", "root"),
+    [
+        ("/queues", "/queues"),
+        ("/a/b-c.d", "/a/b-c.d"),
+        ("//evil.example", ""),
+        ("/queues//evil.example", ""),
+        ("https://evil.example", ""),
+        ("/a\\evil", ""),
+        ("/a\tb", ""),
+        ('/"onload', ""),
+        ("//evil.example, /queues", ""),
+    ],
+)
+@pytest.mark.parametrize("place", ["HTTP_X_FORWARDED_PREFIX", "SCRIPT_NAME"])
+def test_the_console_is_below_paths_alone(settings: ConsoleSettings, said: str, root: str, place: str) -> None:
+    found: list[str] = []
+
+    def serve(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        found.append(environ.get(place, ""))
+        return []
+
+    believe_paths(serve)({place: said}, lambda *_: lambda _: None)
+    assert found == [root]
+
+
+def test_a_proxy_cannot_lead_links_to_another_host(settings: ConsoleSettings) -> None:
+    app = create_app(replace(settings, proxy_count=1))
+    headers = {"X-Forwarded-User": "ada", "X-Forwarded-Prefix": "//evil.example"}
+    page = app.test_client().get("/queues", headers=headers, environ_overrides=PROXY)
+    assert page.status_code == 200
+    assert "evil.example" not in page.text
 
 
 def test_programs_get_401_and_refreshes_too(app: Flask) -> None:

@@ -84,6 +84,18 @@ def test_no_page_and_no_answer_of_the_api_has_a_secret(app: Flask, visitor: Visi
     assert "hidden" in page
 
 
+def test_nobody_writes_a_line_of_the_log(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
+    for logger in (app.logger, logging.getLogger("dashboard.noted")):
+        logger.warning("refused: %s", "x\n2026 CRITICAL fake\x1b[31m\r\u202e\u2028é")
+    try:
+        raise ValueError("\x1b[2J")
+    except ValueError:
+        app.logger.exception("failed")
+    assert caplog.messages[:2] == [r"refused: x\n2026 CRITICAL fake\x1b[31m\r\u202e\u2028é"] * 2
+    assert "\x1b" not in caplog.text
+    assert "\nTraceback (most recent call last):\n" in caplog.text
+
+
 def test_log_has_no_secret(app: Flask, caplog: pytest.LogCaptureFixture) -> None:
     log = logging.getLogger("dashboard.errors")
     with caplog.at_level(logging.INFO):

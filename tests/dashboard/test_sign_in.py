@@ -153,6 +153,18 @@ def test_too_many_attempts_at_one_console_have_to_wait_at_all(
     assert Person(elsewhere).sign_in("otto").status_code == 303
 
 
+def test_an_attempt_that_was_not_looked_at_does_not_count(
+    app: Flask, person: Callable[..., Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dashboard.access.BUSY_SECONDS", 0.0)
+    checking = app.extensions["taskyard"].access._checking
+    with checking, checking:
+        for _ in range(10):
+            answer = person().sign_in("ada")
+            assert (answer.status_code, answer.headers["Retry-After"]) == (429, "1")
+    assert person().sign_in("ada").status_code == 303
+
+
 def test_a_form_of_another_site_signs_nobody_in(app: Flask, person: Callable[..., Person]) -> None:
     client = app.test_client()
     answer = client.post("/sign-in", data={"name": "ada", "password": PASSWORD})
