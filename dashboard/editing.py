@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from queue_core.errors import InvalidArgument, InvalidPayload
 
 LONGEST_VALUE = 300
 """Characters of a value in a difference."""
+LEAST_PIECE = 6
+"""Characters of a hidden value by which it is known again."""
 _NONE = object()
 _KINDS = {
     bool: "yes or no",
@@ -84,7 +87,7 @@ def merge(stored: Any, masked: Any, edited: Any, path: str = "") -> Any:
     raise InvalidArgument(f"The hidden value at {path or 'the top'} was moved: nothing was hidden there.")
 
 
-def check_hidden(masked: Any, edited: Any, merged: Any, redactor: Redactor) -> None:
+def check_hidden(stored: Any, masked: Any, edited: Any, merged: Any, redactor: Redactor) -> None:
     """A stored value came back where its mask was left alone: there it must be hidden as it was before.
 
     What hides a value may stand beside it: `{"name": "DB_PASSWORD", "value": …}`. Raises `InvalidArgument`.
@@ -93,6 +96,15 @@ def check_hidden(masked: Any, edited: Any, merged: Any, redactor: Redactor) -> N
         return
     _check_pairs(masked, edited, redactor, "")
     _check_shown(edited, redactor.value(merged)[0], "")
+    seen = dumps(edited) + _as_text(stored, redactor)
+    shown = _as_text(merged, redactor)
+    if any(piece in shown and piece not in seen for piece in _pieces(edited, merged)):
+        raise _bared("")
+
+
+def _as_text(value: Any, redactor: Redactor) -> str:
+    """As lists show the beginning of it."""
+    return redactor.text(dumps(value), is_cut=True).text
 
 
 def _check_shown(edited: Any, shown: Any, path: str) -> None:
@@ -127,6 +139,19 @@ def _until(value: dict[str, Any], pair: tuple[str, str]) -> list[tuple[str, Any]
     """The members as far as both of the pair stand."""
     places = [place for place, key in enumerate(value, 1) if key in pair]
     return list(value.items())[: max(places, default=0)]
+
+
+def _pieces(edited: Any, merged: Any) -> Iterator[str]:
+    """What tells values that came back from others, were they seen in a text: a quote that was typed before one may
+    seem to end within it."""
+    if edited == MASK:
+        yield from (piece for piece in re.split(r"[\"'\\]", dumps(merged)) if len(piece) >= LEAST_PIECE)
+    elif isinstance(edited, dict) and isinstance(merged, dict):
+        for key, value in edited.items():
+            yield from _pieces(value, merged[key])
+    elif isinstance(edited, list) and isinstance(merged, list):
+        for value, became in zip(edited, merged, strict=True):
+            yield from _pieces(value, became)
 
 
 def _bared(path: str) -> InvalidArgument:

@@ -97,7 +97,7 @@ def _merged(payload: str, wanted: str, redactor: Redactor) -> tuple[Any, tuple[C
     before, typed = read_json(payload), read_json(wanted)
     masked = redactor.value(before)[0]
     merged = merge(before, masked, typed)
-    check_hidden(masked, typed, merged, redactor)
+    check_hidden(before, masked, typed, merged, redactor)
     return merged, difference(before, merged, redactor)
 
 

@@ -41,7 +41,8 @@ _TAG = re.compile(r"</?(?:[\w.-]{1,40}:)?\Z")
 _TAG_ENDS = re.compile(rf"(?:\s[^<>]{{0,{FAR}}})?(?<!/)>")
 _IN_PAIR = re.compile(r"\b(?:name|key|header|field|variable)\\*[\"']?\s{0,9}[:=]\s{0,9}[bu]?\\*[\"']\Z", re.IGNORECASE)
 _PAIR_VALUE = re.compile(
-    rf"\\*[\"'](?=[\s,])[^{{}}<>]{{0,{FAR}}}?[\s,\"']val(?:ue)?\\*[\"']?\s{{0,9}}[:=]\s{{0,9}}", re.IGNORECASE
+    rf"\\*[\"'](?=[\s,])(?:[^{{}}<>]|{{[^{{}}<>]*}}){{0,{FAR}}}?[\s,\"']val(?:ue)?\\*[\"']?\s{{0,9}}[:=]\s{{0,9}}",
+    re.IGNORECASE,
 )
 _VALUE_FIRST = re.compile(r"\bval(?:ue)?\\*[\"']?\s{0,9}[:=]\s{0,9}", re.IGNORECASE)
 _IN_TUPLE = re.compile(r"[\[(,]\s{0,9}[\[(]\s{0,9}[bu]?\\*[\"']\Z")
@@ -106,7 +107,7 @@ def _in_pair(text: str, first: int, last: int) -> Span | None:
     """`"name": "password", "value": "x"`, the value behind it or before; `key="password" value="x"`."""
     if not _IN_PAIR.search(text, max(0, first - REACH), first):
         return None
-    if behind := _PAIR_VALUE.match(text, last):
+    if behind := _PAIR_VALUE.match(text, last, last + FAR):
         return _value_at(text, behind.end(), "")
     window = max(0, first - FAR)
     opened = max(text.rfind("{", window, first), text.rfind("<", window, first), window)

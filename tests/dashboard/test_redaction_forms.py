@@ -19,6 +19,7 @@ SECRET = "hunter2secret"
 PAYLOADS: list[Any] = [
     {"env": [{"name": "DB_PASSWORD", "value": SECRET}, {"name": "COLOUR", "value": "red"}]},
     {"env": {"Name": "DB_PASSWORD", "Secure": True, "Value": SECRET}},
+    {"env": {"name": "DB_PASSWORD", "from": {"value": 1}, "value": SECRET}},
     {"env": {"value": SECRET, "name": "DB_PASSWORD"}},
     {"env": {"key": "password", "val": SECRET}},
     {"env": [{"header": "x-api-key", "value": SECRET}]},
@@ -69,6 +70,7 @@ SHOWN = [
 ]
 
 HOSTILE = [
+    '"name":"pin",{', '"name":"pin",{}',
     '"name":"pin", ', '"name":"pin","', '"value":1,"name":"pin" ', ":pin ", "<pin ", "<a:pin x", '["pin","', "--pin ",
     "'--pin', ", "('pin', ", "pin" + " " * 210, "pin=a(", "pin=<a", "pin:|\n a", "pin='''", "cookie=a=\"b='", "\\u00f1",
     "\\", "<pin><![CDATA[", "&sig=", "pin%3D", "account", "[['pin','a'", 'name="pin" valu',
@@ -123,4 +125,4 @@ def test_the_beginnings_of_a_form_by_the_thousand_cost_a_moment(part: str) -> No
     text = part * (256 * 1024 // len(part))
     began = time.process_time()
     REDACTOR.text(text, is_cut=True)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 4
