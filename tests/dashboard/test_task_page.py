@@ -14,7 +14,7 @@ from queue_core import Taskyard
 from queue_core.ids import new_id
 from queue_core.snapshot import HistoryEntry, State
 from queue_core.timeline import Spent, spent
-from tests.console import Tasks, Visitor
+from tests.console import Tasks, Visitor, text_of
 from tests.people import Person
 
 HOSTILE = "<script>alert(1)</script>\u202e\u200b\x00\"'&"
@@ -41,6 +41,12 @@ def secret(redis_url: str, namespace: str) -> str:
             lease.fail(ConnectionError("refused"))
     yard.close()
     return task_id
+
+
+def test_options_that_are_times_have_their_unit(tasks: Tasks, visitor: Visitor) -> None:
+    (task_id,) = tasks.enqueue(delay=600, unique_key="a", unique_for=900)
+    shown = text_of(visitor.text(f"/queues/billing/tasks/{task_id}"))
+    assert "unique for 15 min 00 s" in " ".join(shown.split())
 
 
 def test_what_waits_is_cancelled_after_it_was_asked(tasks: Tasks, visitor: Visitor) -> None:
