@@ -83,6 +83,14 @@ def test_what_arrives_in_pieces_is_answered(console: Console) -> None:
         assert len(re.findall(b"HTTP/1.1 200", read_all(connection))) == 2
 
 
+def test_nobody_on_this_machine_says_below_which_path_it_is_or_that_it_is_reached_by_tls(console: Console) -> None:
+    said = b"SCRIPT_NAME: /queues\r\nX-Forwarded-Proto: https\r\nConnection: close\r\n\r\n"
+    with dial(console, b"GET /queues HTTP/1.1\r\nHost: 127.0.0.1\r\n" + said) as connection:
+        assert b"Location: /sign-in?next=/queues\r\n" in read_all(connection)
+    with dial(console, b"GET /sign-in HTTP/1.1\r\nHost: 127.0.0.1\r\n" + said.partition(b"\r\n")[2]) as connection:
+        assert b"Secure" not in read_all(connection).partition(b"\r\n\r\n")[0]
+
+
 @pytest.mark.parametrize("length", [10, MOST_WAITING + 10, 900_000])
 def test_forms_of_any_length_arrive_slowly_too(console: Console, length: int) -> None:
     with dial(console, POST + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % length) as connection:
