@@ -6,9 +6,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from html import unescape
+from typing import Any
 
 import pytest
 from flask import Flask, g
+from redis import Redis
 
 from dashboard.bulk import Pace
 from dashboard.filters import iso
@@ -46,6 +48,21 @@ def press(visitor: Visitor, path: str, **given: str) -> str:
 
 
 # The preview.
+
+
+def test_a_preview_says_that_letters_died_ahead_of_the_servers_clock(
+    visitor: Visitor, tasks: Tasks, redis_client: Redis, namespace: str
+) -> None:
+    (task_id,) = tasks.die()
+    places = f"{namespace}:{{billing}}:dead", f"{namespace}:{{billing}}:dead_by_fault"
+    died = int(redis_client.zscore(places[0], task_id) or 0)
+    redis_client.zadd(places[0], {task_id: died + 3_600_000})
+    letter: Any = redis_client.zrange(places[1], 0, -1)[0]
+    redis_client.zrem(places[1], letter)
+    redis_client.zadd(places[1], {letter.replace(b"%d" % died, b"%d" % (died + 3_600_000)): 0})
+    shown = text_of(visitor.text(RETRY))
+    assert "No task of billing matches. Letters are dated up to" in shown
+    assert "ahead of the server's clock" in shown
 
 
 def test_a_preview_says_what_would_be_done_and_changes_nothing(visitor: Visitor, tasks: Tasks) -> None:
