@@ -130,6 +130,7 @@ def test_signals_come_through_while_the_server_is_away(
         wait_until(lambda: "quiet" in worker.said())
         own_server.restart()
         wait_until(lambda: record_of(redis, worker).get("state") == "quiet", 4)
+        wait_until(lambda: "answers again" in worker.said(), 5)  # its process tries anew by itself
         notebook.note.enqueue("quiet")
         own_server.kill()
         wait_until(lambda: worker.said().count("does not answer") == 2, 5)
