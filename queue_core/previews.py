@@ -144,13 +144,14 @@ class Previews:
     def _sorted(self, verb: str, state: State, queues: Sequence[str], now: int) -> list[Preview]:
         """Of a place in the order of its own times."""
         commands: list[Sequence[Argument]] = []
+        sized = MOST_SIZED // min(10, len(queues) or 1)
         for queue in queues:
             place = _place(self.client.queue(queue), state)
             commands += [
                 ("ZCARD", place),
                 ("ZRANGE", place, 0, SAMPLES - 1, "WITHSCORES"),
                 ("ZRANGE", place, -1, -1, "WITHSCORES"),
-                ("ZRANDMEMBER", place, MOST_SIZED // 10),
+                ("ZRANDMEMBER", place, sized),
             ]
         answers = self._read(*commands)
         counts = dict(zip(queues, answers[::4], strict=True))
