@@ -183,7 +183,7 @@ def test_all_of_a_filter_are_told_after_a_preview_that_counts_them(visitor: Visi
     for number in range(3):
         put(f"web-{number}:7", version="1.8.4", busy=2)
     put("web-9:7", version="1.9.0")
-    put("web-8:7", 20_000, version="1.8.4")
+    put("web-8:7", 25_000, version="1.8.4")
     address = "/workers/tell/stop?version=1.8.4&next=/workers?version=1.8.4"
     preview = visitor.text(address)
     assert "Stop 3 workers" in preview
